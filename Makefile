@@ -1,0 +1,40 @@
+# The commands of this repository. `make` alone lists them.
+PY := .venv/bin/python
+
+help:            ## list the commands
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup:           ## make .venv from the lock file (the others do it by themselves)
+	@sh dev/setup.sh
+
+demo: setup      ## watch a good release get promoted and a bad one roll itself back
+	@$(PY) -m dev.demo
+
+test: lint       ## every test there is, those on the real cluster included
+	@$(PY) -m pytest
+
+unit: lint       ## the tests that need no cluster
+	@$(PY) -m pytest -m "not cluster and not lifecycle"
+
+lint: setup      ## format, lint, types, layers, stale files: seconds
+	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
+	@$(PY) -m verdigris.api.crd --check
+
+crds: setup      ## write the CRDs from the models
+	@$(PY) -m verdigris.api.crd --write
+
+lock: setup      ## resolve the lock files again
+	@sh dev/lock.sh
+
+cluster: setup   ## bring the local cluster up and leave it running
+	@$(PY) -m dev.cluster up
+
+images: setup    ## build both images and print their sizes
+	@$(PY) -m dev.cluster images
+
+clean: setup     ## end the local cluster
+	@$(PY) -m dev.cluster down
+
+.PHONY: help setup demo test unit lint crds lock cluster images clean

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Resolves requirements/*.txt from pyproject.toml: hashes and no hosts, so that any index or mirror serves them.
+set -eu
+cd "$(dirname "$0")/.."
+uv=$(ls -d "${VERDIGRIS_CACHE:-$HOME/.cache/verdigris}"/uv-*/bin/uv | tail -n 1)
+compile() {
+    "$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-header --no-annotate "$@"
+}
+compile --extra operator pyproject.toml -o requirements/operator.txt
+compile --extra serving pyproject.toml -o requirements/serving.txt
+compile --all-extras --group dev pyproject.toml -o requirements/dev.txt
