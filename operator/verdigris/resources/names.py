@@ -1,0 +1,50 @@
+"""Every name, label and port that more than one module must agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verdigris.api.status import Color
+
+GROUP = "verdigris.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ModelDeployment"
+COLORS: tuple[Color, Color] = ("blue", "green")
+
+MODEL_LABEL = f"{GROUP}/model"
+COLOR_LABEL = f"{GROUP}/color"
+REVISION_LABEL = f"{GROUP}/revision"
+VERSION_ANNOTATION = f"{GROUP}/version"
+TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+
+HTTP_PORT = 8080
+PRE_STOP_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The ModelDeployment that a child belongs to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the operator was configured with and a user may leave out."""
+
+    serving_image: str
+    prometheus_address: str | None = None
+
+
+def color_name(name: str, color: Color) -> str:
+    """Name of a colour's Deployment, HPA and Service."""
+    return f"{name}-{color}"
+
+
+def snapshot_name(name: str, revision: str) -> str:
+    """Name of the ControllerRevision that keeps a revision."""
+    return f"{name}-{revision}"

@@ -1,0 +1,34 @@
+"""What is the matter with the candidate's pods: a fault that ends the rollout, or trouble that may heal."""
+
+from __future__ import annotations
+
+from verdigris.api.status import Failure
+from verdigris.rollout.turn import Turn, clip
+
+
+def candidate_fault(turn: Turn) -> Failure | None:
+    """What a pod of the candidate itself reported and no fresh start can heal, for example a wrong checksum."""
+    rollout = turn.rollout
+    for pod in turn.pods(rollout):
+        if pod.fault:
+            advice = _ADVICE.get(pod.fault.reason, "Correct the artifact or spec.model and apply again.")
+            return Failure(reason=pod.fault.reason, message=clip(f"{pod.fault.message} {advice}"))
+    return None
+
+
+_ADVICE = {
+    "ChecksumMismatch": "Put the artifact's own SHA-256 into spec.model.sha256, or upload the right artifact.",
+    "ArtifactNotFound": "Upload the artifact or correct spec.model.uri.",
+    "ArtifactTruncated": "Upload the artifact again, whole.",
+    "GoldenRowsFailed": "The model does not answer as it did when it was packed: pack it again and look at the "
+    "library versions.",
+    "ModelMismatch": "Correct spec.model.name, version or format, or upload the artifact that they describe.",
+}
+
+
+def candidate_trouble(turn: Turn) -> Failure | None:
+    """What Kubernetes says keeps the candidate from getting ready: the Deployment's trouble first, then a pod's."""
+    deployment = turn.observed.deployments.get(turn.rollout.color)
+    if deployment and deployment.trouble and deployment.revision == turn.rollout.revision:
+        return deployment.trouble
+    return next((p.trouble for p in turn.pods(turn.rollout) if p.trouble and not p.ready), None)

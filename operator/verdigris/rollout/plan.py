@@ -1,0 +1,94 @@
+"""The whole decision, pure: what was seen and what Prometheus said in, effects and the new status out.
+
+Read `CHAIN` from top to bottom: that is the operator's mind. Every link is a small function from one turn to the
+next; none knows a clock, a socket or Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from verdigris.api.status import Color
+from verdigris.api.values import parse_duration
+from verdigris.rollout.actions import Plan
+from verdigris.rollout.answers import answer_decisions
+from verdigris.rollout.checks import check_queries
+from verdigris.rollout.evidence import Evidence, Question
+from verdigris.rollout.observed import Observed
+from verdigris.rollout.realise import realise
+from verdigris.rollout.report import report
+from verdigris.rollout.slots import adopt, advance, retire, start, supersede
+from verdigris.rollout.stages import BASELINE_WINDOW
+from verdigris.rollout.turn import Turn
+
+CHAIN: tuple[Callable[[Turn], Turn], ...] = (adopt, answer_decisions, supersede, advance, retire, start, report)
+
+SCRAPES_BEFORE = 3
+"""Scrape intervals that a question reaches back further, so that every series has a sample before the first counted."""
+
+
+_NOBODY_TO_ASK = Evidence(
+    problem="No Prometheus is configured: set prometheus.address in the chart's values, or "
+    "spec.analysis.prometheus.address."
+)
+
+
+def plan(observed: Observed, evidence: Evidence, now: datetime) -> Plan:
+    """Decide. Pure: the same arguments give the same plan."""
+    turn = Turn(observed, evidence if _address(observed) else _NOBODY_TO_ASK, now, observed.status)
+    for step in CHAIN:
+        turn = step(turn)
+    return Plan(
+        actions=realise(turn),
+        status=turn.status,
+        notes=turn.notes,
+        answered=turn.answered,
+        requeue_after=_look_again(turn),
+    )
+
+
+def _look_again(turn: Turn) -> timedelta | None:
+    """When to look again without being woken: at every tick of a rollout, else when the warm colour's time is over."""
+    if turn.status.rollout is not None:
+        return parse_duration(turn.observed.spec.analysis.interval)
+    if turn.status.warm is not None:
+        return max(timedelta(seconds=1), turn.status.warm.until - turn.now)
+    return None
+
+
+def question(observed: Observed, now: datetime) -> Question | None:
+    """What to ask Prometheus before planning; None when this stage needs no evidence, or there is nobody to ask."""
+    status, spec = observed.status, observed.spec
+    rollout, active = status.rollout, status.active
+    if rollout is None or active is None or rollout.stage not in ("Measuring", "Baking"):
+        return None
+    address = _address(observed)
+    if address is None:
+        return None
+    scrape = parse_duration(spec.monitoring.service_monitor.interval)
+    reach = SCRAPES_BEFORE * scrape
+    since: dict[Color, datetime] = {rollout.color: (rollout.evidence.sealed_at or now) - reach}
+    if rollout.stage == "Measuring":
+        since[active.color] = now - BASELINE_WINDOW - reach
+    owner = observed.owner
+    return Question(
+        address=address,
+        namespace=owner.namespace,
+        model=owner.name,
+        since=since,
+        revisions={rollout.color: rollout.revision, active.color: active.revision},
+        checks=check_queries(
+            spec.analysis,
+            namespace=owner.namespace,
+            model=owner.name,
+            color=rollout.color,
+            revision=rollout.revision,
+            version=rollout.version,
+            scrape=scrape,
+        ),
+    )
+
+
+def _address(observed: Observed) -> str | None:
+    return observed.spec.analysis.prometheus.address or observed.defaults.prometheus_address

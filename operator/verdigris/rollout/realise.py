@@ -1,0 +1,163 @@
+"""From roles to children: which objects must exist, how large, and who gets the clients. Order is safety (law 2).
+
+scale up → (endpoints ready: the stages waited for that) → move the clients → drain → remove what nobody needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from verdigris.api.status import Color, RevisionRef
+from verdigris.resources import (
+    controller_revision,
+    deployment,
+    hpa,
+    network_policy,
+    pdb,
+    pod_template,
+    service,
+    service_account,
+    service_monitor,
+)
+from verdigris.resources.names import COLORS, color_name, snapshot_name
+from verdigris.rollout.actions import Action, Keep, Remove, Scale, SetTraffic
+from verdigris.rollout.observed import Snapshot
+from verdigris.rollout.traffic import route, wanted_color
+from verdigris.rollout.turn import Turn
+
+KEPT_SNAPSHOTS = 5
+"""Revisions kept beyond those in use, so that people can look at what ran before."""
+
+
+def realise(turn: Turn) -> tuple[Action, ...]:
+    """Every effect that brings the cluster to what the status says, in the order in which to do them."""
+    return (
+        *_shared(turn),
+        *_snapshots(turn),
+        *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
+        *_traffic(turn),
+        *_leftovers(turn),
+    )
+
+
+def roles(turn: Turn) -> Mapping[Color, RevisionRef]:
+    """Which revision belongs in which colour, active first. A colour that is not named is empty."""
+    status = turn.status
+    found: dict[Color, RevisionRef] = {}
+    for ref in (status.active, status.rollout, status.warm):
+        if ref is not None:
+            found.setdefault(ref.color, ref)
+    return found
+
+
+def _shared(turn: Turn) -> Iterator[Action]:
+    observed = turn.observed
+    owner, monitoring = observed.owner, observed.spec.monitoring
+    yield Keep(service_account.build(owner))
+    yield Keep(network_policy.build(owner, _uris(turn)))
+    for color in COLORS:
+        yield Keep(service.colored(owner, color))
+    if not observed.service_monitors_known:
+        return
+    manifest = service_monitor.build(owner, monitoring)
+    if monitoring.service_monitor.enabled:
+        yield Keep(manifest)
+    else:
+        yield Remove(manifest["apiVersion"], manifest["kind"], owner.name)
+
+
+def _uris(turn: Turn) -> tuple[str, ...]:
+    """The artifacts that pods of any colour in use may have to fetch (again, when a pod is rescheduled)."""
+    kept = [turn.observed.snapshots.get(ref.revision) for ref in roles(turn).values()]
+    return tuple(sorted({snapshot.uri for snapshot in kept if snapshot} | {turn.observed.spec.model.uri}))
+
+
+def _snapshots(turn: Turn) -> Iterator[Action]:
+    """Keep what the spec asks for before anything is made from it."""
+    wanted = any(ref.revision == turn.target for ref in roles(turn).values())
+    if wanted and turn.target not in turn.observed.snapshots:
+        yield Keep(controller_revision.build(turn.observed.owner, _render(turn)))
+
+
+def _render(turn: Turn) -> Snapshot:
+    observed, model = turn.observed, turn.observed.spec.model
+    template = pod_template.build(observed.owner, observed.spec, turn.target, observed.defaults)
+    return Snapshot(
+        revision=turn.target, version=model.version, sha256=model.sha256 or "", uri=model.uri, pod_template=template
+    )
+
+
+def _template(turn: Turn, revision: str) -> Mapping[str, Any] | None:
+    """The pods as they were first rendered (law 7); rendered now only for a revision that has no snapshot yet."""
+    snapshot = turn.observed.snapshots.get(revision)
+    if snapshot is None and revision == turn.target:
+        snapshot = _render(turn)
+    return snapshot.pod_template if snapshot else None
+
+
+def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
+    """A colour in use. Its size is only ever raised to its floor here: the rest belongs to the HPA (law 9)."""
+    owner, scaling = turn.observed.owner, turn.observed.spec.autoscaling
+    template = _template(turn, ref.revision)
+    if template is None:
+        return
+    yield Keep(deployment.build(owner, color, template, ref.revision))
+    yield Keep(pdb.build(owner, color))
+    floor, autoscaled = _floor(turn, color), scaling.min_replicas != scaling.max_replicas
+    seen = turn.observed.deployments.get(color)
+    size = seen.replicas if seen else 1
+    if size < floor or (not autoscaled and size != floor):
+        yield Scale(color, floor)
+    if autoscaled:
+        yield Keep(hpa.build(owner, color, floor, max(floor, scaling.max_replicas), scaling.metrics))
+
+
+def _floor(turn: Turn, color: Color) -> int:
+    """The least size of a colour: nothing that clients are on, or may have to go back to, shrinks (laws 2 and 9)."""
+    status, least = turn.status, turn.observed.spec.autoscaling.min_replicas
+    if status.rollout is not None and (status.rollout.color == color or status.rollout.weight > 0):
+        return max(least, status.rollout.replicas)
+    if status.warm is not None and status.warm.color == color:
+        return status.warm.replicas
+    return least
+
+
+def _traffic(turn: Turn) -> Iterator[Action]:
+    """Move the clients first, then tell the pods: those that lost them send keep-alive clients away."""
+    color = route(turn.observed, turn.status)
+    if color is None:
+        return
+    yield Keep(service.clients(turn.observed.owner, turn.observed.spec.serving.service, color))
+    drained = _drained(turn, color)
+    for pod in turn.observed.pods:
+        off = pod.color == drained
+        if off != pod.traffic_off and not pod.terminating:
+            yield SetTraffic(pod.name, pod.uid, on=not off)
+
+
+def _drained(turn: Turn, serving: Color) -> Color | None:
+    """The colour whose keep-alive clients must leave: not a candidate yet to be used, nor one still waited for."""
+    rollout = turn.status.rollout
+    if serving != wanted_color(turn.status) or (rollout is not None and rollout.weight == 0):
+        return None
+    return next(color for color in COLORS if color != serving)
+
+
+def _leftovers(turn: Turn) -> Iterator[Action]:
+    observed, scaling = turn.observed, turn.observed.spec.autoscaling
+    used = roles(turn)
+    for color in COLORS:
+        name = color_name(observed.owner.name, color)
+        if color in observed.hpas and (color not in used or scaling.min_replicas == scaling.max_replicas):
+            yield Remove("autoscaling/v2", "HorizontalPodAutoscaler", name)
+        if color not in used:
+            yield Remove("policy/v1", "PodDisruptionBudget", name)
+        seen = observed.deployments.get(color)
+        if seen and color not in used and observed.selected != color:
+            yield Remove("apps/v1", "Deployment", name, seen.uid)
+    needed = {ref.revision for ref in used.values()} | {turn.target}
+    idle = [s for s in observed.snapshots.values() if s.revision not in needed and s.created is not None]
+    idle.sort(key=lambda s: (s.created.timestamp() if s.created else 0.0, s.revision))
+    for snapshot in idle[:-KEPT_SNAPSHOTS]:
+        yield Remove("apps/v1", "ControllerRevision", snapshot_name(observed.owner.name, snapshot.revision))

@@ -1,0 +1,1 @@
+"""Tests of the pure decisions, in a simulated cluster."""

@@ -1,0 +1,179 @@
+"""The life of a rollout, told as scenarios."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.rollout.world import World, serving, spec
+
+from verdigris.api.status import Failure
+from verdigris.rollout.revision import revision_of
+
+
+def condition(world: World, kind: str) -> tuple[str, str, str]:
+    found = next(c for c in world.status.conditions if c.type == kind)
+    return found.status, found.reason, found.message
+
+
+def reasons(world: World) -> list[str]:
+    return [note.reason for note in world.notes]
+
+
+def bake(world: World) -> World:
+    """Run until the candidate has the clients."""
+    for _ in range(60):
+        if world.status.rollout and world.status.rollout.stage == "Baking":
+            return world
+        world.run(1)
+    raise AssertionError(f"never got to bake: {world.status.rollout}")
+
+
+def test_the_first_version_becomes_active_as_soon_as_its_pods_are_ready() -> None:
+    world = World(spec("1.0.0")).run(1)
+    assert world.selected is None
+    world.run(5)
+    assert world.status.active and world.status.active.version == "1.0.0"
+    assert world.selected == "blue"
+    assert condition(world, "Ready")[:2] == ("True", "Active")
+
+
+def test_a_good_version_is_promoted_by_a_role_swap() -> None:
+    world = serving("1.0.0")
+    world.apply(spec("1.1.0"))
+    bake(world)
+    judged = {p.view.uid for p in world.pods if p.view.color == "green"}
+    world.run(40)
+    assert world.status.active and (world.status.active.version, world.status.active.color) == ("1.1.0", "green")
+    assert {p.view.uid for p in world.pods if p.view.color == "green"} == judged
+    assert world.status.warm and world.status.warm.version == "1.0.0"
+    assert all(p.view.traffic_off for p in world.pods if p.view.color == "blue")
+    assert reasons(world)[-3:] == ["CandidateReady", "TrafficShifted", "Promoted"]
+
+
+def test_the_warm_colour_is_retired_when_its_time_is_over() -> None:
+    world = serving("1.0.0").apply(spec("1.1.0")).run(60)
+    assert world.status.warm
+    world.run(130)
+    assert world.status.warm is None
+    assert set(world.deployments) == {"green"}
+    assert set(world.hpas) == {"green"}
+
+
+def test_a_version_that_fails_half_its_calls_loses_its_clients_within_a_scrape_and_a_tick() -> None:
+    world = serving("1.0.0")
+    world.versions["1.2.0"] = world.versions["1.0.0"].__class__(error_rate=0.5)
+    bake(world.apply(spec("1.2.0")))
+    switched = world.switches[-1][0]
+    world.run(30)
+    back, color = world.switches[-1]
+    assert color == "blue"
+    assert back - switched <= timedelta(seconds=6)
+    assert world.status.last_rollback
+    assert world.status.last_rollback.reason == "ErrorRateDoubled"
+    assert world.status.last_rollback.traffic_restored_at
+    assert condition(world, "Stalled")[:2] == ("True", "ErrorRateDoubled")
+    assert condition(world, "RolledBack")[0] == "True"
+    assert "green" not in world.deployments
+
+
+def test_a_healthy_version_beside_a_bad_baseline_is_not_rolled_back() -> None:
+    world = serving("1.0.0", error_rate=0.05)
+    world.versions["1.1.0"] = world.versions["1.0.0"]
+    world.apply(spec("1.1.0")).run(80)
+    assert world.status.active and world.status.active.version == "1.1.0"
+
+
+@pytest.mark.parametrize("reason", ["ChecksumMismatch", "ArtifactNotFound", "ArtifactTruncated", "GoldenRowsFailed"])
+def test_a_hopeless_candidate_ends_the_rollout_at_once(reason: str) -> None:
+    world = serving("1.0.0")
+    switches = list(world.switches)
+    fault = Failure(reason=reason, message="The artifact is not what it should be.")
+    world.versions["1.1.0"] = world.versions["1.0.0"].__class__(fault=fault)
+    world.apply(spec("1.1.0")).run(5)
+    assert world.status.rollout is None
+    assert world.status.rejected[-1].reason == reason
+    assert condition(world, "Stalled")[:2] == ("True", reason)
+    assert condition(world, "Available")[0] == "True"
+    assert world.switches == switches
+    assert "RolloutFailed" in reasons(world)
+
+
+def test_a_candidate_that_never_gets_ready_ends_at_its_deadline_with_what_kubernetes_said() -> None:
+    world = serving("1.0.0").apply(spec("1.1.0"))
+    world.versions["1.1.0"] = world.versions["1.0.0"].__class__(never_ready=True)
+    world.trouble[revision_of(world.spec)] = Failure(
+        reason="ImagePullBackOff", message="The image nowhere/at:all cannot be pulled."
+    )
+    world.run(55)
+    assert world.status.rollout is not None
+    world.run(10)
+    assert world.status.rejected[-1].reason == "ImagePullBackOff"
+    assert "nowhere/at:all" in condition(world, "Ready")[2]
+
+
+def test_a_rejected_revision_stays_rejected_until_the_spec_changes() -> None:
+    world = serving("1.0.0")
+    world.versions["1.1.0"] = world.versions["1.0.0"].__class__(never_ready=True)
+    world.apply(spec("1.1.0")).run(80)
+    world.run(200)
+    assert reasons(world).count("RolloutStarted") == 2
+    world.apply(spec("1.1.1")).run(80)
+    assert world.status.active and world.status.active.version == "1.1.1"
+
+
+def test_a_new_spec_supersedes_the_rollout_under_way_traffic_back_first() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0")))
+    assert world.selected == "green"
+    world.apply(spec("1.2.0")).run(1)
+    assert world.selected == "blue"
+    world.run(90)
+    assert [(h.version, h.outcome) for h in world.status.history][-2:] == [
+        ("1.1.0", "Superseded"),
+        ("1.2.0", "Promoted"),
+    ]
+    assert not world.status.rejected
+
+
+def test_taking_the_spec_back_during_a_rollout_leaves_the_active_version_as_it_was() -> None:
+    world = serving("1.0.0")
+    pods = {p.view.uid for p in world.pods}
+    bake(world.apply(spec("1.1.0"))).apply(spec("1.0.0")).run(30)
+    assert world.status.active and world.status.active.version == "1.0.0"
+    assert {p.view.uid for p in world.pods} == pods
+    assert condition(world, "Ready")[0] == "True"
+
+
+def test_a_return_to_the_warm_version_uses_its_running_pods() -> None:
+    world = serving("1.0.0").apply(spec("1.1.0")).run(60)
+    warm = {p.view.uid for p in world.pods if p.view.color == "blue"}
+    started = world.now
+    bake(world.apply(spec("1.0.0")))
+    assert world.now - started <= timedelta(seconds=4)
+    assert {p.view.uid for p in world.pods if p.view.color == "blue"} == warm
+
+
+def test_the_candidate_starts_at_the_size_that_the_active_colour_has_now() -> None:
+    world = serving("1.0.0")
+    world._scale("blue", 4)
+    bake(world.apply(spec("1.1.0")))
+    assert world.deployments["green"].replicas == 4
+    assert world.hpas["green"] == 4
+    assert world.hpas["blue"] == 4
+
+
+def test_a_fixed_size_has_no_autoscaler() -> None:
+    world = World(spec("1.0.0", autoscaling={"minReplicas": 3, "maxReplicas": 3})).run(10)
+    assert world.hpas == {}
+    assert world.deployments["blue"].replicas == 3
+
+
+def test_a_status_that_was_lost_is_read_back_from_what_runs() -> None:
+    world = serving("1.0.0")
+    pods = {p.view.uid for p in world.pods}
+    world.status = world.status.__class__()
+    world.run(3)
+    assert world.status.active and world.status.active.version == "1.0.0"
+    assert {p.view.uid for p in world.pods} == pods
+    assert "Adopted" in reasons(world)

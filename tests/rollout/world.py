@@ -1,0 +1,271 @@
+"""A small simulated cluster: it obeys the plan's actions, lets time pass and answers as Prometheus would.
+
+It refuses what the laws forbid at the very action, so every scenario and every random walk checks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from verdigris.api.decision import Verb
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import Color, Failure, ModelDeploymentStatus
+from verdigris.resources import controller_revision
+from verdigris.resources.names import COLOR_LABEL, COLORS, REVISION_LABEL, Defaults, Owner
+from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, Scale, SetTraffic
+from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading, Series
+from verdigris.rollout.observed import Decision, DeploymentView, Observed, PodView, Snapshot
+from verdigris.rollout.plan import plan, question
+
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+OWNER = Owner("clinic", "diabetes", "uid-1")
+TICK = timedelta(seconds=1)
+SCRAPE = 5
+
+
+def spec(version: str = "1.0.0", **sections: Any) -> ModelDeploymentSpec:
+    """A spec with this version; other sections as the API server would hold them."""
+    model = {"version": version, "uri": f"https://models.test/{version}.vmodel", "sha256": "a" * 64}
+    raw = {
+        "model": {**model, **sections.pop("model", {})},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+        "rollout": {"bake": "30s", "progressDeadline": "60s", "keepWarm": "2m", **sections.pop("rollout", {})},
+        **sections,
+    }
+    return ModelDeploymentSpec.parse(raw)
+
+
+@dataclass
+class Pod:
+    """A simulated pod; its counters are what a scrape would read."""
+
+    view: PodView
+    ready_at: datetime
+    requests: float = 0
+    errors: float = 0
+    samples: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+@dataclass
+class Version:
+    """How pods of one version behave."""
+
+    error_rate: float = 0.0
+    ready_after: float = 2.0
+    fault: Failure | None = None
+    never_ready: bool = False
+
+
+@dataclass
+class World:
+    """Everything outside the plan."""
+
+    spec: ModelDeploymentSpec
+    now: datetime = START
+    generation: int = 1
+    status: ModelDeploymentStatus = ModelDeploymentStatus()
+    versions: dict[str, Version] = field(default_factory=dict)
+    deployments: dict[Color, DeploymentView] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    hpas: dict[Color, int] = field(default_factory=dict)
+    selected: Color | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    switches: list[tuple[datetime, Color]] = field(default_factory=list)
+    rate: float = 100.0
+    prometheus_down: bool = False
+    address: str | None = "http://prometheus.test"
+    unready: set[Color] = field(default_factory=set)
+    trouble: dict[str, Failure] = field(default_factory=dict)
+    serial: int = 0
+
+    # what the operator sees
+
+    def observe(self) -> Observed:
+        """The picture that a reconcile would take now."""
+        pods = tuple(self._view(pod) for pod in self.pods)
+        return Observed(
+            owner=OWNER,
+            generation=self.generation,
+            spec=self.spec,
+            status=self.status,
+            defaults=Defaults("verdigris/serving:test", self.address),
+            deployments=dict(self.deployments),
+            pods=pods,
+            endpoints={c: sum(p.ready for p in pods if p.color == c) for c in COLORS},
+            selected=self.selected,
+            snapshots=dict(self.snapshots),
+            decisions=tuple(self.decisions),
+            hpas=frozenset(self.hpas),
+        )
+
+    def _view(self, pod: Pod) -> PodView:
+        version = self._version(pod.view.revision)
+        ready = self.now >= pod.ready_at and pod.view.color not in self.unready
+        ready = ready and not version.never_ready and version.fault is None
+        return replace(pod.view, ready=ready, fault=version.fault, trouble=self.trouble.get(pod.view.revision))
+
+    def _version(self, revision: str) -> Version:
+        snapshot = self.snapshots.get(revision)
+        return self.versions.get(snapshot.version, Version()) if snapshot else Version()
+
+    def evidence(self) -> Evidence:
+        """What Prometheus would say to the question that the plan asks now."""
+        asked = question(self.observe(), self.now)
+        if asked is None:
+            return NOT_ASKED
+        if self.prometheus_down:
+            return Evidence(problem=f"{asked.address} did not answer within 2 s: is Prometheus running?")
+        counters = {
+            color: tuple(
+                series
+                for pod in self.pods
+                if pod.view.color == color and pod.view.revision == asked.revisions[color]
+                for series in _series(pod, since.timestamp())
+            )
+            for color, since in asked.since.items()
+        }
+        return Evidence(counters=counters, checks={name: Reading(value=0.0) for name in asked.checks})
+
+    # time
+
+    def reconcile(self) -> Plan:
+        """One reconcile: plan and do it."""
+        made = plan(self.observe(), self.evidence(), self.now)
+        for action in made.actions:
+            self._do(action)
+        self.status = ModelDeploymentStatus.parse(made.status.dump())
+        self.notes.extend(made.notes)
+        answered = {record.uid for record in made.answered}
+        self.decisions = [replace(d, answered=d.answered or d.uid in answered) for d in self.decisions]
+        return made
+
+    def run(self, seconds: float) -> World:
+        """Let time pass, one tick and one reconcile after the other."""
+        for _ in range(round(seconds)):
+            self._tick()
+            self.reconcile()
+        return self
+
+    def _tick(self) -> None:
+        self.now += TICK
+        answering = [p for p in self.pods if p.view.color == self.selected and self._view(p).ready]
+        for pod in answering:
+            share = self.rate / len(answering)
+            pod.requests += share
+            pod.errors += share * self._version(pod.view.revision).error_rate
+        if round(self.now.timestamp()) % SCRAPE == 0:
+            for pod in self.pods:
+                if self.now >= pod.ready_at:
+                    pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
+
+    # what people do
+
+    def apply(self, wanted: ModelDeploymentSpec) -> World:
+        """`kubectl apply` of another spec."""
+        self.spec, self.generation = wanted, self.generation + 1
+        return self
+
+    def decide(self, verb: Verb, revision: str, by: str = "alice", reason: str = "because") -> World:
+        """`kubectl create` of a RolloutDecision."""
+        self.serial += 1
+        name = f"{verb}-{self.serial}"
+        self.decisions.append(Decision(f"uid-{name}", name, revision, verb, reason, by, self.now))
+        return self
+
+    # what the actions do
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Keep(manifest):
+                self._keep(manifest)
+            case Scale(color, replicas):
+                self._scale(color, replicas)
+            case SetTraffic(name, _, on):
+                for pod in self.pods:
+                    if pod.view.name == name:
+                        assert on or pod.view.color != self.selected, "a pod that has the clients was drained"
+                        pod.view = replace(pod.view, traffic_off=not on)
+            case Remove(_, kind, name, _):
+                self._remove(kind, name)
+
+    def _keep(self, manifest: Mapping[str, Any]) -> None:
+        kind, color = manifest["kind"], manifest["metadata"]["labels"].get(COLOR_LABEL)
+        if kind == "ControllerRevision":
+            snapshot = controller_revision.parse({**manifest, "metadata": _born(manifest, self.now)})
+            self.snapshots[snapshot.revision] = snapshot
+        elif kind == "Deployment":
+            self._keep_deployment(color, manifest)
+        elif kind == "HorizontalPodAutoscaler":
+            self.hpas[color] = manifest["spec"]["minReplicas"]
+        elif kind == "Service" and color is None:
+            self._select(manifest["spec"]["selector"][COLOR_LABEL])
+
+    def _select(self, color: Color) -> None:
+        if color == self.selected:
+            return
+        answering = self.observe().endpoints
+        assert answering[color] > 0 or not (self.selected and answering[self.selected]), "law 2: nothing behind it"
+        self.selected = color
+        self.switches.append((self.now, color))
+
+    def _keep_deployment(self, color: Color, manifest: Mapping[str, Any]) -> None:
+        assert "replicas" not in manifest["spec"], "law 9: the size belongs to the HPA"
+        revision = manifest["spec"]["template"]["metadata"]["labels"][REVISION_LABEL]
+        seen = self.deployments.get(color)
+        if seen and seen.revision == revision:
+            return
+        assert color != self.selected, "law 7: pods that have the clients were replaced"
+        self.serial += 1
+        self.deployments[color] = DeploymentView(f"uid-{self.serial}", seen.replicas if seen else 1, revision)
+        self.pods = [p for p in self.pods if p.view.color != color]
+        self._fill(color)
+
+    def _scale(self, color: Color, replicas: int) -> None:
+        seen = self.deployments[color]
+        assert replicas >= seen.replicas or color != self.selected, "law 2: the colour with the clients shrank"
+        self.deployments[color] = replace(seen, replicas=replicas)
+        self._fill(color)
+
+    def _fill(self, color: Color) -> None:
+        wanted = self.deployments[color]
+        mine = [p for p in self.pods if p.view.color == color]
+        self.pods = [p for p in self.pods if p.view.color != color] + mine[: wanted.replicas]
+        for _ in range(wanted.replicas - len(mine)):
+            self.serial += 1
+            view = PodView(f"{color}-{self.serial}", f"uid-{self.serial}", color, wanted.revision, self.now, False)
+            delay = timedelta(seconds=self._version(wanted.revision).ready_after)
+            self.pods.append(Pod(view, self.now + delay))
+
+    def _remove(self, kind: str, name: str) -> None:
+        color = next((c for c in COLORS if name.endswith(c)), None)
+        if kind == "Deployment" and color:
+            assert color != self.selected, "law 2: the colour with the clients was removed"
+            self.deployments.pop(color, None)
+            self.pods = [p for p in self.pods if p.view.color != color]
+        elif kind == "HorizontalPodAutoscaler" and color:
+            self.hpas.pop(color, None)
+        elif kind == "ControllerRevision":
+            self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
+
+
+def _born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {**manifest["metadata"], "creationTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def _series(pod: Pod, since: float) -> tuple[Series, ...]:
+    good = tuple((at, ok) for at, ok, _ in pod.samples if at >= since)
+    bad = tuple((at, errors) for at, _, errors in pod.samples if at >= since)
+    return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
+
+
+def serving(version: str = "1.0.0", **behaviour: Any) -> World:
+    """Given: this version has been rolled out and has had clients for a few minutes."""
+    world = World(spec(version), versions={version: Version(**behaviour)})
+    world.run(10)
+    assert world.status.active and world.status.active.version == version
+    return world.run(120)
