@@ -45,6 +45,15 @@ def test_a_bad_candidate_is_rolled_back_during_a_pause() -> None:
     assert world.selected == "blue"
 
 
+def test_moving_the_clients_comes_before_anything_that_could_be_refused() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0"))).decide("abort", revision_of(world.spec))
+    first = plan(world.observe(), world.evidence(), world.now).actions[0]
+    assert isinstance(first, Keep)
+    assert (first.manifest["kind"], first.manifest["metadata"]["name"]) == ("Service", "diabetes")
+    assert first.manifest["spec"]["selector"]["verdigris.dev/color"] == "blue"
+
+
 # 2. Traffic never points at nothing
 
 

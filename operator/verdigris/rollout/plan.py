@@ -28,6 +28,9 @@ SCRAPES_BEFORE = 3
 """Scrape intervals that a question reaches back further, so that every series has a sample before the first counted."""
 
 
+_PATIENT = timedelta(seconds=30)
+"""How often to look at a rollout that waits for a person, whose decision is an event that wakes the operator."""
+
 _NOBODY_TO_ASK = Evidence(
     problem="No Prometheus is configured: set prometheus.address in the chart's values, or "
     "spec.analysis.prometheus.address."
@@ -51,7 +54,8 @@ def plan(observed: Observed, evidence: Evidence, now: datetime) -> Plan:
 def _look_again(turn: Turn) -> timedelta | None:
     """When to look again without being woken: at every tick of a rollout, else when the warm colour's time is over."""
     if turn.status.rollout is not None:
-        return parse_duration(turn.observed.spec.analysis.interval)
+        waits_for_people = turn.status.rollout.stage == "AwaitingApproval"
+        return _PATIENT if waits_for_people else parse_duration(turn.observed.spec.analysis.interval)
     if turn.status.warm is not None:
         return max(timedelta(seconds=1), turn.status.warm.until - turn.now)
     return None

@@ -1,6 +1,8 @@
-"""From roles to children: which objects must exist, how large, and who gets the clients. Order is safety (law 2).
+"""From roles to children: which objects must exist, how large, and who gets the clients.
 
-scale up → (endpoints ready: the stages waited for that) → move the clients → drain → remove what nobody needs.
+Clients are moved first of all, to pods that were *seen* ready, so that no refused child (a quota, a webhook) can stand
+between them and a rollback (law 1). Over several plans that gives the order of law 2: scale up, endpoints ready, move,
+drain, and last remove what nobody needs.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ KEPT_SNAPSHOTS = 5
 def realise(turn: Turn) -> tuple[Action, ...]:
     """Every effect that brings the cluster to what the status says, in the order in which to do them."""
     return (
+        *_traffic(turn),
         *_shared(turn),
         *_snapshots(turn),
         *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
-        *_traffic(turn),
         *_leftovers(turn),
     )
 
