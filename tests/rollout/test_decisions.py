@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving, spec
-
 from verdigris.rollout.revision import revision_of
 
 
@@ -15,7 +14,8 @@ def last(world: World) -> tuple[str, str]:
 
 def waiting_for_approval() -> World:
     world = serving("1.0.0").apply(spec("1.1.0", rollout={"approval": "Required"})).run(10)
-    assert world.status.rollout and world.status.rollout.stage == "AwaitingApproval"
+    assert world.status.rollout
+    assert world.status.rollout.stage == "AwaitingApproval"
     return world
 
 
@@ -31,7 +31,8 @@ def test_a_rollout_that_needs_approval_waits_for_it_and_says_how_to_give_it() ->
 def test_an_approval_lets_it_go_on_and_is_kept_with_name_and_reason() -> None:
     world = waiting_for_approval()
     world.decide("approve", revision_of(world.spec), by="alice", reason="looks good").run(60)
-    assert world.status.active and world.status.active.version == "1.1.0"
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
     assert (world.status.decisions[-1].by, world.status.decisions[-1].reason) == ("alice", "looks good")
     assert "DecisionAccepted" in reasons(world)
 
@@ -46,13 +47,15 @@ def test_an_approval_for_another_revision_is_refused() -> None:
 def test_an_approval_that_comes_together_with_the_spec_is_not_lost() -> None:
     world = serving("1.0.0").apply(spec("1.1.0", rollout={"approval": "Required"}))
     world.decide("approve", revision_of(world.spec)).run(60)
-    assert world.status.active and world.status.active.version == "1.1.0"
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
 
 
 def test_promote_ends_the_bake_early() -> None:
     world = serving("1.0.0").apply(spec("1.1.0", rollout={"bake": "1h"}))
     bake(world).decide("promote", revision_of(world.spec)).run(2)
-    assert world.status.active and world.status.active.version == "1.1.0"
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
 
 
 def test_abort_takes_traffic_back_and_keeps_the_revision_out() -> None:
@@ -69,7 +72,8 @@ def test_retry_tries_a_rejected_revision_again() -> None:
     bake(world.apply(spec("1.1.0"))).decide("abort", revision_of(world.spec)).run(20)
     assert world.status.rollout is None
     world.decide("retry", revision_of(world.spec)).run(60)
-    assert world.status.active and world.status.active.version == "1.1.0"
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
     assert not world.status.rejected
 
 
@@ -85,11 +89,13 @@ def test_rollback_goes_to_the_warm_version_at_once() -> None:
     world.decide("rollback", revision_of(world.spec), by="carol", reason="odd scores").run(1)
     assert world.selected == "blue"
     world.run(30)
-    assert world.status.active and world.status.active.version == "1.0.0"
+    assert world.status.active
+    assert world.status.active.version == "1.0.0"
     assert {p.view.uid for p in world.pods} == warm
     assert not any(p.view.traffic_off for p in world.pods)
     assert world.status.rejected[-1].reason == "RequestedRollback"
-    assert world.status.last_rollback and "carol" in world.status.last_rollback.message
+    assert world.status.last_rollback
+    assert "carol" in world.status.last_rollback.message
 
 
 def test_rollback_without_a_warm_version_is_refused_with_what_to_do() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.rollout.test_rollout import bake, condition
 from tests.rollout.world import Version, World, serving, spec
-
 from verdigris.api.status import Failure
 from verdigris.rollout.actions import Keep
 from verdigris.rollout.plan import plan
 from verdigris.rollout.revision import revision_of
-
 
 # 1. Rollback needs nothing
 
@@ -74,7 +75,22 @@ def test_a_candidate_that_lost_all_its_pods_loses_its_clients() -> None:
     world.unready.add("green")
     world.run(1)
     assert world.selected == "blue"
-    assert world.status.last_rollback and world.status.last_rollback.reason == "CandidateUnavailable"
+    assert world.status.last_rollback
+    assert world.status.last_rollback.reason == "CandidateUnavailable"
+
+
+def test_a_candidate_whose_pods_crash_loses_its_clients_although_no_error_is_counted() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0"))).run(3)
+    pod = next(p for p in world.pods if p.view.color == "green")
+    pod.view = replace(pod.view, restarts=1)
+    world.run(2)
+    assert world.selected == "green"
+    pod.view = replace(pod.view, restarts=2)
+    world.run(1)
+    assert world.selected == "blue"
+    assert world.status.last_rollback
+    assert world.status.last_rollback.reason == "CandidateCrashing"
 
 
 # 3. No evidence is not evidence
@@ -85,7 +101,8 @@ def test_without_prometheus_no_traffic_moves_and_the_condition_says_so() -> None
     world.prometheus_down = True
     world.apply(spec("1.1.0")).run(400)
     assert world.selected == "blue"
-    assert world.status.rollout and world.status.rollout.stage == "Measuring"
+    assert world.status.rollout
+    assert world.status.rollout.stage == "Measuring"
     assert condition(world, "AnalysisHealthy")[:2] == ("Unknown", "PrometheusUnreachable")
 
 
@@ -95,10 +112,12 @@ def test_prometheus_lost_in_the_bake_neither_promotes_nor_rolls_back() -> None:
     world.prometheus_down = True
     world.run(900)
     assert world.selected == "green"
-    assert world.status.rollout and world.status.rollout.stage == "Baking"
+    assert world.status.rollout
+    assert world.status.rollout.stage == "Baking"
     world.prometheus_down = False
     world.run(30)
-    assert world.status.active and world.status.active.version == "1.1.0"
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
 
 
 @pytest.mark.parametrize(("policy", "version"), [("Promote", "1.1.0"), ("Rollback", "1.0.0")])
@@ -107,7 +126,8 @@ def test_a_declared_policy_ends_the_inconclusive(policy: str, version: str) -> N
     bake(world.apply(spec("1.1.0", rollout={"onInconclusive": policy, "inconclusiveDeadline": "40s"})))
     world.prometheus_down = True
     world.run(60)
-    assert world.status.active and world.status.active.version == version
+    assert world.status.active
+    assert world.status.active.version == version
     assert world.status.rollout is None
 
 
@@ -218,7 +238,8 @@ def test_whatever_happens_no_law_is_broken_and_it_settles(events: list[str]) -> 
     world.unready.clear()
     world.prometheus_down = False
     world.apply(spec("9.0.0")).run(240)
-    assert world.status.active and world.status.active.version == "9.0.0"
+    assert world.status.active
+    assert world.status.active.version == "9.0.0"
     world.run(130)
     settled = world.observe()
     world.run(30)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.rollout.world import World, serving, spec
 
+from tests.rollout.world import World, serving, spec
 from verdigris.api.status import Failure
 from verdigris.rollout.revision import revision_of
 
@@ -33,7 +33,8 @@ def test_the_first_version_becomes_active_as_soon_as_its_pods_are_ready() -> Non
     world = World(spec("1.0.0")).run(1)
     assert world.selected is None
     world.run(5)
-    assert world.status.active and world.status.active.version == "1.0.0"
+    assert world.status.active
+    assert world.status.active.version == "1.0.0"
     assert world.selected == "blue"
     assert condition(world, "Ready")[:2] == ("True", "Active")
 
@@ -44,9 +45,11 @@ def test_a_good_version_is_promoted_by_a_role_swap() -> None:
     bake(world)
     judged = {p.view.uid for p in world.pods if p.view.color == "green"}
     world.run(40)
-    assert world.status.active and (world.status.active.version, world.status.active.color) == ("1.1.0", "green")
+    assert world.status.active
+    assert (world.status.active.version, world.status.active.color) == ("1.1.0", "green")
     assert {p.view.uid for p in world.pods if p.view.color == "green"} == judged
-    assert world.status.warm and world.status.warm.version == "1.0.0"
+    assert world.status.warm
+    assert world.status.warm.version == "1.0.0"
     assert all(p.view.traffic_off for p in world.pods if p.view.color == "blue")
     assert reasons(world)[-3:] == ["CandidateReady", "TrafficShifted", "Promoted"]
 
@@ -81,7 +84,8 @@ def test_a_healthy_version_beside_a_bad_baseline_is_not_rolled_back() -> None:
     world = serving("1.0.0", error_rate=0.05)
     world.versions["1.1.0"] = world.versions["1.0.0"]
     world.apply(spec("1.1.0")).run(80)
-    assert world.status.active and world.status.active.version == "1.1.0"
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
 
 
 @pytest.mark.parametrize("reason", ["ChecksumMismatch", "ArtifactNotFound", "ArtifactTruncated", "GoldenRowsFailed"])
@@ -119,7 +123,8 @@ def test_a_rejected_revision_stays_rejected_until_the_spec_changes() -> None:
     world.run(200)
     assert reasons(world).count("RolloutStarted") == 2
     world.apply(spec("1.1.1")).run(80)
-    assert world.status.active and world.status.active.version == "1.1.1"
+    assert world.status.active
+    assert world.status.active.version == "1.1.1"
 
 
 def test_a_new_spec_supersedes_the_rollout_under_way_traffic_back_first() -> None:
@@ -140,7 +145,8 @@ def test_taking_the_spec_back_during_a_rollout_leaves_the_active_version_as_it_w
     world = serving("1.0.0")
     pods = {p.view.uid for p in world.pods}
     bake(world.apply(spec("1.1.0"))).apply(spec("1.0.0")).run(30)
-    assert world.status.active and world.status.active.version == "1.0.0"
+    assert world.status.active
+    assert world.status.active.version == "1.0.0"
     assert {p.view.uid for p in world.pods} == pods
     assert condition(world, "Ready")[0] == "True"
 
@@ -174,6 +180,7 @@ def test_a_status_that_was_lost_is_read_back_from_what_runs() -> None:
     pods = {p.view.uid for p in world.pods}
     world.status = world.status.__class__()
     world.run(3)
-    assert world.status.active and world.status.active.version == "1.0.0"
+    assert world.status.active
+    assert world.status.active.version == "1.0.0"
     assert {p.view.uid for p in world.pods} == pods
     assert "Adopted" in reasons(world)

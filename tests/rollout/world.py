@@ -66,7 +66,7 @@ class World:
     spec: ModelDeploymentSpec
     now: datetime = START
     generation: int = 1
-    status: ModelDeploymentStatus = ModelDeploymentStatus()
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     versions: dict[str, Version] = field(default_factory=dict)
     deployments: dict[Color, DeploymentView] = field(default_factory=dict)
     pods: list[Pod] = field(default_factory=list)
@@ -267,5 +267,6 @@ def serving(version: str = "1.0.0", **behaviour: Any) -> World:
     """Given: this version has been rolled out and has had clients for a few minutes."""
     world = World(spec(version), versions={version: Version(**behaviour)})
     world.run(10)
-    assert world.status.active and world.status.active.version == version
+    assert world.status.active
+    assert world.status.active.version == version
     return world.run(120)

@@ -14,6 +14,9 @@ from verdigris.rollout.turn import Turn, clip, evolve
 BASELINE_WINDOW = timedelta(minutes=5)
 """How far back the frozen baseline looks."""
 
+CRASHES = 2
+"""Restarts of candidate pods, since clients reach them, that are no accident any more."""
+
 
 def starting(turn: Turn) -> Turn:
     """Until the candidate is ready at the active colour's size. Ready means verified and golden rows passed."""
@@ -141,7 +144,7 @@ def _switch(turn: Turn) -> Turn:
     version, limit = turn.rollout.version, turn.rollout.evidence.baseline.limit
     evidence = EvidenceStatus(baseline=turn.rollout.evidence.baseline, sealed_at=turn.now, at=turn.now)
     turn = _enter(turn, "Baking", f"All new connections reach {version}; watching it.")
-    turn = turn.change_rollout(weight=100, evidence=evidence)
+    turn = turn.change_rollout(weight=100, evidence=evidence, restarts=_restarts(turn))
     return turn.note(
         "Normal",
         "TrafficShifted",
@@ -173,7 +176,17 @@ def _proven_bad(turn: Turn) -> Failure | None:
         return Failure(reason=rollout.evidence.reason, message=rollout.evidence.message)
     if turn.ready(rollout) == 0 and active is not None and turn.ready(active) > 0:
         return _unavailable(turn)
+    crashes = _restarts(turn) - rollout.restarts
+    if crashes >= CRASHES and active is not None:
+        why = candidate_trouble(turn)
+        message = f"Pods of the candidate crashed {crashes} times since clients reach them; a crash answers nobody, "
+        message += "so no error is counted." + (f" {why.message}" if why else " Look at their previous logs.")
+        return Failure(reason="CandidateCrashing", message=clip(message))
     return None
+
+
+def _restarts(turn: Turn) -> int:
+    return sum(pod.restarts for pod in turn.pods(turn.rollout))
 
 
 def _unavailable(turn: Turn) -> Failure:
