@@ -1,0 +1,106 @@
+"""From bytes that nobody trusts to a model that may answer: checksum, then parse, then identity, then golden rows.
+
+The order is a law (docs/laws.md, law 12): no parser sees a byte before the checksum holds. The init step, the
+server and ``verdigris-model verify`` all come through here.
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from verdigris_serving.artifact.archive import InvalidArchive, read_archive
+from verdigris_serving.model.golden import golden_failure
+from verdigris_serving.model.linear import LinearModel
+from verdigris_serving.model.loaded import LoadedModel
+from verdigris_serving.model.schema import Manifest
+from verdigris_serving.reasons import Reason, ServingError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What was asked for. An empty string means: not asked. ``sha256`` is lower-case hexadecimal."""
+
+    sha256: str = ""
+    name: str = ""
+    version: str = ""
+    format: str = ""
+
+    def __post_init__(self) -> None:
+        if self.sha256 and not _SHA256.fullmatch(self.sha256):
+            raise ServingError(
+                Reason.SETTINGS_INVALID,
+                f'the expected SHA-256 "{self.sha256[:80]}" is not 64 lower-case hexadecimal digits',
+            )
+
+
+def load_verified(path: Path, expected: Expectation, *, max_bytes: int) -> LoadedModel:
+    """Read ``path`` once and verify those very bytes. Raises ServingError with the reason."""
+    return verify_bytes(_read(path, max_bytes), expected, where=str(path))
+
+
+def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedModel:
+    """Checksum, parse, identity, golden rows, in this order. Raises ServingError with the reason."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    check_sha256(sha256, expected.sha256, where=where)
+    try:
+        contents = read_archive(data)
+    except InvalidArchive as error:
+        raise ServingError(
+            Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
+        ) from error
+    check_identity(contents.manifest, expected, where=where)
+    predictor = LinearModel(contents.model)
+    failure = golden_failure(predictor, contents.golden)
+    if failure:
+        raise ServingError(
+            Reason.GOLDEN_ROWS_FAILED,
+            f"{where}: {failure}. The packed model does not compute what its pipeline did: pack it again.",
+        )
+    return LoadedModel(contents.manifest, predictor, sha256, len(contents.golden.rows))
+
+
+def check_sha256(actual: str, expected: str, *, where: str) -> None:
+    """Raise ServingError (ChecksumMismatch) unless they agree; an empty expectation agrees with everything."""
+    if expected and not hmac.compare_digest(actual, expected):
+        raise ServingError(
+            Reason.CHECKSUM_MISMATCH,
+            f"{where} has SHA-256 {actual}, expected {expected}. "
+            "Either the artifact was changed after it was packed, or spec.model.sha256 is that of another file.",
+        )
+
+
+def check_identity(manifest: Manifest, expected: Expectation, *, where: str) -> None:
+    """Raise ServingError (ModelMismatch) when the artifact is another model than was asked for."""
+    pairs = (
+        ("name", manifest.name, expected.name),
+        ("version", manifest.version, expected.version),
+        ("format", manifest.format, expected.format),
+    )
+    for field, actual, wanted in pairs:
+        if wanted and actual != wanted:
+            raise ServingError(
+                Reason.MODEL_MISMATCH,
+                f'{where}: the artifact says {field} "{actual}", spec.model.{field} asks for "{wanted}". '
+                "Point the uri at the right artifact or correct the spec.",
+            )
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError as error:
+        raise ServingError(
+            Reason.ARTIFACT_NOT_FOUND, f"there is no file {path}: the init step has not put an artifact there"
+        ) from error
+    except OSError as error:
+        raise ServingError(Reason.ARTIFACT_UNREACHABLE, f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > max_bytes:
+        raise ServingError(
+            Reason.ARTIFACT_TOO_LARGE, f"{path} is larger than {max_bytes} bytes: raise VERDIGRIS_MAX_BYTES"
+        )
+    return data

@@ -1,0 +1,46 @@
+"""Which path means what. The table is built once; a path that is not in it gets a sentence that says why."""
+
+from verdigris_serving.model.schema import Manifest
+from verdigris_serving.protocol.service import Answer, InferenceService, error_answer
+
+
+class Routes:
+    """The Open Inference Protocol's paths for one model; a trailing slash makes no difference."""
+
+    def __init__(self, service: InferenceService) -> None:
+        manifest = service.manifest
+        bases = [f"/v2/models/{manifest.name}", f"/v2/models/{manifest.name}/versions/{manifest.version}"]
+        self._manifest: Manifest = manifest
+        self.infer = frozenset(f"{base}/infer{slash}" for base in bases for slash in ("", "/"))
+        bodies = {
+            "/v2": service.server_metadata(),
+            "/v2/health/live": b'{"live":true}',
+            "/v2/health/ready": b'{"ready":true}',
+        }
+        for base in bases:
+            bodies[base] = service.model_metadata()
+            bodies[f"{base}/ready"] = service.ready_body()
+        self._get = {path: Answer(200, body) for path, body in bodies.items()}
+
+    def look_up(self, method: str, path: str) -> tuple[Answer, str]:
+        """The answer to anything but an inference request, and what to put into ``Allow`` (empty: nothing)."""
+        plain = path.rstrip("/") or "/"
+        if plain in self._get:
+            if method in {"GET", "HEAD"}:
+                return self._get[plain], ""
+            return error_answer(405, f"{method} is not defined for this path; use GET"), "GET"
+        if path in self.infer:
+            return error_answer(405, f"{method} is not defined for inference; use POST"), "POST"
+        return error_answer(404, self._why_not(plain)), ""
+
+    def _why_not(self, path: str) -> str:
+        manifest = self._manifest
+        here = f'this server has model "{manifest.name}" in version "{manifest.version}"'
+        parts = path.split("/")[1:]
+        if parts[:2] != ["v2", "models"] or len(parts) < 3:
+            return f"there is no such path; {here}, under /v2/models/{manifest.name}"
+        if parts[2] != manifest.name:
+            return f'there is no model "{parts[2][:100]}"; {here}'
+        if len(parts) > 4 and parts[3] == "versions" and parts[4] != manifest.version:
+            return f'there is no version "{parts[4][:100]}"; {here}'
+        return f"there is no such path under /v2/models/{manifest.name}; the protocol has /ready and /infer"

@@ -1,0 +1,80 @@
+"""The server, ``python -m verdigris_serving.server``: verify, load, prove, and only then listen.
+
+Nothing answers before the checksum, the load and the golden rows are through, so a pod that is ready serves the
+very bytes that were asked for. Exit code 0: asked to stop. 1: could not start; the termination message says why.
+"""
+
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from types import FrameType
+
+from verdigris_serving.artifact.verify import load_verified
+from verdigris_serving.http.app import App
+from verdigris_serving.http.drain import Drain
+from verdigris_serving.http.lifecycle import GracefulServer, listen
+from verdigris_serving.http.metrics import Metrics
+from verdigris_serving.logs import set_up_logging
+from verdigris_serving.protocol.service import InferenceService
+from verdigris_serving.reasons import Reason, ServingError, write_termination
+from verdigris_serving.settings import ServerSettings, termination_log
+
+_log = logging.getLogger("verdigris.server")
+
+
+def serve(settings: ServerSettings) -> None:
+    """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start."""
+    started = time.perf_counter()
+    model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
+    drain = Drain(settings.traffic_file)
+    app = App(InferenceService(model), Metrics(model), drain, concurrency=settings.concurrency)
+    server = GracefulServer(app, drain, grace=settings.grace)
+    # What is alive now stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    try:
+        listener = listen(settings.port)
+    except OSError as error:
+        raise ServingError(
+            Reason.SETTINGS_INVALID, f"port {settings.port} cannot be listened on: {error.strerror}; set VERDIGRIS_PORT"
+        ) from error
+    fields = {
+        "model": model.manifest.name,
+        "version": model.manifest.version,
+        "sha256": model.sha256,
+        "port": listener.getsockname()[1],
+        "load_ms": round((time.perf_counter() - started) * 1000, 1),
+    }
+    _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
+    server.run(sockets=[listener])
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def main(env: Mapping[str, str] = os.environ) -> int:
+    """The process: settings from ``env``, the result as an exit code and a termination message."""
+    # As process 1 of a container nothing ends us on SIGTERM unless we say so; serving replaces this handler.
+    signal.signal(signal.SIGTERM, _stop)
+    set_up_logging()
+    try:
+        serve(ServerSettings.from_environment(env))
+    except ServingError as failure:
+        _log.error("%s", failure.message, extra={"fields": {"reason": failure.reason}})
+        write_termination(termination_log(env), failure.reason, failure.message)
+        return 1
+    except Exception as error:
+        message = f"the server failed in a way it does not know ({type(error).__name__}); its log has the trace"
+        _log.exception("%s", message)
+        write_termination(termination_log(env), Reason.INTERNAL_ERROR, message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

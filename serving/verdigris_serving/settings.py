@@ -1,0 +1,108 @@
+"""Every environment variable that the init step and the server read, in one place.
+
+| variable | read by | default | meaning |
+|---|---|---|---|
+| VERDIGRIS_MODEL_PATH | both | /model/model.vmodel | where the artifact is put and read |
+| VERDIGRIS_MODEL_SHA256 | both | (empty) | expected SHA-256, 64 hexadecimal digits; empty: unverified |
+| VERDIGRIS_MODEL_NAME, _VERSION, _FORMAT | both | (empty) | what the manifest must say; empty: anything |
+| VERDIGRIS_TERMINATION_LOG | both | /dev/termination-log | where the reason of a failure is written |
+| VERDIGRIS_MAX_BYTES | both | 536870912 | largest artifact, in bytes |
+| VERDIGRIS_MODEL_URI | fetch | required | https://, http:// or file:// |
+| VERDIGRIS_FETCH_DEADLINE | fetch | 120 | seconds for the whole fetch, retries included |
+| VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
+| VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |
+| VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |
+| VERDIGRIS_CONCURRENCY | server | 8 | large batches computed at once, off the event loop |
+| VERDIGRIS_GRACE | server | 10 | seconds from SIGTERM to the end, however busy; half of it for idle connections |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from verdigris_serving.artifact.verify import Expectation
+from verdigris_serving.reasons import Reason, ServingError
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What both processes need to know about the model."""
+
+    path: Path
+    expected: Expectation
+    max_bytes: int
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "ModelSettings":
+        """Raises ServingError (SettingsInvalid) naming the variable."""
+        return cls(
+            path=Path(env.get("VERDIGRIS_MODEL_PATH", "/model/model.vmodel")),
+            expected=Expectation(
+                sha256=env.get("VERDIGRIS_MODEL_SHA256", "").strip().lower(),
+                name=env.get("VERDIGRIS_MODEL_NAME", ""),
+                version=env.get("VERDIGRIS_MODEL_VERSION", ""),
+                format=env.get("VERDIGRIS_MODEL_FORMAT", ""),
+            ),
+            max_bytes=int(_number(env, "VERDIGRIS_MAX_BYTES", 512 * 1024 * 1024, low=1, high=2**40)),
+        )
+
+
+@dataclass(frozen=True)
+class FetchSettings:
+    """The init step's settings; durations in seconds."""
+
+    model: ModelSettings
+    uri: str
+    deadline: float
+    stall: float
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "FetchSettings":
+        """Raises ServingError (SettingsInvalid) naming the variable."""
+        uri = env.get("VERDIGRIS_MODEL_URI", "")
+        if not uri:
+            raise ServingError(Reason.SETTINGS_INVALID, "VERDIGRIS_MODEL_URI is not set: say where the artifact is")
+        return cls(
+            model=ModelSettings.from_environment(env),
+            uri=uri,
+            deadline=_number(env, "VERDIGRIS_FETCH_DEADLINE", 120, low=0.1, high=86_400),
+            stall=_number(env, "VERDIGRIS_FETCH_STALL", 10, low=0.1, high=3_600),
+        )
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """The server's settings; ``grace`` in seconds."""
+
+    model: ModelSettings
+    port: int
+    traffic_file: Path
+    concurrency: int
+    grace: float
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "ServerSettings":
+        """Raises ServingError (SettingsInvalid) naming the variable."""
+        return cls(
+            model=ModelSettings.from_environment(env),
+            port=int(_number(env, "VERDIGRIS_PORT", 8080, low=0, high=65_535)),
+            traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
+            concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
+            grace=_number(env, "VERDIGRIS_GRACE", 10, low=0.1, high=3_600),
+        )
+
+
+def termination_log(env: Mapping[str, str]) -> str:
+    """The path of the termination message; never fails, because it is needed to report the other failures."""
+    return env.get("VERDIGRIS_TERMINATION_LOG", "/dev/termination-log")
+
+
+def _number(env: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:
+    text = env.get(name, "")
+    try:
+        value = float(text) if text else float(default)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise ServingError(Reason.SETTINGS_INVALID, f'{name} is "{text}"; it must be a number from {low} to {high}')
+    return value

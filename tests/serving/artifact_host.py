@@ -1,0 +1,141 @@
+"""A real HTTP server that hands out artifacts the way bad networks and bad proxies do."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Behaviour = Callable[[BaseHTTPRequestHandler, int], None]
+
+
+class ArtifactHost:
+    """Each path has a behaviour, called with the request and the number of earlier requests for that path."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.behaviours: dict[str, Behaviour] = {}
+        self.seen: list[str] = []
+        #: Set when the test is over: a behaviour that stalls waits for this.
+        self.over = threading.Event()
+
+    def count(self, path: str) -> int:
+        """How often ``path`` was asked for."""
+        return self.seen.count(path)
+
+    def on(self, path: str, behaviour: Behaviour) -> str:
+        """Serve ``path`` so; return its URL."""
+        self.behaviours[path] = behaviour
+        return self.url + path
+
+
+@contextmanager
+def artifact_host() -> Iterator[ArtifactHost]:
+    """A host on a free port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.split("?")[0]
+            before = host.count(path)
+            host.seen.append(path)
+            host.behaviours[path](self, before)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        httpd.daemon_threads = True
+        host = ArtifactHost(httpd.server_address[1])
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield host
+        finally:
+            host.over.set()
+            httpd.shutdown()
+            thread.join()
+
+
+def sends(data: bytes, *, declared: int | None = None) -> Behaviour:
+    """Answer 200 with ``data``, claiming ``declared`` bytes, and hang up."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data) if declared is None else declared))
+        request.send_header("Connection", "close")
+        request.end_headers()
+        request.wfile.write(data)
+        request.close_connection = True
+
+    return behave
+
+
+def sends_chunks(chunks: list[bytes], *, finish: bool) -> Behaviour:
+    """Answer 200 with chunked encoding; without ``finish`` the last chunk never comes."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        for chunk in chunks:
+            request.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if finish:
+            request.wfile.write(b"0\r\n\r\n")
+        request.close_connection = True
+
+    return behave
+
+
+def answers(status: int, location: str = "") -> Behaviour:
+    """Answer with a status and no body."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        request.send_response(status)
+        if location:
+            request.send_header("Location", location)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return behave
+
+
+def stalls(host: ArtifactHost, data: bytes) -> Behaviour:
+    """Send half of the declared bytes and then nothing more."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data[: len(data) // 2])
+        request.wfile.flush()
+        host.over.wait(30)
+        request.close_connection = True
+
+    return behave
+
+
+def trickles(host: ArtifactHost, data: bytes) -> Behaviour:
+    """Send a byte at a time, slowly, never long enough silent to count as a stall."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        for position in range(len(data)):
+            request.wfile.write(data[position : position + 1])
+            request.wfile.flush()
+            if host.over.wait(0.05):
+                break
+        request.close_connection = True
+
+    return behave
+
+
+def first_then(first: Behaviour, times: int, then: Behaviour) -> Behaviour:
+    """Behave one way for the first requests and another way after."""
+
+    def behave(request: BaseHTTPRequestHandler, before: int) -> None:
+        (first if before < times else then)(request, before)
+
+    return behave

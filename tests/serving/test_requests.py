@@ -1,0 +1,197 @@
+"""The Open Inference Protocol without a transport: a body in, a status and a body out."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.serving.support import ROW, request_body, service
+from verdigris_serving.model.schema import Row
+from verdigris_serving.protocol.service import ModelFault
+
+SERVICE = service()
+
+
+def infer(body: bytes) -> tuple[int, Any]:
+    answer = SERVICE.infer(body, "made-up")
+    return answer.status, json.loads(answer.body)
+
+
+def tensor(**changes: Any) -> dict[str, Any]:
+    return {"name": "features", "shape": [1, 3], "datatype": "FP64", "data": ROW, **changes}
+
+
+def columns(**changes: dict[str, Any]) -> list[dict[str, Any]]:
+    values = dict(zip(("glucose", "insulin", "age"), ROW, strict=True))
+    whole = {n: {"name": n, "shape": [1, 1], "datatype": "FP64", "data": [v]} for n, v in values.items()}
+    return [{**column, **changes.get(name, {})} for name, column in whole.items()]
+
+
+def body(*inputs: Any, **fields: Any) -> bytes:
+    return msgspec.json.encode({"inputs": list(inputs), **fields})
+
+
+def test_a_row_is_answered_with_its_label_and_probabilities() -> None:
+    status, answer = infer(request_body(id="r-1"))
+
+    assert status == 200
+    assert (answer["model_name"], answer["model_version"], answer["id"]) == ("demo", "1.0.0", "r-1")
+    label, probabilities = answer["outputs"]
+    assert label == {"name": "label", "datatype": "INT64", "shape": [1], "data": [int(probabilities["data"][1] >= 0.5)]}
+    assert probabilities["shape"] == [1, 2]
+    assert sum(probabilities["data"]) == pytest.approx(1.0)
+
+
+def test_an_id_is_made_when_the_caller_sends_none() -> None:
+    assert infer(request_body())[1]["id"] == "made-up"
+
+
+SPELLINGS = [
+    pytest.param([tensor()], id="one tensor"),
+    pytest.param([tensor(name="input-0", datatype="FP32")], id="another name and datatype"),
+    pytest.param([tensor(data=[ROW])], id="nested"),
+    pytest.param([tensor(data=[120, 80, 40], datatype="INT64")], id="integers"),
+    pytest.param([tensor(parameters={"content_type": "np"}, extra=[{}])], id="fields that are not used"),
+    pytest.param(columns(), id="one tensor a feature"),
+    pytest.param(columns()[::-1], id="in any order"),
+    pytest.param(columns(age={"shape": [1]}, insulin={"data": [[80.0]]}), id="flat or nested columns"),
+]
+
+
+@pytest.mark.parametrize("inputs", SPELLINGS)
+def test_every_spelling_of_a_row_gets_the_same_answer(inputs: list[dict[str, Any]]) -> None:
+    status, answer = infer(body(*inputs))
+
+    assert status == 200
+    assert answer["outputs"] == infer(request_body())[1]["outputs"]
+
+
+def test_a_batch_is_answered_row_by_row_in_order() -> None:
+    rows: list[Row] = [[float(glucose), 80.0, 40.0] for glucose in (60, 120, 240)]
+    status, answer = infer(request_body(rows))
+
+    alone = [infer(request_body([row]))[1]["outputs"][1]["data"] for row in rows]
+    assert status == 200
+    assert answer["outputs"][1]["data"] == [value for pair in alone for value in pair]
+
+
+def test_a_missing_value_is_imputed_where_the_model_can() -> None:
+    missing, imputed = infer(request_body([[None, 80.0, 40.0]])), infer(request_body([[115.0, 80.0, 40.0]]))
+
+    assert missing[0] == 200
+    assert missing[1]["outputs"][1]["data"] == pytest.approx(imputed[1]["outputs"][1]["data"])
+
+
+def test_only_the_outputs_that_were_asked_for_are_answered() -> None:
+    answer = infer(request_body(outputs=[{"name": "label"}]))[1]
+
+    assert [output["name"] for output in answer["outputs"]] == ["label"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (request_body().replace(b"[120.0,", b"[" * 100_000 + b"120.0,"), "nested too deeply"),
+        (request_body().replace(b"[1,3]", b"[" + b"9" * 9_000 + b",3]"), "shape"),
+        (b"[]", "Expected `object`"),
+        (b"{}", "missing required field `inputs`"),
+        (b'{"inputs": 1}', "Expected `array`"),
+        (body(), 'no input for "glucose", "insulin", "age"'),
+        (body(tensor(name=7)), "$.inputs[0].name"),
+        (request_body(id=7), "$.id"),
+        (request_body(id="x" * 257), "$.id"),
+        (request_body(outputs=[{"name": "odds"}]), 'no output "odds"; this model gives label, probabilities'),
+        (body(tensor(shape=[3])), "[rows, 3] is needed"),
+        (body(tensor(shape=[1, 4])), "[rows, 3] is needed"),
+        (body(tensor(shape=[0, 3], data=[])), "[rows, 3] is needed"),
+        (body(tensor(shape=[-1, 3])), "[rows, 3] is needed"),
+        (body(tensor(shape=[2, 3])), "3 values, but its shape says 6"),
+        (body(tensor(data=[[1.0, 2.0], [3.0]])), "nesting of its data"),
+        (body(tensor(data="120")), "must be a list of numbers"),
+        (body(tensor(datatype="BYTES")), '"BYTES" is not numeric'),
+        (body(tensor(shape=[2, 3], data=[*ROW, 100.0, "80", 40.0])), 'feature "insulin", row 1: a number or null'),
+        (body(tensor(data=[120.0, True, 40.0])), 'feature "insulin", row 0: a number or null is needed, not a boolean'),
+        (body(tensor(data=[120.0, None, 40.0])), 'feature "insulin", row 0: a value is needed'),
+        (body(tensor(data=[120.0, -1.0, 40.0])), 'feature "insulin", row 0: below 0'),
+        (body(tensor(data=[120.0, 2001.0, 40.0])), 'feature "insulin", row 0: above 2000'),
+        (body(tensor(data=[120.0, 80.0, 1e31])), 'feature "age", row 0: above 1e+30'),
+        (body(tensor(data=[120.0, 80.0, 40.5])), 'feature "age", row 0: a whole number'),
+        (body(tensor(data=[120.5, 80.0, 40.0], datatype="INT32")), 'feature "glucose", row 0: a whole number'),
+        (request_body().replace(b"80.0", b"NaN"), "not JSON"),
+        (request_body().replace(b"80.0", b"Infinity"), "not JSON"),
+        (request_body().replace(b"80.0", b"1e999"), "out of range"),
+        (request_body().replace(b"80.0", b"9" * 400), 'feature "insulin", row 0: the number is too large'),
+        (body(*columns()[:2]), 'no input for "age"'),
+        (body(*columns(), columns()[0]), 'feature "glucose" is given twice'),
+        (body(*columns(), tensor(name="bmi")), '"bmi" is no feature of this model; it has "glucose", "insulin", "age"'),
+        (body(*columns(age={"shape": [2], "data": [1, 2]})), "different numbers of rows"),
+        (body(*columns(age={"shape": [1, 2], "data": [1, 2]})), 'feature "age": shape [1, 2]'),
+        (body(*columns(age={"data": ["old"]})), 'feature "age", row 0: a number or null is needed, not a string'),
+    ],
+)
+def test_a_bad_request_gets_a_400_that_says_what_and_where(bad: bytes, says: str) -> None:
+    status, answer = infer(bad)
+
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_no_value_of_a_patient_is_repeated_in_an_error() -> None:
+    for value in (-87.25, 98765.5):
+        assert str(abs(value)) not in infer(body(tensor(data=[120.0, value, 40.0])))[1]["error"]
+
+
+def test_a_score_that_is_not_finite_is_the_models_fault_and_carries_the_id() -> None:
+    broken = service(function="log")
+
+    assert broken.infer(request_body(), "x").status == 200
+    with pytest.raises(ModelFault, match="log has no finite value") as raised:
+        broken.infer(request_body([[120.0, 0.0, 40.0]], id="r-9"), "x")
+    assert raised.value.request_id == "r-9"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(["features", "glucose", "insulin", "age", ""]) | st.text(max_size=5)
+TENSORS = st.fixed_dictionaries(
+    {
+        "name": NAMES | JSON,
+        "shape": st.lists(st.integers(-2, 4), max_size=3) | JSON,
+        "datatype": st.sampled_from(["FP64", "INT64", "BOOL", "BYTES"]) | JSON,
+        "data": st.lists(st.none() | st.floats() | st.integers(), max_size=9) | st.lists(st.lists(st.floats())) | JSON,
+    }
+)
+REQUESTS = st.fixed_dictionaries(
+    {"inputs": st.lists(TENSORS, max_size=4) | JSON}, optional={"id": JSON, "outputs": JSON}
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.one_of(st.binary(max_size=64), JSON.map(json.dumps).map(str.encode), REQUESTS.map(json.dumps).map(str.encode))
+)
+def test_whatever_the_caller_sends_the_fault_is_never_the_servers(sent: bytes) -> None:
+    status, answer = infer(sent)
+
+    assert status in {200, 400}
+    assert status == 200 or (set(answer) == {"error"} and answer["error"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.none() | st.floats(0, 1000), st.floats(0, 2000), st.integers(-(10**9), 10**9)), min_size=1)
+)
+def test_whatever_the_manifest_allows_is_answered(rows: list[tuple[float | None, float, int]]) -> None:
+    status, answer = infer(request_body([[glucose, insulin, float(age)] for glucose, insulin, age in rows]))
+
+    assert status == 200
+    assert answer["outputs"][0]["shape"] == [len(rows)]
