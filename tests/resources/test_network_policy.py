@@ -1,0 +1,82 @@
+"""What may reach a model's pods, and what they may reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.resources.samples import OWNER
+from verdigris.resources import network_policy
+
+DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+
+
+def _egress(*uris: str) -> list[Any]:
+    rules: list[Any] = network_policy.build(OWNER, uris)["spec"]["egress"]
+    assert rules[0] == DNS
+    return rules[1:]
+
+
+def _ports(*ports: int) -> dict[str, Any]:
+    return {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+
+
+def _namespaces(*names: str) -> dict[str, Any]:
+    return {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]}
+
+
+@pytest.mark.parametrize("uri", ["pvc://claim/a", "file:///opt/a"])
+def test_a_model_that_needs_no_network_reaches_only_names(uri: str) -> None:
+    assert _egress(uri) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "port"),
+    [
+        ("https://models.example.com/a", 443),
+        ("http://models.example.com/a", 80),
+        ("https://user@models.example.com:8443/a", 8443),
+        ("https://10.0.0.7/a", 443),
+        ("https://[2001:db8::7]:9443/a", 9443),
+    ],
+)
+def test_an_outside_store_is_reached_on_its_port_alone(uri: str, port: int) -> None:
+    assert _egress(uri) == [_ports(port)]
+
+
+@pytest.mark.parametrize(
+    ("host", "namespace"),
+    [
+        ("store", "clinic"),
+        ("store.models", "models"),
+        ("store.models.svc", "models"),
+        ("store.models.svc.cluster.local", "models"),
+    ],
+)
+def test_a_store_in_the_cluster_is_reached_on_whatever_port_its_pods_have(host: str, namespace: str) -> None:
+    assert _egress(f"http://{host}:9000/a") == [_ports(9000), _namespaces(namespace)]
+
+
+def test_the_stores_of_all_revisions_stay_reachable() -> None:
+    uris = ["https://new.example.org.uk/a", "http://b.models.svc/a", "http://a.models.svc/b", "file:///x"]
+
+    assert _egress(*uris) == [_ports(80, 443), _namespaces("models")]
+    assert network_policy.build(OWNER, uris) == network_policy.build(OWNER, reversed(uris))
+
+
+@pytest.mark.parametrize("uri", ["http://models.example.com:high/a", "http://models.example.com:99999/a"])
+def test_a_port_that_is_none_is_left_for_the_fetch_step_to_name(uri: str) -> None:
+    assert _egress(uri) == []
+
+
+def test_clients_come_from_the_cluster_unless_the_service_faces_outside() -> None:
+    inside = network_policy.build(OWNER, [])["spec"]["ingress"]
+    outside = network_policy.build(OWNER, [], external=True)["spec"]["ingress"]
+
+    assert inside == [{**_ports(8080), "from": [{"namespaceSelector": {}}]}]
+    assert outside == [_ports(8080)]
+
+
+def test_both_directions_are_ruled() -> None:
+    assert network_policy.build(OWNER, [])["spec"]["policyTypes"] == ["Ingress", "Egress"]
