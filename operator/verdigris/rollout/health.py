@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verdigris.api.status import Failure
-from verdigris.rollout.turn import Turn, clip
+from verdigris.rollout.turn import Turn
 
 
 def candidate_fault(turn: Turn) -> Failure | None:
@@ -11,19 +11,8 @@ def candidate_fault(turn: Turn) -> Failure | None:
     rollout = turn.rollout
     for pod in turn.pods(rollout):
         if pod.fault:
-            advice = _ADVICE.get(pod.fault.reason, "Correct the artifact or spec.model and apply again.")
-            return Failure(reason=pod.fault.reason, message=clip(f"{pod.fault.message} {advice}"))
+            return pod.fault
     return None
-
-
-_ADVICE = {
-    "ChecksumMismatch": "Put the artifact's own SHA-256 into spec.model.sha256, or upload the right artifact.",
-    "ArtifactNotFound": "Upload the artifact or correct spec.model.uri.",
-    "ArtifactTruncated": "Upload the artifact again, whole.",
-    "GoldenRowsFailed": "The model does not answer as it did when it was packed: pack it again and look at the "
-    "library versions.",
-    "ModelMismatch": "Correct spec.model.name, version or format, or upload the artifact that they describe.",
-}
 
 
 def candidate_trouble(turn: Turn) -> Failure | None:

@@ -57,7 +57,8 @@ def _shared(turn: Turn) -> Iterator[Action]:
     observed = turn.observed
     owner, monitoring = observed.owner, observed.spec.monitoring
     yield Keep(service_account.build(owner))
-    yield Keep(network_policy.build(owner, _uris(turn)))
+    exposed = observed.spec.serving.service.type != "ClusterIP"
+    yield Keep(network_policy.build(owner, _uris(turn), external=exposed))
     for color in COLORS:
         yield Keep(service.colored(owner, color))
     if not observed.service_monitors_known:

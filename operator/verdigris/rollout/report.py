@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from verdigris.api.conditions import set_condition
-from verdigris.api.status import TrafficStatus
+from verdigris.api.status import TrafficStatus, Verdict
 from verdigris.rollout.endings import rejection
 from verdigris.rollout.traffic import route
 from verdigris.rollout.turn import Turn
@@ -85,9 +85,12 @@ def _verified(turn: Turn) -> Iterator[Line]:
 
 def _analysis(turn: Turn) -> Iterator[Line]:
     rollout = turn.status.rollout
-    if rollout is not None and rollout.stage in ("Measuring", "Baking"):
-        known: Truth = "Unknown" if rollout.evidence.verdict == "Inconclusive" else "True"
-        yield "AnalysisHealthy", known, rollout.evidence.reason, rollout.evidence.message
+    if rollout is not None and (rollout.stage in ("Measuring", "Baking") or rollout.evidence.verdict == "Fail"):
+        truth = _TRUTH[rollout.evidence.verdict]
+        yield "AnalysisHealthy", truth, rollout.evidence.reason, rollout.evidence.message
+
+
+_TRUTH: Mapping[Verdict, Truth] = {"Pass": "True", "Fail": "False", "Inconclusive": "Unknown"}
 
 
 def _rolled_back(turn: Turn) -> Iterator[Line]:

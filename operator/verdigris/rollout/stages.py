@@ -206,6 +206,7 @@ def _judge(turn: Turn) -> Turn:
         scrape=turn.seconds(spec.monitoring.service_monitor.interval),
         planned_looks=max(1, int(bake / turn.seconds(spec.analysis.interval))),
         now=turn.now,
+        version=turn.rollout.version,
     )
     since = None if folded.verdict != "Inconclusive" else (turn.rollout.evidence.inconclusive_since or turn.now)
     return turn.change_rollout(evidence=evolve(folded, inconclusive_since=since))
