@@ -19,13 +19,10 @@ from verdigris.rollout.observed import Observed
 from verdigris.rollout.realise import realise
 from verdigris.rollout.report import report
 from verdigris.rollout.slots import adopt, advance, retire, start, supersede
-from verdigris.rollout.stages import BASELINE_WINDOW
+from verdigris.rollout.stages import BASELINE_WINDOW, VISIBLE_SCRAPES
 from verdigris.rollout.turn import Turn
 
 CHAIN: tuple[Callable[[Turn], Turn], ...] = (adopt, answer_decisions, supersede, advance, retire, start, report)
-
-SCRAPES_BEFORE = 3
-"""Scrape intervals that a question reaches back further, so that every series has a sample before the first counted."""
 
 
 _PATIENT = timedelta(seconds=30)
@@ -71,10 +68,9 @@ def question(observed: Observed, now: datetime) -> Question | None:
     if address is None:
         return None
     scrape = parse_duration(spec.monitoring.service_monitor.interval)
-    reach = SCRAPES_BEFORE * scrape
-    since: dict[Color, datetime] = {rollout.color: (rollout.evidence.sealed_at or now) - reach}
+    since: dict[Color, datetime] = {rollout.color: rollout.evidence.sealed_at or now - VISIBLE_SCRAPES * scrape}
     if rollout.stage == "Measuring":
-        since[active.color] = now - BASELINE_WINDOW - reach
+        since[active.color] = now - BASELINE_WINDOW
     owner = observed.owner
     return Question(
         address=address,

@@ -14,6 +14,9 @@ from verdigris.rollout.turn import Turn, clip, evolve
 BASELINE_WINDOW = timedelta(minutes=5)
 """How far back the frozen baseline looks."""
 
+VISIBLE_SCRAPES = 3
+"""A pod whose newest sample is older than this many scrape intervals is not seen (any more)."""
+
 CRASHES = 2
 """Restarts of candidate pods, since clients reach them, that are no accident any more."""
 
@@ -121,7 +124,7 @@ def _not_seen_yet(turn: Turn) -> Failure | None:
     if turn.evidence.problem:
         return Failure(reason="PrometheusUnreachable", message=clip(turn.evidence.problem))
     scrape = turn.seconds(turn.observed.spec.monitoring.service_monitor.interval)
-    seen = seen_pods(turn.evidence.counters.get(turn.rollout.color, ()), (turn.now - 3 * scrape).timestamp())
+    seen = seen_pods(turn.evidence.counters.get(turn.rollout.color, ()), (turn.now - VISIBLE_SCRAPES * scrape).timestamp())
     unseen = sorted(p.name for p in turn.pods(turn.rollout) if p.ready and p.name not in seen)
     if not unseen:
         return None
@@ -198,7 +201,7 @@ def _unavailable(turn: Turn) -> Failure:
 def _judge(turn: Turn) -> Turn:
     spec = turn.observed.spec
     bake = turn.seconds(spec.rollout.bake)
-    folded = fold(
+    evidence = fold(
         turn.rollout.evidence,
         turn.evidence,
         candidate=turn.rollout.color,
@@ -208,8 +211,7 @@ def _judge(turn: Turn) -> Turn:
         now=turn.now,
         version=turn.rollout.version,
     )
-    since = None if folded.verdict != "Inconclusive" else (turn.rollout.evidence.inconclusive_since or turn.now)
-    return turn.change_rollout(evidence=evolve(folded, inconclusive_since=since))
+    return turn.change_rollout(evidence=evidence)
 
 
 def _without_evidence(turn: Turn, go_on: Callable[[Turn], Turn], outcome: Outcome) -> Turn:

@@ -1,0 +1,20 @@
+"""What the operator wants from a metrics system, in its own words."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from verdigris.rollout.evidence import Evidence, Question
+
+
+class EvidenceSource(Protocol):
+    """Answers a Question. Promises: one answer within a few seconds, and never an exception.
+
+    For each color in `question.since` the answer holds every sample after that time and, of each series that is
+    older, one sample from before it. A check has either a finite value or a problem. When anything keeps the counters
+    from being complete, the answer is a problem and nothing else.
+    """
+
+    async def gather(self, question: Question) -> Evidence:
+        """The evidence, or the sentence that says why there is none."""
+        ...

@@ -1,0 +1,174 @@
+"""What every EvidenceSource promises. The fake is held to it beside a real Prometheus."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import aiohttp
+import pytest
+
+from tests.evidence.conftest import RealPrometheus
+from verdigris.api.status import Counts
+from verdigris.evidence.fake import FakePrometheus, Pod
+from verdigris.evidence.port import EvidenceSource
+from verdigris.evidence.prometheus import PrometheusSource
+from verdigris.rollout.evidence import Evidence, Question
+from verdigris.rollout.judge import increments
+
+_NAMES = itertools.count()
+
+
+class World(Protocol):
+    """A source, and what stands before it."""
+
+    address: str
+
+    @property
+    def source(self) -> EvidenceSource:
+        """What the test asks."""
+        ...
+
+    async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
+        """Let the source know these values of a pod."""
+
+
+@dataclass
+class Faked:
+    """The fake, scraped at the time of the call."""
+
+    source: FakePrometheus = field(default_factory=FakePrometheus)
+    address: str = "http://fake:9090"
+
+    async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
+        self.source.scrape(time.time(), pod, counters)
+
+
+@dataclass
+class Real:
+    """Prometheus, which has scraped the values when `scrape` returns."""
+
+    source: PrometheusSource
+    prometheus: RealPrometheus
+    address: str
+
+    async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
+        self.prometheus.exporter.show(pod, counters)
+        for code, value in counters.items():
+            labels = f'namespace="{pod.namespace}",revision="{pod.revision}",pod="{pod.name}",code="{code}"'
+            await self.prometheus.shows(f"verdigris_requests_total{{{labels}}}", value)
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.cluster)])
+async def world(request: pytest.FixtureRequest, session: aiohttp.ClientSession) -> AsyncIterator[World]:
+    """Each test runs once against either."""
+    if request.param == "fake":
+        fake = Faked()
+        fake.source.answers.update({"vector(4.5)": [4.5], "vector(0) / 0": [float("nan")], "up == 2": []})
+        fake.source.answers['label_replace(vector(1), "a", "b", "", "") or vector(1)'] = [1.0, 1.0]
+        yield fake
+        return
+    prometheus: RealPrometheus = request.getfixturevalue("prometheus")
+    yield Real(PrometheusSource(session), prometheus, prometheus.address)
+    prometheus.exporter.lines.clear()
+
+
+@pytest.fixture
+def pod() -> Pod:
+    """A candidate's pod in a namespace of its own."""
+    return Pod(f"clinic-{next(_NAMES)}", "diabetes", "green", "v1-new", "green-0")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def ask(world: World, pod: Pod, since: datetime, checks: Mapping[str, str] | None = None) -> Evidence:
+    evidence = await world.source.gather(
+        Question(
+            address=world.address,
+            namespace=pod.namespace,
+            model="diabetes",
+            since={"green": since},
+            revisions={"green": "v1-new", "blue": "v1-old"},
+            checks=checks or {},
+        )
+    )
+    assert evidence.problem is None
+    return evidence
+
+
+async def counted(world: World, pod: Pod, since: datetime) -> Counts:
+    evidence = await ask(world, pod, since)
+    return increments(evidence.counters["green"], since.timestamp())
+
+
+async def test_what_was_counted_since_then_is_exact(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 1000, "500": 7})
+    since = now()
+    await world.scrape(pod, {"200": 1060, "500": 9})
+    await world.scrape(pod, {"200": 1100, "500": 10})
+    assert await counted(world, pod, since) == Counts(requests=103, errors=3)
+
+
+async def test_a_pod_that_is_new_counts_from_zero(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 1000, "500": 0})
+    since = now()
+    await world.scrape(replace(pod, name="green-1"), {"200": 5, "500": 2})
+    assert await counted(world, pod, since) == Counts(requests=7, errors=2)
+
+
+async def test_a_counter_that_was_restarted_counts_what_it_shows(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 1000, "500": 0})
+    since = now()
+    await world.scrape(pod, {"200": 3, "500": 0})
+    assert await counted(world, pod, since) == Counts(requests=3)
+
+
+async def test_a_code_that_appears_for_the_first_time_counts_from_zero(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 10})
+    since = now()
+    await world.scrape(pod, {"200": 10, "502": 1})
+    assert await counted(world, pod, since) == Counts(requests=1, errors=1)
+
+
+async def test_the_callers_own_faults_are_left_out(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 1, "400": 50, "422": 50})
+    evidence = await ask(world, pod, now() - timedelta(minutes=1))
+    assert [series.code for series in evidence.counters["green"]] == ["200"]
+
+
+async def test_only_the_revision_asked_about_is_counted(world: World, pod: Pod) -> None:
+    others = [
+        replace(pod, namespace=f"{pod.namespace}-other", name="a"),
+        replace(pod, model="other", name="b"),
+        replace(pod, color="blue", name="c"),
+        replace(pod, revision="v1-old", name="d"),
+    ]
+    for one in (*others, pod):
+        await world.scrape(one, {"200": 1})
+    evidence = await ask(world, pod, now() - timedelta(minutes=1))
+    assert [series.pod for series in evidence.counters["green"]] == ["green-0"]
+
+
+async def test_a_revision_that_nobody_scrapes_has_no_series_and_that_is_no_problem(world: World, pod: Pod) -> None:
+    assert (await ask(world, pod, now() - timedelta(minutes=1))).counters == {"green": ()}
+
+
+async def test_a_check_that_yields_one_number_is_that_number(world: World, pod: Pod) -> None:
+    evidence = await ask(world, pod, now(), {"mine": "vector(4.5)"})
+    assert evidence.checks["mine"].value == 4.5
+    assert evidence.checks["mine"].problem is None
+
+
+@pytest.mark.parametrize(
+    "query", ["up == 2", "vector(0) / 0", 'label_replace(vector(1), "a", "b", "", "") or vector(1)']
+)
+async def test_a_check_that_yields_none_or_nan_or_several_is_a_problem(world: World, pod: Pod, query: str) -> None:
+    reading = (await ask(world, pod, now(), {"mine": query})).checks["mine"]
+    assert reading.value is None
+    assert reading.problem

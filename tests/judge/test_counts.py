@@ -1,0 +1,190 @@
+"""Raw samples become exact counts."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.judge.scenes import START, Scraped, clock, watch
+from verdigris.api.spec import ErrorRateSpec
+from verdigris.api.status import Counts
+from verdigris.rollout.evidence import Series
+from verdigris.rollout.judge import freeze_baseline, increments, seen_pods
+from verdigris.rollout.judge_counts import dispersion, scraped_twice, upper_limit, worst_stretch
+
+POLICY = ErrorRateSpec()
+
+
+def ok(pod: str, *samples: tuple[float, float]) -> Series:
+    return Series(pod, "200", samples)
+
+
+def bad(pod: str, *samples: tuple[float, float]) -> Series:
+    return Series(pod, "500", samples)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Scraped, Counts]:
+    """Pods that come, go, are missed by scrapes, restart and are told of late; and what they truly counted."""
+    scraped, requests, errors = Scraped(), 0, 0
+    for number in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(-20_000, 200_000)) / 1000
+        good = failed = 0
+        for gap, more, wrong, restart, late in draw(st.lists(_scrapes(), min_size=1, max_size=25)):
+            at = round(at + gap, 3)
+            if restart and good > more and failed > wrong:
+                good = failed = 0
+            good, failed = good + more, failed + wrong
+            scraped.pod(f"pod-{number}", at, good, failed, arrives=at + late)
+            if at > 0:
+                requests, errors = requests + more + wrong, errors + wrong
+    return scraped, Counts(requests=requests, errors=errors)
+
+
+def _scrapes() -> st.SearchStrategy[tuple[float, int, int, bool, float]]:
+    gaps = st.sampled_from([5.0, 5.0, 5.0, 4.75, 10.001, 60.0, 200.0])
+    return st.tuples(
+        gaps, st.integers(0, 400), st.integers(0, 30), st.booleans(), st.sampled_from([0.0, 0.0, 2.5, 40.0])
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), st.lists(st.floats(0, 2500), max_size=60), st.booleans())
+def test_the_counts_are_the_truth_whenever_anyone_looked_and_however_often_the_operator_restarted(
+    history: tuple[Scraped, Counts], ticks: list[float], restarts: bool
+) -> None:
+    scraped, truth = history
+    end = max(sample.arrives for samples in scraped.counters.values() for sample in samples)
+    state = watch(scraped, [*sorted(tick for tick in ticks if tick < end), end], restarts=restarts)
+    if state.verdict == "Fail":
+        assert state.candidate.requests <= truth.requests
+        return
+    assert state.candidate == truth
+
+
+@given(histories(), st.lists(st.floats(-100, 6000), max_size=12))
+def test_adjoining_intervals_add_up_however_they_are_cut(history: tuple[Scraped, Counts], cuts: list[float]) -> None:
+    series = history[0].answer(1e9, -1e9)
+    bounds = [START - 1e6, *sorted(START + cut for cut in cuts), START + 1e6]
+    parts = [increments(series, a, b) for a, b in pairwise(bounds)]
+    whole = increments(series, bounds[0], bounds[-1])
+    assert sum(part.requests for part in parts) == whole.requests
+    assert sum(part.errors for part in parts) == whole.errors
+
+
+@given(histories(), st.randoms())
+def test_the_order_of_the_series_does_not_matter(history: tuple[Scraped, Counts], chance: random.Random) -> None:
+    series = list(history[0].answer(1e9, -1e9))
+    before = increments(series, START)
+    chance.shuffle(series)
+    assert increments(series, START) == before
+
+
+def test_a_restarted_counter_counts_what_it_shows() -> None:
+    assert increments([bad("a", (1, 10), (2, 12), (3, 4), (4, 5))], after=1) == Counts(requests=7, errors=7)
+
+
+def test_a_series_that_is_new_counts_from_zero_and_an_older_one_from_its_last_sample() -> None:
+    series = [ok("old", (5, 1000), (15, 1007)), ok("new", (15, 3)), bad("new", (15, 2))]
+    assert increments(series, after=10) == Counts(requests=12, errors=2)
+
+
+def test_the_end_of_the_interval_is_included_and_its_beginning_is_not() -> None:
+    series = [ok("a", (1, 1), (2, 3), (3, 7))]
+    assert increments(series, after=1, until=2) == Counts(requests=2)
+
+
+def test_only_5xx_are_errors() -> None:
+    codes = ("200", "304", "500", "503")
+    series = [Series("a", code, ((1, 0), (2, 1))) for code in codes]
+    assert increments(series, after=0) == Counts(requests=4, errors=2)
+
+
+def test_a_pod_is_seen_once_its_error_counter_has_a_fresh_sample() -> None:
+    series = [bad("seen", (9, 0), (11, 0)), bad("stale", (9, 0)), ok("no-error-counter", (11, 5)), bad("empty")]
+    assert seen_pods(series, newer_than=10) == {"seen"}
+
+
+def test_a_pod_that_two_jobs_scrape_at_once_is_told_of() -> None:
+    assert scraped_twice([ok("a", (1, 1), (6, 2)), ok("b", (2, 1)), ok("a", (3, 1), (8, 2))]) == "a"
+
+
+def test_a_pod_that_came_back_under_another_address_is_not_doubled() -> None:
+    series = [ok("a", (1, 1), (6, 2)), ok("a", (11, 1), (16, 2))]
+    assert scraped_twice(series) is None
+    assert increments(series, after=0) == Counts(requests=4)
+
+
+@pytest.mark.parametrize(
+    ("errors", "requests", "expected"),
+    [(0, 0, 1.0), (0, 50, 0.0513), (0, 10_000, 0.00027), (10, 1000, 0.01657), (500, 10_000, 0.0537), (50, 50, 1.0)],
+)
+def test_the_upper_limit_is_wilsons(errors: int, requests: int, expected: float) -> None:
+    assert upper_limit(Counts(requests=requests, errors=errors)) == pytest.approx(expected, rel=0.01)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.floats(1, 10))
+def test_the_upper_limit_is_a_rate_and_not_below_what_was_seen(one: int, two: int, scatter: float) -> None:
+    counts = Counts(requests=max(one, two), errors=min(one, two))
+    limit = upper_limit(counts, scatter)
+    assert 0 < limit <= 1
+    assert limit >= counts.errors / max(counts.requests, 1) - 1e-12
+
+
+def _regular(total: int, failing: dict[int, int]) -> list[Series]:
+    """30 slots of 10 s with `total` requests each, of which `failing[slot]` fail."""
+    good, wrong, ok_samples, bad_samples = 0, 0, [(START, 0.0)], [(START, 0.0)]
+    for slot in range(30):
+        wrong += failing.get(slot, 0)
+        good += total - failing.get(slot, 0)
+        ok_samples.append((START + 10 * slot + 5, float(good)))
+        bad_samples.append((START + 10 * slot + 5, float(wrong)))
+    return [Series("a", "200", tuple(ok_samples)), Series("a", "500", tuple(bad_samples))]
+
+
+def test_the_baseline_is_frozen_with_its_limit() -> None:
+    series = _regular(1000, dict.fromkeys(range(30), 10))
+    baseline = freeze_baseline(series, clock(0), clock(300), POLICY)
+    assert (baseline.requests, baseline.errors, baseline.rate) == (30_000, 300, 0.01)
+    assert baseline.limit == pytest.approx(0.01099, rel=0.01)
+    assert (baseline.source, baseline.at, baseline.dispersion) == ("Frozen", clock(300), 1.0)
+
+
+def test_a_spotless_baseline_gets_the_floor() -> None:
+    assert freeze_baseline(_regular(1000, {}), clock(0), clock(300), POLICY).limit == POLICY.floor
+
+
+def test_a_baseline_that_was_hardly_seen_excuses_no_more_than_a_tenth() -> None:
+    assert freeze_baseline([], clock(0), clock(300), POLICY).limit == 0.10
+    assert freeze_baseline(_regular(1, dict.fromkeys(range(30), 1)), clock(0), clock(300), POLICY).limit == 0.10
+
+
+def test_a_baseline_that_truly_fails_keeps_its_own_limit() -> None:
+    baseline = freeze_baseline(_regular(100, dict.fromkeys(range(30), 40)), clock(0), clock(300), POLICY)
+    assert 0.40 < baseline.limit < 0.43
+
+
+def test_errors_that_come_in_clumps_are_seen_to_scatter_and_widen_the_limit() -> None:
+    even, clumped = _regular(1000, dict.fromkeys(range(30), 10)), _regular(1000, {3: 150, 20: 150})
+    assert dispersion(even, START, START + 300) == 1.0
+    assert dispersion(clumped, START, START + 300) == 10.0
+    limits = [freeze_baseline(series, clock(0), clock(300), POLICY).limit for series in (even, clumped)]
+    assert limits[1] > limits[0] > 0.01
+
+
+def test_one_error_says_nothing_about_scatter() -> None:
+    assert dispersion(_regular(1000, {7: 1}), START, START + 300) == 1.0
+
+
+def test_the_worst_stretch_is_where_the_fault_began() -> None:
+    series = _regular(1000, dict.fromkeys(range(27, 30), 500))
+    found = worst_stretch(series, [START + 10 * slot for slot in range(30)], limit=0.005)
+    assert found == (START + 270, Counts(requests=3000, errors=1500))
+
+
+def test_a_candidate_within_its_limit_has_no_worst_stretch() -> None:
+    assert worst_stretch(_regular(1000, {5: 2}), [START, START + 100], limit=0.005) is None
