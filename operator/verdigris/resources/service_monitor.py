@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.spec import MonitoringSpec
-from verdigris.api.values import parse_duration
 from verdigris.resources.meta import Manifest, metadata
 from verdigris.resources.names import COLOR_LABEL, MODEL_LABEL, REVISION_LABEL, Owner
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.spec import AnalysisSpec
 from verdigris.api.status import Breaches, Color
-from verdigris.api.values import parse_duration
 from verdigris.rollout.evidence import Reading
 
 LATENCY = "latency.p95"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.status import Color
-from verdigris.api.values import parse_duration
 from verdigris.rollout.actions import Plan
 from verdigris.rollout.answers import answer_decisions
 from verdigris.rollout.checks import check_queries

@@ -124,7 +124,9 @@ def _not_seen_yet(turn: Turn) -> Failure | None:
     if turn.evidence.problem:
         return Failure(reason="PrometheusUnreachable", message=clip(turn.evidence.problem))
     scrape = turn.seconds(turn.observed.spec.monitoring.service_monitor.interval)
-    seen = seen_pods(turn.evidence.counters.get(turn.rollout.color, ()), (turn.now - VISIBLE_SCRAPES * scrape).timestamp())
+    seen = seen_pods(
+        turn.evidence.counters.get(turn.rollout.color, ()), (turn.now - VISIBLE_SCRAPES * scrape).timestamp()
+    )
     unseen = sorted(p.name for p in turn.pods(turn.rollout) if p.ready and p.name not in seen)
     if not unseen:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from verdigris.api.fields import StatusModel
+from verdigris.api.fields import StatusModel, parse_duration
 from verdigris.api.status import (
     ActiveStatus,
     Color,
@@ -15,7 +15,6 @@ from verdigris.api.status import (
     RevisionRef,
     RolloutStatus,
 )
-from verdigris.api.values import parse_duration
 from verdigris.rollout.actions import Note
 from verdigris.rollout.evidence import Evidence
 from verdigris.rollout.observed import Observed, PodView

@@ -1,0 +1,1 @@
+"""The two resources as pydantic models, and the CRDs made from them. No decisions, no effects."""

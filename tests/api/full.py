@@ -1,0 +1,72 @@
+"""A spec that gives every field there is, and the way to each of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tests.api.manifests import SHA256
+
+FULL_SPEC: dict[str, Any] = {
+    "model": {
+        "name": "diabetes",
+        "version": "1.0.0",
+        "uri": "https://models.example.com/diabetes-1.0.0.vmodel",
+        "sha256": SHA256,
+        "allowUnverified": True,
+        "format": "linear",
+    },
+    "serving": {
+        "image": "example.com/team/serving:1.2.3",
+        "imagePullSecrets": [{"name": "registry"}],
+        "resources": {"requests": {"cpu": "1", "memory": 1}, "limits": {"cpu": 2, "memory": "1Gi"}},
+        "concurrency": 3,
+        "env": [{"name": "LOG_LEVEL", "value": "info"}],
+        "nodeSelector": {"zone": "a"},
+        "tolerations": [
+            {"key": "gpu", "operator": "Equal", "value": "a", "effect": "NoExecute", "tolerationSeconds": 3}
+        ],
+        "service": {"type": "ClusterIP", "port": 80, "annotations": {"team": "clinic"}},
+    },
+    "autoscaling": {"minReplicas": 3, "maxReplicas": 5, "metrics": [{"type": "Resource", "resource": {"name": "cpu"}}]},
+    "rollout": {
+        "strategy": "BlueGreen",
+        "bake": "5m",
+        "progressDeadline": "10m",
+        "approval": "None",
+        "onInconclusive": "Hold",
+        "inconclusiveDeadline": "5m",
+        "keepWarm": "30m",
+    },
+    "analysis": {
+        "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
+        "interval": "5s",
+        "errorRate": {"factor": 2, "floor": 0.01, "minRequests": 5},
+        "latency": {"p95": "100ms"},
+        "metrics": [{"name": "confidence", "query": "up", "max": 1, "min": 0}],
+    },
+    "monitoring": {"serviceMonitor": {"enabled": True, "interval": "5s", "labels": {"release": "prometheus"}}},
+    "paused": False,
+}
+
+
+def paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every member and item of a JSON value."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield (*above, str(key))
+        yield from paths(member, (*above, str(key)))
+
+
+FULL_PATHS = tuple(paths(FULL_SPEC))
+
+
+def with_value(spec: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """A copy of the spec with this value at that path."""
+    result = copy.deepcopy(spec)
+    place: Any = result
+    for step in path[:-1]:
+        place = place[int(step) if isinstance(place, list) else step]
+    place[int(path[-1]) if isinstance(place, list) else path[-1]] = copy.deepcopy(value)
+    return result

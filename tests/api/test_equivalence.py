@@ -1,0 +1,104 @@
+"""What the models accept the API server accepts, and the reverse; and both fill in the same defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from pydantic import ValidationError
+
+from tests.api.api_server import ApiServer
+from tests.api.full import FULL_PATHS, FULL_SPEC, with_value
+from tests.api.generated import ODD_NUMBERS, ODD_TEXTS, SPEC, as_sent, decisions, spoilt
+from tests.api.manifests import good_spec, model_deployment, rollout_decision
+from verdigris.api.decision import RolloutDecisionSpec
+from verdigris.api.fields import ApiModel
+from verdigris.api.spec import ModelDeploymentSpec
+
+pytestmark = pytest.mark.cluster
+
+# The same examples in every run; VERDIGRIS_EXAMPLES=20000 asks for others, and more of them.
+WANTED = os.environ.get("VERDIGRIS_EXAMPLES")
+asked = settings(
+    max_examples=int(WANTED or 200),
+    derandomize=WANTED is None,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+
+
+def parsed(model: type[ApiModel], raw: Mapping[str, Any]) -> tuple[ApiModel | None, str]:
+    """The model, or None and why not."""
+    try:
+        return model.parse(raw), ""
+    except ValidationError as error:
+        return None, str(error)
+
+
+def assert_the_same(server: ApiServer, model: type[ApiModel], plural: str, manifest: Mapping[str, Any]) -> None:
+    """Both accept the manifest's spec, with the same outcome, or both refuse it."""
+    theirs = server.create(plural, manifest)
+    ours, why = parsed(model, manifest["spec"])
+    if ours is None:
+        assert theirs.is_invalid, f"only the API server accepts {manifest['spec']}: {why}"
+        return
+    assert not theirs.is_invalid, f"only the model accepts {manifest['spec']}: {theirs.message}"
+    if not theirs.accepted:
+        return
+    assert as_floats(model.parse(theirs.spec).dump()) == as_floats(ours.dump())
+    assert as_floats(theirs.spec) == as_floats(ours.dump())
+
+
+def as_floats(value: Any) -> Any:
+    """The JSON value with every number as the double that it is in most of the world's JSON."""
+    if isinstance(value, dict):
+        return {key: as_floats(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [as_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def test_the_smallest_spec_gets_the_same_defaults_from_both(api_server: ApiServer) -> None:
+    theirs = api_server.create("modeldeployments", model_deployment(good_spec()))
+    assert theirs.accepted, theirs.message
+    assert theirs.spec == ModelDeploymentSpec.parse(good_spec()).dump()
+    assert theirs.spec["serving"]["resources"]["limits"] == {"memory": "192Mi"}
+
+
+@asked
+@given(spec=SPEC)
+def test_good_specs_mean_the_same_to_both(api_server: ApiServer, spec: dict[str, Any]) -> None:
+    assert_the_same(api_server, ModelDeploymentSpec, "modeldeployments", model_deployment(as_sent(spec)))
+
+
+@asked
+@given(spec=spoilt())
+def test_spoilt_specs_are_refused_by_both_or_by_none(api_server: ApiServer, spec: dict[str, Any]) -> None:
+    assert_the_same(api_server, ModelDeploymentSpec, "modeldeployments", model_deployment(as_sent(spec)))
+
+
+@pytest.mark.parametrize("path", list(FULL_PATHS), ids=".".join)
+def test_an_odd_value_is_refused_by_both_or_by_none(api_server: ApiServer, path: tuple[str, ...]) -> None:
+    for odd in [None, True, False, [], {}, [None], {"a": None}, *ODD_NUMBERS, *ODD_TEXTS]:
+        spec = as_sent(with_value(FULL_SPEC, path, odd))
+        assert_the_same(api_server, ModelDeploymentSpec, "modeldeployments", model_deployment(spec))
+
+
+@pytest.mark.parametrize(
+    "path", ["serving.nodeSelector", "serving.service.annotations", "serving.resources.limits", "analysis"]
+)
+def test_an_odd_key_is_refused_by_both_or_by_none(api_server: ApiServer, path: str) -> None:
+    for odd in ODD_TEXTS:
+        spec = with_value(FULL_SPEC, (*path.split("."), odd), "1")
+        assert_the_same(api_server, ModelDeploymentSpec, "modeldeployments", model_deployment(spec))
+
+
+@asked
+@given(spec=decisions())
+def test_decisions_mean_the_same_to_both(api_server: ApiServer, spec: dict[str, Any]) -> None:
+    manifest = {**rollout_decision(), "spec": as_sent(spec)}
+    assert_the_same(api_server, RolloutDecisionSpec, "rolloutdecisions", manifest)
