@@ -62,7 +62,8 @@ def test_check_fails_with_a_sentence_when_a_file_is_stale(tmp_path: Path, capsys
     assert crd.main(["--check", "--folder", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert said == (
-        "verdigris.dev_modeldeployments.yaml: not what the models say. Run `python -m verdigris.api.crd --write`.\n"
+        f"{tmp_path / crd.MODEL_DEPLOYMENT.file}: not what the models say. "
+        "Run `python -m verdigris.api.crd --write`.\n"
     )
 
 
