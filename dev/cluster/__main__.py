@@ -1,0 +1,96 @@
+"""The command line: python -m dev.cluster up | down | status | kubeconfig | images | build | env | fake-nodes."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from dev.cluster import fake_nodes
+from dev.cluster.cluster import Cluster, find
+from dev.cluster.shell import ClusterError
+from dev.cluster.toolchain import ALL_TOOLS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code. What is wrong is said in one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except (ClusterError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what runs goes on running; `up` completes it, `down` removes it.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.cluster", description="A real Kubernetes cluster on this machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="bring the cluster up (quick when it is); the first time compiles Kubernetes")
+    commands.add_parser("down", help="remove the cluster; keeps the cache of programs and images")
+    commands.add_parser("status", help="say what runs; exit code 1 when something does not")
+    commands.add_parser("kubeconfig", help="print the path of the administrator's kubeconfig")
+    commands.add_parser("images", help="build the project's images and give them to the cluster")
+    commands.add_parser("env", help='print shell lines: eval "$(python -m dev.cluster env)"')
+    build = commands.add_parser("build", help="compile programs into the cache, without a cluster")
+    build.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: all of {', '.join(ALL_TOOLS)}")
+    fakes = commands.add_parser("fake-nodes", help="add nodes that only pretend to run pods (kwok)")
+    fakes.add_argument("count", type=int, help="how many there shall be; 0 removes them")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    cluster = find()
+    match options.command:
+        case "up":
+            cluster.up()
+        case "down":
+            cluster.down()
+        case "images":
+            cluster.load_images()
+        case "kubeconfig":
+            print(cluster.kubeconfig)
+        case "env":
+            print(_environment(cluster))
+        case "build":
+            return _build(cluster, options.tools or list(ALL_TOOLS))
+        case "fake-nodes":
+            fake_nodes.scale(cluster, options.count)
+        case "status":
+            return _status(cluster)
+    return 0
+
+
+def _build(cluster: Cluster, tools: list[str]) -> int:
+    unknown = sorted(set(tools) - set(ALL_TOOLS))
+    if unknown:
+        raise ClusterError(f"Unknown: {', '.join(unknown)}. There are: {', '.join(ALL_TOOLS)}.")
+    for tool in tools:
+        print(cluster.tool(tool))
+    return 0
+
+
+def _environment(cluster: Cluster) -> str:
+    values = {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "VERDIGRIS_AUDIT_LOG": str(cluster.audit_log or ""),
+        "VERDIGRIS_PROVIDER": cluster.provider,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    return "\n".join([*lines, f'export PATH={shlex.quote(str(cluster.bin))}:"$PATH"'])
+
+
+def _status(cluster: Cluster) -> int:
+    print(f"provider: {cluster.provider}")
+    checks = cluster.backend.status()
+    for what, well in checks:
+        print(f"{'ok  ' if well else 'DOWN'}  {what}")
+    return 0 if all(well for _, well in checks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

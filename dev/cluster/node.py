@@ -1,0 +1,89 @@
+"""The one real node: kubelet and kube-proxy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dev.cluster.control_plane import Binary
+from dev.cluster.pki import Pki
+from dev.cluster.processes import Daemons
+from dev.cluster.settings import Settings
+
+NODE_NAME = "verdigris-node"
+
+
+def _resolv_conf() -> str:
+    """The name servers for pods: a stub resolver on loopback, as systemd-resolved's, is of no use to a pod."""
+    real = Path("/run/systemd/resolve/resolv.conf")
+    stub = "nameserver 127.0.0.53" in Path("/etc/resolv.conf").read_text()
+    return str(real) if stub and real.exists() else "/etc/resolv.conf"
+
+
+def start_kubelet(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki) -> None:
+    """Start the kubelet on our containerd. All that it writes is under the state directory."""
+    root = settings.state / "kubelet"
+    config = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": settings.node_ip,
+        "healthzBindAddress": "127.0.0.1",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(pki.cert("ca"))},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(pki.cert("kubelet-server")),
+        "tlsPrivateKeyFile": str(pki.key("kubelet-server")),
+        "clusterDNS": [settings.dns_ip],
+        "clusterDomain": "cluster.local",
+        "resolvConf": _resolv_conf(),
+        "containerRuntimeEndpoint": f"unix://{settings.containerd_socket}",
+        "podLogsDir": str(settings.state / "pod-logs"),
+        "volumePluginDir": str(root / "volume-plugins"),
+        # The machine may have cgroup v1 and swap.
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{settings.name}",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "enforceNodeAllocatable": [],
+        "makeIPTablesUtilChains": False,
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {"memory.available": "100Mi"},
+        "maxPods": 200,
+        "serializeImagePulls": False,
+        # How soon a changed Secret (Prometheus' configuration is one) reaches a running pod; the default is 1 min.
+        "syncFrequency": "5s",
+    }
+    path = settings.state / "kubelet.json"
+    path.write_text(json.dumps(config, indent=1))
+    flags = {
+        "config": path,
+        "kubeconfig": pki.kubeconfig("kubelet"),
+        "root-dir": root,
+        "cert-dir": root / "pki",
+        "node-ip": settings.node_ip,
+        "hostname-override": NODE_NAME,
+    }
+    daemons.start("kubelet", [binary("kubelet"), *(f"--{name}={value}" for name, value in flags.items())])
+
+
+def start_kube_proxy(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki) -> None:
+    """Start kube-proxy with nftables. (Its first word about a missing ip6 table is harmless.)"""
+    config = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clientConnection": {"kubeconfig": str(pki.kubeconfig("kube-proxy"))},
+        "clusterCIDR": settings.pod_cidr,
+        "hostnameOverride": NODE_NAME,
+        "bindAddress": settings.node_ip,
+        "healthzBindAddress": "127.0.0.1:10256",
+        "metricsBindAddress": "127.0.0.1:10249",
+        # 0: leave the machine's sysctls as they are.
+        "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+    }
+    path = settings.state / "kube-proxy.json"
+    path.write_text(json.dumps(config, indent=1))
+    daemons.start("kube-proxy", [binary("kube-proxy"), f"--config={path}"])
