@@ -142,7 +142,7 @@ def reaction(cluster: Cluster, audit: Audit, name: str) -> float:
 
 
 def apply_models(cluster: Cluster, count: int) -> None:
-    """That many ModelDeployments of two pods each, on fake nodes, without ServiceMonitors: there is nothing to scrape."""
+    """That many ModelDeployments of two pods each, on fake nodes. No ServiceMonitors: there is nothing to scrape."""
     items = [
         {
             "apiVersion": "verdigris.dev/v1alpha1",

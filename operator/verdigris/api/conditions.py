@@ -12,7 +12,7 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 def set_condition(  # noqa: PLR0917
     conditions: tuple[Condition, ...],
-    type: str,  # noqa: A002
+    type: str,
     status: ConditionStatus,
     reason: str,
     message: str,

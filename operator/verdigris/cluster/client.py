@@ -1,0 +1,188 @@
+"""The API server as plain dicts: a thin client on aiohttp. Every call has a time limit and fails with a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from verdigris.cluster.connection import Connection
+from verdigris.cluster.errors import ApiError, Unreachable, from_answer
+from verdigris.cluster.kinds import Resource, resource_of
+
+Json = dict[str, Any]
+
+MANAGER = "verdigris"
+"""Field manager of what is applied."""
+PAGE = 500
+TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=4)
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_JSON = "application/json"
+
+
+class Client:
+    """Reads and writes Kubernetes objects. Raises only `verdigris.cluster.errors.ApiError` and its kinds.
+
+    Nothing is retried here: a reconcile that fails is repeated as a whole, with what is true by then.
+    `on_write` is called with the kind after each write that the server has carried out.
+    """
+
+    def __init__(self, connection: Connection, on_write: Callable[[str], None] | None = None) -> None:
+        self._server = connection.server
+        self._session = connection.session()
+        self._on_write = on_write
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        """One object. Raises NotFound."""
+        return await self._request("GET", resource.path(namespace, name), _about(resource, namespace, name))
+
+    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Json]:
+        """All objects of a namespace (None: of all namespaces) with these labels, kind and apiVersion filled in.
+
+        Read page by page. Raises NotFound when the API server does not know the kind.
+        """
+        path, about = resource.path(namespace), f"{resource.plural} in {namespace or 'all namespaces'}"
+        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
+        found: list[Json] = []
+        while True:
+            page = await self._request("GET", path, about, query=query)
+            found += page.get("items") or []
+            more = (page.get("metadata") or {}).get("continue")
+            if not more:
+                return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in found]
+            query = query | {"continue": more}
+
+    async def knows(self, resource: Resource) -> bool:
+        """Whether the API server serves this kind at all."""
+        group = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.api_version}"
+        try:
+            served = await self._request("GET", group, f"the API {resource.api_version}")
+        except ApiError as error:
+            if error.reason == "NotFound":
+                return False
+            raise
+        return any(entry.get("name") == resource.plural for entry in served.get("resources") or ())
+
+    async def apply(self, manifest: Mapping[str, Any], manager: str = MANAGER) -> Json:
+        """Server-side apply with force: what we set is ours. Returns the object as it is then."""
+        resource = resource_of(manifest["apiVersion"], manifest["kind"])
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._write("PATCH", resource, namespace, name, body=manifest, content_type=_APPLY, query=query)
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Json:
+        """Raises AlreadyExists."""
+        return await self._write("POST", resource, namespace, None, body=body, query={"fieldManager": MANAGER})
+
+    async def replace(self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
+        """PUT. Raises Conflict when `metadata.resourceVersion` in the body is no longer the newest."""
+        return await self._write("PUT", resource, namespace, name, body=body, query={"fieldManager": MANAGER})
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+        manager: str = MANAGER,
+    ) -> Json:
+        """JSON merge patch. A `metadata.resourceVersion` or `metadata.uid` in it is a precondition (Conflict)."""
+        return await self._write(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            body=body,
+            content_type=_MERGE,
+            query={"fieldManager": manager},
+            subresource=subresource,
+        )
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly the object with this UID, its dependents in the background. Raises NotFound, Conflict."""
+        options = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        await self._write("DELETE", resource, namespace, name, body=options)
+
+    async def _write(
+        self,
+        method: str,
+        resource: Resource,
+        namespace: str,
+        name: str | None,
+        *,
+        body: Mapping[str, Any],
+        content_type: str = _JSON,
+        query: Mapping[str, str] | None = None,
+        subresource: str | None = None,
+    ) -> Json:
+        about = _about(resource, namespace, name) + (f" ({subresource})" if subresource else "")
+        path = resource.path(namespace, name, subresource)
+        answer = await self._request(method, path, about, query=query, body=body, content_type=content_type)
+        if self._on_write is not None:
+            self._on_write(resource.kind)
+        return answer
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        about: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = _JSON,
+    ) -> Json:
+        what = f"{_VERBS[method]} {about}"
+        try:
+            async with self._session.request(
+                method,
+                self._server + path,
+                params=query,
+                data=None if body is None else json.dumps(body).encode(),
+                headers={"Content-Type": content_type, "Accept": _JSON},
+                timeout=TIMEOUT,
+            ) as response:
+                content = await response.read()
+                status, retry_after = response.status, response.headers.get("Retry-After")
+        except TimeoutError as error:
+            raise Unreachable(f"{what}: the API server did not answer within {TIMEOUT.total} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{what}: the API server cannot be reached ({error})") from error
+        answer = _decoded(content)
+        if status >= 400:
+            raise from_answer(what, status, answer, _seconds(retry_after))
+        return answer
+
+
+_VERBS = {"GET": "reading", "POST": "creating", "PUT": "replacing", "PATCH": "writing", "DELETE": "deleting"}
+
+
+def _about(resource: Resource, namespace: str, name: str | None) -> str:
+    return f"{resource.kind} {namespace}/{name}" if name is not None else f"a {resource.kind} in {namespace}"
+
+
+def _decoded(content: bytes) -> Json:
+    """The JSON object, or the raw text as a message: proxies and overloaded servers answer in plain words."""
+    try:
+        decoded = json.loads(content) if content else {}
+    except ValueError:
+        return {"message": content[:300].decode(errors="replace")}
+    return decoded if isinstance(decoded, dict) else {"message": str(decoded)[:300]}
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after is not None and retry_after.isdigit() else None

@@ -1,0 +1,146 @@
+"""Watches, by kopf: the only module that imports it. Every event only enqueues a key; kopf writes nothing.
+
+What changed is not passed on: the reconcile reads for itself. An event whose meaning is only that somebody's status
+ticked over (an HPA's, every 15 s) enqueues nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain, repeat
+from typing import Any
+
+import kopf
+
+from verdigris.cluster import kinds, views
+from verdigris.cluster.connection import Connection
+from verdigris.cluster.kinds import Resource
+from verdigris.cluster.observe import Key
+from verdigris.resources.names import MODEL_LABEL
+
+log = logging.getLogger(__name__)
+
+_SERVER_TIMEOUT = 600
+_DEPLOYMENT_STATUS = ("readyReplicas", "availableReplicas", "updatedReplicas", "replicas")
+
+
+async def watch(
+    connection: Connection,
+    namespaces: Collection[str],
+    resources: Collection[Resource],
+    enqueue: Callable[[Key], None],
+    started: asyncio.Event,
+) -> None:
+    """Watch until cancelled. Returns or raises only when the watching is broken: then the process must end.
+
+    `resources` are kinds that the API server knows. `started` is set when kopf has set up its signal handlers,
+    which the caller will want to take back.
+    """
+    registry = kopf.OperatorRegistry()
+    settings = _settings(resources)
+    events = Filter(enqueue)
+
+    async def on_event(event: Mapping[str, Any], **_: Any) -> None:
+        events.take(event["type"], event["object"])
+
+    for resource in resources:
+        on = kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.plural)
+        on(on_event)
+
+    @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        # kopf closes the session on its own terms, so it gets one of its own. Our session renews tokens by itself.
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.session())
+
+    await kopf.operator(
+        registry=registry,
+        settings=settings,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=tuple(namespaces),
+        ready_flag=started,
+    )
+
+
+class _Forever:
+    """Delays for retries that never run out: an API server that is away is waited for, watches do not die of it."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain((0.2, 0.5, 1.0, 2.0, 3.0), repeat(5.0))
+
+
+def _settings(resources: Collection[Resource]) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    # The kinds are given and were checked; watching CRDs and namespaces would need rights that nothing else does.
+    settings.scanning.disabled = True
+    settings.networking.error_backoffs = _Forever()
+    settings.networking.request_timeout = 30.0
+    settings.networking.connect_timeout = 5.0
+    settings.watching.server_timeout = _SERVER_TIMEOUT
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.2
+    settings.process.ultimate_exiting_timeout = None
+    for resource in resources:
+        if resource in kinds.CHILDREN:
+            settings.watching.label_selectors[resource.group, resource.version, resource.plural] = MODEL_LABEL
+    return settings
+
+
+class Filter:
+    """Turns events into keys, and leaves out those that change nothing a reconcile looks at."""
+
+    def __init__(self, enqueue: Callable[[Key], None]) -> None:
+        self._enqueue = enqueue
+        self._last: dict[str, str] = {}
+
+    def take(self, kind: str | None, raw: Mapping[str, Any]) -> None:
+        """One event: `kind` is ADDED, MODIFIED, DELETED, or None when `raw` comes from a listing."""
+        key = key_of(raw)
+        if key is None:
+            return
+        uid = views.metadata(raw)["uid"]
+        if kind == "DELETED":
+            self._last.pop(uid, None)
+            self._enqueue(key)
+            return
+        seen = fingerprint(raw)
+        # A listing is passed on always: what was lost between two watches may be why there is one.
+        if self._last.get(uid) != seen or kind is None:
+            self._last[uid] = seen
+            self._enqueue(key)
+
+
+def key_of(raw: Mapping[str, Any]) -> Key | None:
+    """Which ModelDeployment an object is about; None when it is about none."""
+    meta = views.metadata(raw)
+    if raw.get("kind") == kinds.MODEL_DEPLOYMENT.kind:
+        name = meta.get("name")
+    elif raw.get("kind") == kinds.ROLLOUT_DECISION.kind:
+        name = (raw.get("spec") or {}).get("modelDeployment")
+    else:
+        name = (meta.get("labels") or {}).get(MODEL_LABEL)
+    return Key(meta["namespace"], name) if isinstance(name, str) and name else None
+
+
+def fingerprint(raw: Mapping[str, Any]) -> str:
+    """Equal for two states of an object between which a reconcile need not look."""
+    meta = views.metadata(raw)
+    seen: dict[str, Any] = {
+        name: meta.get(name) for name in ("labels", "annotations", "ownerReferences", "deletionTimestamp")
+    }
+    seen |= {name: value for name, value in raw.items() if name not in ("metadata", "status")}
+    if raw.get("kind") == kinds.DEPLOYMENT.kind:
+        status = raw.get("status") or {}
+        seen["status"] = [status.get(name) for name in _DEPLOYMENT_STATUS]
+        seen["conditions"] = [(c.get("type"), c.get("status"), c.get("reason")) for c in status.get("conditions") or ()]
+        # Written by the Deployment controller on each roll-out of its own.
+        annotations = dict(meta.get("annotations") or {})
+        annotations.pop("deployment.kubernetes.io/revision", None)
+        seen["annotations"] = annotations
+    return hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()

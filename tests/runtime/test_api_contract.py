@@ -1,0 +1,145 @@
+"""What the operator relies on from the API server: the same tests for the fake and for the real one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from dev.cluster import Cluster
+from tests.runtime.fake_api import FakeApi
+from verdigris.cluster import kinds
+from verdigris.cluster.client import Client
+from verdigris.cluster.connection import from_kubeconfig
+from verdigris.cluster.errors import AlreadyExists, Conflict, NotFound
+
+
+@dataclass
+class Place:
+    """An API and a namespace in it to play in."""
+
+    api: Any
+    namespace: str
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.cluster)])
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    if request.param == "fake":
+        yield Place(FakeApi(), "play")
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    name = f"runtime-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    client = Client(from_kubeconfig(cluster.kubeconfig))
+    yield Place(client, name)
+    await client.close()
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def service(namespace: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a", "namespace": namespace, "labels": {"verdigris.dev/model": "m"}},
+        "spec": {"selector": {"app": "a"}, "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]} | spec,
+    }
+
+
+def lease(namespace: str, holder: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "a", "namespace": namespace},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15},
+    }
+
+
+async def test_what_is_not_there_is_not_found(place: Place) -> None:
+    with pytest.raises(NotFound, match=r"Service .*missing"):
+        await place.api.get(kinds.SERVICE, place.namespace, "missing")
+
+
+async def test_applying_the_same_again_leaves_the_version_as_it_is(place: Place) -> None:
+    first = await place.api.apply(service(place.namespace))
+    again = await place.api.apply(service(place.namespace))
+    assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    assert again["metadata"]["uid"] == first["metadata"]["uid"]
+
+
+async def test_applying_takes_back_what_somebody_changed_and_leaves_what_they_added(place: Place) -> None:
+    await place.api.apply(service(place.namespace))
+    theirs = {"metadata": {"labels": {"verdigris.dev/model": "other", "extra": "theirs"}}}
+    await place.api.patch(kinds.SERVICE, place.namespace, "a", theirs, manager="somebody")
+    found = await place.api.apply(service(place.namespace))
+    assert found["metadata"]["labels"] == {"verdigris.dev/model": "m", "extra": "theirs"}
+
+
+async def test_a_selector_is_one_value_so_that_applying_removes_what_somebody_added(place: Place) -> None:
+    await place.api.apply(service(place.namespace))
+    theirs = {"spec": {"selector": {"extra": "theirs"}}}
+    await place.api.patch(kinds.SERVICE, place.namespace, "a", theirs, manager="somebody")
+    found = await place.api.apply(service(place.namespace))
+    assert found["spec"]["selector"] == {"app": "a"}
+
+
+async def test_applying_without_a_field_that_was_applied_before_removes_it(place: Place) -> None:
+    more = service(place.namespace)
+    more["metadata"]["labels"]["tier"] = "x"
+    await place.api.apply(more)
+    found = await place.api.apply(service(place.namespace))
+    assert found["metadata"]["labels"] == {"verdigris.dev/model": "m"}
+
+
+async def test_a_list_is_filtered_by_label_and_tells_kind_and_api_version(place: Place) -> None:
+    await place.api.apply(service(place.namespace))
+    found = await place.api.list(kinds.SERVICE, place.namespace, "verdigris.dev/model=m")
+    assert [(raw["apiVersion"], raw["kind"], raw["metadata"]["name"]) for raw in found] == [("v1", "Service", "a")]
+    assert await place.api.list(kinds.SERVICE, place.namespace, "verdigris.dev/model=other") == []
+    named = await place.api.list(kinds.SERVICE, place.namespace, "verdigris.dev/model in (l,m)")
+    assert len(named) == 1
+
+
+async def test_creating_twice_says_that_it_exists(place: Place) -> None:
+    await place.api.create(kinds.LEASE, place.namespace, lease(place.namespace, "me"))
+    with pytest.raises(AlreadyExists):
+        await place.api.create(kinds.LEASE, place.namespace, lease(place.namespace, "me"))
+
+
+async def test_replacing_what_has_changed_since_it_was_read_is_a_conflict(place: Place) -> None:
+    read = await place.api.create(kinds.LEASE, place.namespace, lease(place.namespace, "me"))
+    await place.api.patch(kinds.LEASE, place.namespace, "a", {"spec": {"holderIdentity": "other"}})
+    with pytest.raises(Conflict):
+        await place.api.replace(kinds.LEASE, place.namespace, "a", read)
+    fresh = await place.api.get(kinds.LEASE, place.namespace, "a")
+    fresh["spec"]["holderIdentity"] = "me again"
+    assert (await place.api.replace(kinds.LEASE, place.namespace, "a", fresh))["spec"]["holderIdentity"] == "me again"
+
+
+async def test_a_merge_patch_sets_and_removes(place: Place) -> None:
+    await place.api.apply(service(place.namespace, selector={"app": "a", "tier": "x"}))
+    patch = {"spec": {"selector": {"tier": None, "new": "y"}}}
+    found = await place.api.patch(kinds.SERVICE, place.namespace, "a", patch)
+    assert found["spec"]["selector"] == {"app": "a", "new": "y"}
+
+
+@pytest.mark.parametrize("field", ["uid", "resourceVersion"])
+async def test_a_patch_is_refused_when_its_precondition_does_not_hold(place: Place, field: str) -> None:
+    await place.api.apply(service(place.namespace))
+    other = {"uid": "2cd5c4a1-0000-4000-8000-000000000000", "resourceVersion": "1"}
+    body = {"metadata": {field: other[field], "labels": {"x": "y"}}}
+    with pytest.raises(Conflict):
+        await place.api.patch(kinds.SERVICE, place.namespace, "a", body)
+
+
+async def test_only_the_object_with_that_uid_is_deleted(place: Place) -> None:
+    made = await place.api.apply(service(place.namespace))
+    with pytest.raises(Conflict):
+        await place.api.delete(kinds.SERVICE, place.namespace, "a", "2cd5c4a1-0000-4000-8000-000000000000")
+    await place.api.delete(kinds.SERVICE, place.namespace, "a", made["metadata"]["uid"])
+    with pytest.raises(NotFound):
+        await place.api.get(kinds.SERVICE, place.namespace, "a")
+    with pytest.raises(NotFound):
+        await place.api.delete(kinds.SERVICE, place.namespace, "a", made["metadata"]["uid"])

@@ -1,0 +1,221 @@
+"""Carrying out a plan's actions: only what differs is written, and what fails stops only what rests on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.runtime.fake_api import FakeApi
+from tests.runtime.raws import KEY, UID, owned, parent
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import ModelDeploymentStatus
+from verdigris.cluster.apply import NotOurs, Outcome, apply
+from verdigris.cluster.compare import with_applied_hash
+from verdigris.cluster.errors import ApiError, Invalid, Unreachable
+from verdigris.cluster.observe import Picture
+from verdigris.resources.names import Defaults, Owner
+from verdigris.rollout.actions import Action, Keep, Remove, Scale, SetTraffic
+from verdigris.rollout.observed import Observed
+
+Json = dict[str, Any]
+
+
+def manifest(kind: str, api_version: str, name: str = KEY.name, **rest: Any) -> Json:
+    raw = owned(kind, api_version, name, **rest)
+    for filled_in in ("uid", "resourceVersion", "creationTimestamp"):
+        del raw["metadata"][filled_in]
+    return raw
+
+
+SERVICE = manifest("Service", "v1", spec={"selector": {"verdigris.dev/color": "blue"}})
+HPA = manifest("HorizontalPodAutoscaler", "autoscaling/v2", "diabetes-blue", spec={"minReplicas": 2})
+DEPLOYMENT = manifest("Deployment", "apps/v1", "diabetes-blue", spec={"template": {}})
+MONITOR = manifest("ServiceMonitor", "monitoring.coreos.com/v1", spec={"endpoints": [{"port": "http"}]})
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+def picture(api: FakeApi, *, monitors_known: bool = True) -> Picture:
+    raw = parent()
+    observed = Observed(
+        owner=Owner(KEY.namespace, KEY.name, UID),
+        generation=1,
+        spec=ModelDeploymentSpec.parse(raw["spec"]),
+        status=ModelDeploymentStatus(),
+        defaults=Defaults("image"),
+        service_monitors_known=monitors_known,
+    )
+    return Picture(observed, raw, {(kind, name): raw for (kind, _, name), raw in api.objects.items()})
+
+
+async def do(api: FakeApi, *actions: Action, monitors_known: bool = True) -> Outcome:
+    return await apply(api, picture(api, monitors_known=monitors_known), actions)
+
+
+def refuse(kind: str, error: ApiError) -> Any:
+    return lambda _, called, __: error if called == kind else None
+
+
+async def test_a_child_is_made_once_and_then_left_alone(api: FakeApi) -> None:
+    first = await do(api, Keep(SERVICE))
+    assert (first.written, first.problems) == (1, [])
+    again = await do(api, Keep(SERVICE))
+    assert again.written == 0
+    assert api.writes == [("apply", "Service", "diabetes")]
+
+
+async def test_drift_is_put_back(api: FakeApi) -> None:
+    await do(api, Keep(SERVICE))
+    api.at("Service", *KEY)["spec"]["selector"]["verdigris.dev/color"] = "green"
+    outcome = await do(api, Keep(SERVICE))
+    assert outcome.written == 1
+    assert api.at("Service", *KEY)["spec"]["selector"] == {"verdigris.dev/color": "blue"}
+
+
+async def test_a_field_that_is_no_longer_wanted_is_removed(api: FakeApi) -> None:
+    more = manifest("Service", "v1", spec={"selector": {"verdigris.dev/color": "blue"}, "sessionAffinity": "ClientIP"})
+    await do(api, Keep(more))
+    await do(api, Keep(SERVICE))
+    assert "sessionAffinity" not in api.at("Service", *KEY)["spec"]
+
+
+async def test_an_apply_that_changes_nothing_on_the_server_counts_as_no_write(api: FakeApi) -> None:
+    await do(api, Keep(SERVICE))
+    stale = picture(api)
+    api.at("Service", *KEY)["spec"]["selector"]["verdigris.dev/color"] = "green"
+    broken = Picture(stale.observed, stale.parent, {**stale.live, ("Service", KEY.name): api.at("Service", *KEY)})
+    api.at("Service", *KEY)["spec"]["selector"]["verdigris.dev/color"] = "blue"
+    assert (await apply(api, broken, [Keep(SERVICE)])).written == 0
+
+
+async def test_an_object_of_somebody_else_is_not_touched(api: FakeApi) -> None:
+    api.put(owned("Service", "v1", KEY.name, metadata={"ownerReferences": []}))
+    outcome = await do(api, Keep(SERVICE))
+    assert isinstance(outcome.problems[0], NotOurs)
+    assert "exists and is not ours: delete it, or give the ModelDeployment another name" in str(outcome.problems[0])
+    assert api.writes == []
+
+
+async def test_a_child_of_a_deleted_namesake_is_waited_for(api: FakeApi) -> None:
+    api.put(with_applied_hash(owned("Service", "v1", KEY.name, metadata={"ownerReferences": [{"uid": "older"}]})))
+    outcome = await do(api, Keep(SERVICE))
+    assert "waiting until it is gone" in str(outcome.problems[0])
+
+
+async def test_a_service_monitor_is_left_out_where_the_cluster_does_not_know_it(api: FakeApi) -> None:
+    outcome = await do(api, Keep(MONITOR), monitors_known=False)
+    assert (outcome.written, outcome.problems, api.writes) == (0, [], [])
+
+
+async def test_size_goes_through_the_scale_subresource_under_another_manager(api: FakeApi) -> None:
+    await do(api, Keep(DEPLOYMENT), Scale("blue", 5))
+    assert api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] == 5
+    assert api.managers["Deployment/scale"] == "verdigris-scale"
+    await do(api, Keep(DEPLOYMENT))
+    assert api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] == 5
+
+
+async def test_a_pod_is_told_about_traffic_if_it_is_still_the_same_pod(api: FakeApi) -> None:
+    for name in ("a", "b"):
+        api.put(owned("Pod", "v1", name, metadata={"uid": name}))
+    outcome = await do(
+        api,
+        SetTraffic("a", "a", on=False),
+        SetTraffic("b", "another", on=False),
+        SetTraffic("gone", "gone", on=False),
+    )
+    assert (outcome.written, outcome.problems) == (1, [])
+    assert api.at("Pod", KEY.namespace, "a")["metadata"]["annotations"] == {"verdigris.dev/traffic": "off"}
+    assert "annotations" not in api.at("Pod", KEY.namespace, "b")["metadata"]
+
+
+async def test_what_is_ours_is_removed_by_its_uid(api: FakeApi) -> None:
+    api.put(owned("Deployment", "apps/v1", "diabetes-blue", metadata={"uid": "d"}))
+    outcome = await do(api, Remove("apps/v1", "Deployment", "diabetes-blue", "d"))
+    assert outcome.written == 1
+    assert not api.objects
+
+
+@pytest.mark.parametrize(
+    ("meta", "uid", "problems"),
+    [
+        ({"uid": "d"}, "another", 0),
+        ({"uid": "d", "deletionTimestamp": "2026-11-23T10:00:00Z"}, "d", 0),
+        ({"uid": "d", "ownerReferences": [{"uid": "somebody"}]}, "d", 1),
+    ],
+    ids=["another uid", "on its way out", "somebody else's"],
+)
+async def test_nothing_else_is_removed(api: FakeApi, meta: Json, uid: str, problems: int) -> None:
+    api.put(owned("Deployment", "apps/v1", "diabetes-blue", metadata=meta))
+    outcome = await do(api, Remove("apps/v1", "Deployment", "diabetes-blue", uid))
+    assert (outcome.written, len(outcome.problems)) == (0, problems)
+    assert api.writes == []
+
+
+async def test_removing_what_is_not_there_writes_nothing(api: FakeApi) -> None:
+    assert (await do(api, Remove("apps/v1", "Deployment", "diabetes-blue"))).problems == []
+    assert api.writes == []
+
+
+async def test_a_refused_hpa_keeps_nothing_else_from_being_done(api: FakeApi) -> None:
+    api.fault = refuse("HorizontalPodAutoscaler", Invalid("spec.metrics[0] is wrong"))
+    outcome = await do(api, Keep(HPA), Keep(DEPLOYMENT), Keep(SERVICE))
+    assert [str(problem) for problem in outcome.problems] == ["spec.metrics[0] is wrong"]
+    assert not outcome.traffic_failed
+    assert {kind for kind, _, _ in api.objects} == {"Deployment", "Service"}
+
+
+async def test_traffic_still_moves_when_a_deployment_is_refused_and_nothing_else_is_done(api: FakeApi) -> None:
+    """Law 1: no quota and no webhook that refuses a candidate's Deployment may forbid a rollback."""
+    api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
+    api.put(owned("Deployment", "apps/v1", "diabetes-green", metadata={"uid": "g"}))
+    api.fault = refuse("Deployment", Invalid("no"))
+    outcome = await do(
+        api,
+        Keep(DEPLOYMENT),
+        Scale("blue", 3),
+        Keep(SERVICE),
+        SetTraffic("a", "a", on=False),
+        Remove("apps/v1", "Deployment", "diabetes-green"),
+    )
+    assert [call[:2] for call in api.writes] == [("apply", "Deployment"), ("apply", "Service"), ("patch", "Pod")]
+    assert (outcome.written, len(outcome.problems), outcome.traffic_failed) == (2, 1, False)
+
+
+async def test_nothing_follows_a_switch_that_failed(api: FakeApi) -> None:
+    """Law 2: what comes after the switch may take away what clients are still on."""
+    api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
+    api.fault = refuse("Service", Unreachable("no answer"))
+    outcome = await do(api, Keep(SERVICE), SetTraffic("a", "a", on=False), Keep(HPA))
+    assert outcome.traffic_failed
+    assert [call[1] for call in api.writes] == ["Service"]
+
+
+async def test_a_bug_is_not_taken_for_a_refusal(api: FakeApi) -> None:
+    with pytest.raises(LookupError, match="is in no table"):
+        await do(api, Remove("v1", "Secret", "x"), Keep(manifest("Service", "v2")))
+
+
+class Gathering(FakeApi):
+    """Answers no patch until three are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = asyncio.Barrier(3)
+
+    async def patch(self, *args: Any, **kwargs: Any) -> Json:
+        await asyncio.wait_for(self.barrier.wait(), 5)
+        return await super().patch(*args, **kwargs)
+
+
+async def test_all_pods_are_told_at_once() -> None:
+    api = Gathering()
+    for name in "abc":
+        api.put(owned("Pod", "v1", name, metadata={"uid": name}))
+    outcome = await do(api, *(SetTraffic(name, name, on=False) for name in "abc"))
+    assert outcome.written == 3

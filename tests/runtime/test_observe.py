@@ -1,0 +1,170 @@
+"""The picture of a ModelDeployment: complete or none, and only of what is its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.runtime.fake_api import FakeApi
+from tests.runtime.raws import KEY, SHA, endpoint_slice, owned, parent, pod
+from verdigris.cluster.errors import Forbidden, Unreachable
+from verdigris.cluster.observe import Malformed, Picture, observe
+from verdigris.resources.names import Defaults
+
+DEFAULTS = Defaults("verdigris/serving:0.1.0", "http://prometheus")
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    api = FakeApi()
+    api.put(parent())
+    return api
+
+
+async def see(api: FakeApi) -> Picture:
+    picture = await observe(api, KEY, DEFAULTS)
+    assert picture is not None
+    return picture
+
+
+def deployment(color: str, **meta: Any) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"verdigris.dev/revision": "v1-0"}}}
+    return owned(
+        "Deployment", "apps/v1", f"diabetes-{color}", metadata=meta, spec={"replicas": 3, "template": template}
+    )
+
+
+def service(name: str, color: str, **meta: Any) -> dict[str, Any]:
+    return owned("Service", "v1", name, metadata=meta, spec={"selector": {"verdigris.dev/color": color}})
+
+
+async def test_everything_is_in_the_picture(api: FakeApi) -> None:
+    data = {"version": "1.0.0", "sha256": SHA, "uri": "https://x/y", "podTemplate": {"spec": {}}}
+    labels = {"verdigris.dev/model": "diabetes", "verdigris.dev/revision": "v1-0"}
+    for raw in (
+        deployment("blue"),
+        service("diabetes", "blue"),
+        service("diabetes-blue", "blue"),
+        pod("b"),
+        pod("a"),
+        endpoint_slice("diabetes-blue", True, True),
+        owned("HorizontalPodAutoscaler", "autoscaling/v2", "diabetes-blue"),
+        owned("ControllerRevision", "apps/v1", "diabetes-v1-0", metadata={"labels": labels}, data=data),
+    ):
+        api.put(raw)
+    picture = await see(api)
+    seen = picture.observed
+    assert {color: view.replicas for color, view in seen.deployments.items()} == {"blue": 3}
+    assert [view.name for view in seen.pods] == ["a", "b"]
+    assert seen.endpoints == {"blue": 2, "green": 0}
+    assert seen.selected == "blue"
+    assert seen.hpas == {"blue"}
+    assert seen.snapshots["v1-0"].sha256 == SHA
+    assert seen.service_monitors_known
+    assert seen.spec.model.version == "1.0.0"
+    assert ("Deployment", "diabetes-blue") in picture.live
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_deleted_one_has_no_picture(api: FakeApi, gone: bool) -> None:
+    if gone:
+        api.objects.clear()
+    else:
+        api.at("ModelDeployment", *KEY)["metadata"]["deletionTimestamp"] = "2026-11-23T10:00:00Z"
+    assert await observe(api, KEY, DEFAULTS) is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ModelDeployment",
+        "Deployment",
+        "Pod",
+        "Service",
+        "EndpointSlice",
+        "HorizontalPodAutoscaler",
+        "ControllerRevision",
+        "RolloutDecision",
+        "ServiceMonitor",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "ServiceAccount",
+    ],
+)
+async def test_any_read_that_fails_leaves_no_picture_at_all(api: FakeApi, kind: str) -> None:
+    """Law 11: a read error is never a difference."""
+    api.fault = lambda _, called, __: Unreachable(f"{kind}: no answer") if called == kind else None
+    with pytest.raises(Unreachable, match=kind):
+        await observe(api, KEY, DEFAULTS)
+
+
+async def test_a_kind_that_may_not_be_read_is_an_error_and_not_an_absence(api: FakeApi) -> None:
+    api.fault = lambda _, called, __: Forbidden("no right") if called == "ServiceMonitor" else None
+    with pytest.raises(Forbidden):
+        await observe(api, KEY, DEFAULTS)
+
+
+async def test_a_cluster_without_service_monitors_is_seen_as_one(api: FakeApi) -> None:
+    api.unknown.add("ServiceMonitor")
+    assert not (await see(api)).observed.service_monitors_known
+
+
+async def test_what_carries_traffic_is_found_by_name_when_its_label_is_lost(api: FakeApi) -> None:
+    api.put(deployment("blue", labels={}))
+    api.put(service("diabetes", "green", labels={}))
+    seen = await see(api)
+    assert "blue" in seen.observed.deployments
+    assert seen.observed.selected == "green"
+    assert seen.live["Service", "diabetes"]["apiVersion"] == "v1"
+
+
+async def test_what_somebody_else_owns_is_not_judged_by_but_is_known_to_be_there(api: FakeApi) -> None:
+    api.put(deployment("blue", ownerReferences=[{"uid": "somebody"}]))
+    seen = await see(api)
+    assert seen.observed.deployments == {}
+    assert ("Deployment", "diabetes-blue") in seen.live
+
+
+def decision(name: str, model: str = "diabetes", **spec: Any) -> dict[str, Any]:
+    content = {"modelDeployment": model, "revision": "v1-0", "verb": "approve", "reason": "ok", "requestedBy": "alice"}
+    return owned("RolloutDecision", "verdigris.dev/v1alpha1", name, spec=content | spec)
+
+
+async def test_decisions_are_those_about_this_model_that_can_be_understood(api: FakeApi) -> None:
+    api.put(decision("mine"))
+    api.put(decision("other", model="other"))
+    api.put(decision("odd", verb="explode"))
+    seen = await see(api)
+    assert [(d.name, d.verb, d.by) for d in seen.observed.decisions] == [("mine", "approve", "alice")]
+
+
+async def test_a_snapshot_that_was_tampered_with_is_as_if_not_there(api: FakeApi) -> None:
+    labels = {"verdigris.dev/model": "diabetes", "verdigris.dev/revision": "v1-0"}
+    api.put(owned("ControllerRevision", "apps/v1", "diabetes-v1-0", metadata={"labels": labels}, data={"version": "1"}))
+    assert (await see(api)).observed.snapshots == {}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason", "fragments"),
+    [
+        ({"spec": {"model": {"version": "1"}}}, "InvalidSpec", ["spec.model"]),
+        ({"spec": {}}, "InvalidSpec", ["spec.model: Field required"]),
+        ({"spec": None}, "InvalidSpec", ["spec.model"]),
+        ({"status": {"conditions": [{"type": 7}]}}, "InvalidStatus", ["status.conditions[0].type"]),
+    ],
+)
+async def test_what_cannot_be_understood_is_told_by_field(
+    api: FakeApi, spoil: dict[str, Any], reason: str, fragments: list[str]
+) -> None:
+    api.at("ModelDeployment", *KEY).update(spoil)
+    with pytest.raises(Malformed) as caught:
+        await observe(api, KEY, DEFAULTS)
+    assert caught.value.reason == reason
+    assert all(fragment in str(caught.value) for fragment in fragments)
+
+
+async def test_many_faults_are_told_as_three_and_a_number(api: FakeApi) -> None:
+    api.at("ModelDeployment", *KEY)["spec"] |= {f"unknown{number}": 1 for number in range(5)}
+    with pytest.raises(Malformed, match=r"spec\.unknown0.*\(and 2 more\)\. Correct it with kubectl edit"):
+        await observe(api, KEY, DEFAULTS)

@@ -1,0 +1,73 @@
+"""Settings: from the environment, or a sentence that names the variable."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from verdigris.cluster.settings import Settings, SettingsError, from_environment
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert from_environment({}) == Settings(identity="verdigris")
+
+
+def test_an_empty_variable_counts_as_absent_so_that_a_chart_may_always_render_it() -> None:
+    names = ("NAMESPACES", "PROMETHEUS_ADDRESS", "RESYNC", "WORKERS", "LOG_LEVEL")
+    assert from_environment({f"VERDIGRIS_{name}": "" for name in names}) == Settings(identity="verdigris")
+
+
+def test_every_variable_is_read() -> None:
+    settings = from_environment(
+        {
+            "VERDIGRIS_NAMESPACES": "a, b,",
+            "VERDIGRIS_SERVING_IMAGE": "me/serving:1",
+            "VERDIGRIS_PROMETHEUS_ADDRESS": "http://prometheus:9090/",
+            "VERDIGRIS_LEASE_NAMESPACE": "system",
+            "VERDIGRIS_LEASE_NAME": "lease",
+            "VERDIGRIS_LEASE_DURATION": "30s",
+            "VERDIGRIS_LEASE_RENEW_DEADLINE": "20s",
+            "VERDIGRIS_LEASE_RETRY_PERIOD": "500ms",
+            "VERDIGRIS_RESYNC": "1h30m",
+            "VERDIGRIS_WORKERS": "9",
+            "VERDIGRIS_PORT": "0",
+            "VERDIGRIS_LOG_LEVEL": "DEBUG",
+            "VERDIGRIS_IDENTITY": "me",
+        }
+    )
+    assert settings == Settings(
+        namespaces=("a", "b"),
+        serving_image="me/serving:1",
+        prometheus_address="http://prometheus:9090",
+        lease_namespace="system",
+        lease_name="lease",
+        lease_duration=timedelta(seconds=30),
+        lease_renew_deadline=timedelta(seconds=20),
+        lease_retry_period=timedelta(milliseconds=500),
+        resync=timedelta(minutes=90),
+        workers=9,
+        port=0,
+        log_level="debug",
+        identity="me",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("VERDIGRIS_WORKERS", "many", "write a whole number from 1 to 64"),
+        ("VERDIGRIS_WORKERS", "0", "write a whole number from 1 to 64"),
+        ("VERDIGRIS_PORT", "70000", "from 0 to 65535"),
+        ("VERDIGRIS_RESYNC", "soon", "write for example 30s"),
+        ("VERDIGRIS_RESYNC", "0s", "above zero"),
+        ("VERDIGRIS_LOG_LEVEL", "loud", "debug, info, warning, error"),
+        ("VERDIGRIS_LEASE_DURATION", "5s", "must grow"),
+        ("VERDIGRIS_PROMETHEUS_ADDRESS", "prometheus:9090", "write a URL such as http://"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_and_with_advice(name: str, value: str, advice: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment({name: value})
+    assert name in str(caught.value)
+    assert advice in str(caught.value)

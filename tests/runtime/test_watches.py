@@ -1,0 +1,117 @@
+"""What of an event matters: whose it is, and whether a reconcile would see anything new."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.runtime.raws import KEY, owned, parent
+from verdigris.cluster.observe import Key
+from verdigris.cluster.watches import Filter, fingerprint, key_of
+
+DEPLOYMENT = owned(
+    "Deployment",
+    "apps/v1",
+    "diabetes-blue",
+    spec={"replicas": 3},
+    status={"readyReplicas": 1, "conditions": [{"type": "Progressing", "status": "True", "lastUpdateTime": "10:00"}]},
+)
+HPA = owned("HorizontalPodAutoscaler", "autoscaling/v2", "diabetes-blue", spec={"minReplicas": 3}, status={"x": 1})
+DECISION = owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", spec={"modelDeployment": "other"})
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        (parent(), KEY),
+        (DEPLOYMENT, KEY),
+        (DECISION, Key("clinic", "other")),
+        (owned("Service", "v1", "x", metadata={"labels": {}}), None),
+        (owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", spec={}), None),
+        (owned("RolloutDecision", "verdigris.dev/v1alpha1", "d"), None),
+    ],
+)
+def test_an_event_is_about_one_model(raw: dict[str, Any], key: Key | None) -> None:
+    assert key_of(raw) == key
+
+
+def changed(raw: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    copied = copy.deepcopy(raw)
+    *parents, last = path.split(".")
+    at = copied
+    for part in parents:
+        at = at.setdefault(part, {})
+    at[last] = value
+    return copied
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (HPA, "status.currentMetrics"),
+        (HPA, "metadata.resourceVersion"),
+        (HPA, "metadata.managedFields"),
+        (parent(), "status.rollout"),
+        (parent(), "metadata.managedFields"),
+        (DECISION, "status.outcome"),
+        (DEPLOYMENT, "status.observedGeneration"),
+        (DEPLOYMENT, "metadata.annotations.deployment#kubernetes#io/revision"),
+    ],
+)
+def test_what_only_ticks_over_wakes_nobody(raw: dict[str, Any], path: str) -> None:
+    after = changed(raw, path, "new")
+    after["metadata"]["annotations"] = {
+        key.replace("#", "."): value for key, value in (after["metadata"].get("annotations") or {}).items()
+    }
+    before = changed(raw, "metadata.annotations", {})
+    assert fingerprint(after) == fingerprint(before)
+
+
+def test_a_condition_that_is_merely_confirmed_wakes_nobody() -> None:
+    later = [{"type": "Progressing", "status": "True", "lastUpdateTime": "10:05"}]
+    assert fingerprint(changed(DEPLOYMENT, "status.conditions", later)) == fingerprint(DEPLOYMENT)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (HPA, "spec.minReplicas"),
+        (HPA, "metadata.labels"),
+        (HPA, "metadata.ownerReferences"),
+        (HPA, "metadata.deletionTimestamp"),
+        (parent(), "spec.paused"),
+        (parent(), "metadata.annotations"),
+        (DEPLOYMENT, "spec.replicas"),
+        (DEPLOYMENT, "status.readyReplicas"),
+        (DEPLOYMENT, "status.conditions"),
+    ],
+)
+def test_what_a_reconcile_looks_at_wakes_it(raw: dict[str, Any], path: str) -> None:
+    assert fingerprint(changed(raw, path, [{"type": "new"}])) != fingerprint(raw)
+
+
+def test_the_same_state_is_passed_on_once_but_always_by_a_new_listing() -> None:
+    heard: list[Key] = []
+    events = Filter(heard.append)
+    events.take("ADDED", HPA)
+    events.take("MODIFIED", changed(HPA, "status.x", 2))
+    assert heard == [KEY]
+    events.take(None, HPA)
+    assert heard == [KEY, KEY]
+
+
+def test_a_deletion_is_passed_on_and_forgotten() -> None:
+    heard: list[Key] = []
+    events = Filter(heard.append)
+    events.take("ADDED", HPA)
+    events.take("DELETED", HPA)
+    events.take("ADDED", HPA)
+    assert heard == [KEY, KEY, KEY]
+
+
+def test_what_belongs_to_no_model_wakes_nobody() -> None:
+    heard: list[Key] = []
+    Filter(heard.append).take("ADDED", owned("Service", "v1", "x", metadata={"labels": {}}))
+    assert heard == []
