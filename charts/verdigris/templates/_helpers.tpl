@@ -1,0 +1,76 @@
+{{/* Prefix of every name, at most 40 characters so that the longest suffix fits a label. */}}
+{{- define "verdigris.fullname" -}}
+{{- default .Release.Name .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "verdigris.selectorLabels" -}}
+app.kubernetes.io/name: verdigris
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{/* Labels of every object. The component is told by those that need it. */}}
+{{- define "verdigris.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+app.kubernetes.io/name: verdigris
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: verdigris
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "verdigris.image" -}}
+{{- if .Values.image.digest -}}
+{{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else -}}
+{{ printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "verdigris.servingImage" -}}
+{{- default (printf "verdigris/serving:%s" .Chart.AppVersion) .Values.serving.image -}}
+{{- end -}}
+
+{{/* Restricted Pod Security: the pod's half and the container's half. */}}
+{{- define "verdigris.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "verdigris.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Port of prometheus.address: the one it names, or the scheme's. */}}
+{{- define "verdigris.prometheusPort" -}}
+{{- $url := urlParse .Values.prometheus.address -}}
+{{- $named := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (ternary "443" "80" (eq $url.scheme "https")) $named -}}
+{{- end -}}
+
+{{/* What the schema cannot say in a sentence, said in one. */}}
+{{- define "verdigris.validate" -}}
+{{- if not (regexMatch "^https?://[^\\s/?#]+(/\\S*)?$" .Values.prometheus.address) -}}
+{{- fail (printf "prometheus.address is '%s': give the base URL of Prometheus, for example http://prometheus-operated.monitoring.svc:9090" .Values.prometheus.address) -}}
+{{- end -}}
+{{- if not (regexMatch "^([0-9]{1,6}(s|m|h)){1,4}$" .Values.resyncInterval) -}}
+{{- fail (printf "resyncInterval is '%s': give a duration, for example 10m or 1h" .Values.resyncInterval) -}}
+{{- end -}}
+{{- if and .Values.image.digest (not (regexMatch "^sha256:[0-9a-f]{64}$" .Values.image.digest)) -}}
+{{- fail (printf "image.digest is '%s': give sha256: and 64 hex digits, or leave it empty and set image.tag" .Values.image.digest) -}}
+{{- end -}}
+{{- range .Values.watchNamespaces -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .) -}}
+{{- fail (printf "watchNamespaces names '%s': give names of namespaces, without patterns; leave the list empty to serve all" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,61 @@
+{{- /*
+What the operator may do where it serves models, and nothing else: no wildcard, no Secret, no right over Roles, Nodes or
+Namespaces. The same rules are a ClusterRole, or a Role in each of watchNamespaces.
+*/}}
+{{- define "verdigris.operatorRules" -}}
+# What people ask for, and the answer.
+- apiGroups: [verdigris.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, watch]
+- apiGroups: [verdigris.dev]
+  resources: [rolloutdecisions]
+  verbs: [list, watch]
+- apiGroups: [verdigris.dev]
+  resources: [modeldeployments/status, rolloutdecisions/status]
+  verbs: [patch]
+# A cluster with the admission plugin OwnerReferencesPermissionEnforcement asks this of whoever sets an owner
+# reference with blockOwnerDeletion. It gives no right over the ModelDeployment itself.
+- apiGroups: [verdigris.dev]
+  resources: [modeldeployments/finalizers]
+  verbs: [update]
+# The children of a model. Server-side apply needs create and patch; what carries traffic is also read by name.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [list, watch, create, patch]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list, watch, create, patch]
+# Those that also come to an end while the model goes on.
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [monitoring.coreos.com]
+  resources: [servicemonitors]
+  verbs: [list, watch, create, patch, delete]
+# Which pods are ready, and which of them drain (patch: the traffic annotation).
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+# What the operator tells people; get, to count what was told before.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [get, create, patch]
+{{- end -}}

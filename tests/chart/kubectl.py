@@ -1,0 +1,78 @@
+"""kubectl, as the tests of the chart use it: as somebody else, and with what it says besides its output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chart.helm import Manifest
+
+
+class Denied(Exception):
+    """The API server said no; the text is what kubectl printed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What kubectl printed: its output, and its warnings."""
+
+    out: str
+    warnings: str
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """One cluster, by its administrator."""
+
+    program: Path
+    kubeconfig: Path
+
+    def run(self, *arguments: str | Path, stdin: str = "", user: str | None = None) -> Answer:
+        """Run kubectl, as `user` of the group system:authenticated when given. Raises Denied when it fails."""
+        words = [str(word) for word in (self.program, *arguments)]
+        if user:
+            words += [f"--as={user}", "--as-group=system:authenticated"]
+        done = subprocess.run(
+            words,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+        if done.returncode != 0:
+            raise Denied(done.stderr + done.stdout)
+        return Answer(done.stdout, done.stderr)
+
+    def apply(self, manifests: Iterable[Manifest], *options: str) -> Answer:
+        """Server-side apply. Raises Denied."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        return self.run("apply", "--server-side", "--force-conflicts", "-f", "-", *options, stdin=json.dumps(items))
+
+    def create(self, manifest: Manifest, *options: str, user: str | None = None) -> Answer:
+        """Create one object. Raises Denied."""
+        return self.run("create", "-f", "-", *options, stdin=json.dumps(manifest), user=user)
+
+    def allows(self, user: str, verb: str, resource: str, namespace: str) -> bool:
+        """Whether RBAC lets the user do this (`kubectl auth can-i`); a subresource is told as `pods/exec`."""
+        name, _, subresource = resource.partition("/")
+        words = ["can-i", verb, name, f"--subresource={subresource}", "--namespace", namespace]
+        try:
+            said = self.run("auth", *words, user=user).out
+        except Denied as denial:
+            said = str(denial)
+        return said.strip().endswith("yes")
+
+
+def eventually(what: str, check: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Ask again and again until it is so. Fails the test when the deadline has passed."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain until {what}"
+        time.sleep(0.1)

@@ -1,0 +1,133 @@
+"""The rights that the chart gives: to the operator no more than it needs, to people by their own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.chart.helm import NAMESPACE, Helm, Manifest, of_kind
+from verdigris.cluster import kinds
+
+DECISIONS = {"approve", "promote", "abort", "retry", "rollback"}
+FORBIDDEN_TO_THE_OPERATOR = {
+    "secrets",
+    "configmaps",
+    "nodes",
+    "namespaces",
+    "roles",
+    "rolebindings",
+    "clusterroles",
+    "clusterrolebindings",
+    "pods/exec",
+    "customresourcedefinitions",
+    "serviceaccounts/token",
+}
+FORBIDDEN_VERBS = {"bind", "escalate", "impersonate", "deletecollection"} | DECISIONS
+
+
+def roles(manifests: list[Manifest]) -> list[Manifest]:
+    return of_kind(manifests, "Role") + of_kind(manifests, "ClusterRole")
+
+
+def role(manifests: list[Manifest], name: str) -> list[dict[str, Any]]:
+    (found,) = [role for role in roles(manifests) if role["metadata"]["name"] == name]
+    return list(found["rules"])
+
+
+def verbs(manifests: list[Manifest], name: str, resource: str) -> set[str]:
+    return {verb for rule in role(manifests, name) if resource in rule["resources"] for verb in rule["verbs"]}
+
+
+@pytest.fixture(scope="module")
+def limited(helm: Helm) -> list[Manifest]:
+    return helm.render({"watchNamespaces": ["clinic", "lab"]})
+
+
+def test_no_role_holds_a_wildcard(default_manifests: list[Manifest], limited: list[Manifest]) -> None:
+    for found in roles(default_manifests) + roles(limited):
+        for rule in found["rules"]:
+            words = rule["apiGroups"] + rule["resources"] + rule["verbs"]
+            assert not [word for word in words if "*" in word], found["metadata"]["name"]
+
+
+def test_the_operator_has_no_right_that_could_give_it_more(default_manifests: list[Manifest]) -> None:
+    for rule in role(default_manifests, "verdigris") + role(default_manifests, "verdigris-lease"):
+        assert not set(rule["resources"]) & FORBIDDEN_TO_THE_OPERATOR
+        assert not set(rule["verbs"]) & FORBIDDEN_VERBS
+
+
+def test_the_operator_may_not_change_what_people_write(default_manifests: list[Manifest]) -> None:
+    for resource in ("modeldeployments", "rolloutdecisions"):
+        assert verbs(default_manifests, "verdigris", resource) <= {"get", "list", "watch"}
+        assert verbs(default_manifests, "verdigris", f"{resource}/status") == {"patch"}
+
+
+@pytest.mark.parametrize("kind", kinds.CHILDREN, ids=lambda kind: kind.kind)
+def test_the_operator_may_watch_and_apply_every_child(default_manifests: list[Manifest], kind: kinds.Resource) -> None:
+    granted = [
+        set(rule["verbs"])
+        for rule in role(default_manifests, "verdigris")
+        if kind.group in rule["apiGroups"] and kind.plural in rule["resources"]
+    ]
+    assert len(granted) == 1
+    assert granted[0] >= {"list", "watch", "create", "patch"}
+
+
+def test_the_lease_is_the_only_one_that_the_operator_may_hold(default_manifests: list[Manifest]) -> None:
+    for rule in role(default_manifests, "verdigris-lease"):
+        assert rule.get("resourceNames") == (None if rule["verbs"] == ["create"] else ["verdigris"])
+    (binding,) = [b for b in of_kind(default_manifests, "RoleBinding") if b["metadata"]["name"] == "verdigris-lease"]
+    assert binding["metadata"]["namespace"] == NAMESPACE
+
+
+def test_by_default_one_cluster_role_is_bound_to_the_operator_and_nobody_else(
+    default_manifests: list[Manifest],
+) -> None:
+    (binding,) = of_kind(default_manifests, "ClusterRoleBinding")
+    assert binding["roleRef"]["name"] == "verdigris"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "verdigris", "namespace": NAMESPACE}]
+
+
+def test_limited_to_namespaces_the_operator_has_roles_only(
+    limited: list[Manifest], default_manifests: list[Manifest]
+) -> None:
+    assert not of_kind(limited, "ClusterRoleBinding")
+    assert "verdigris" not in {found["metadata"]["name"] for found in of_kind(limited, "ClusterRole")}
+    operators = [found for found in of_kind(limited, "Role") if found["metadata"]["name"] == "verdigris"]
+    assert [found["metadata"]["namespace"] for found in operators] == ["clinic", "lab"]
+    for found in operators:
+        assert found["rules"] == role(default_manifests, "verdigris")
+    bindings = [found for found in of_kind(limited, "RoleBinding") if found["metadata"]["name"] == "verdigris"]
+    assert [found["metadata"]["namespace"] for found in bindings] == ["clinic", "lab"]
+    assert all(found["subjects"][0]["namespace"] == NAMESPACE for found in bindings)
+
+
+def test_editors_of_models_decide_nothing(default_manifests: list[Manifest]) -> None:
+    assert verbs(default_manifests, "verdigris-edit", "modeldeployments") == {"create", "update", "patch", "delete"}
+    assert not verbs(default_manifests, "verdigris-edit", "rolloutdecisions")
+    assert not verbs(default_manifests, "verdigris-edit", "modeldeployments/status")
+
+
+def test_approvers_have_every_decision_and_aborters_one(default_manifests: list[Manifest]) -> None:
+    reading = {"get", "list", "watch"}
+    assert verbs(default_manifests, "verdigris-approver", "modeldeployments") == reading | DECISIONS
+    assert verbs(default_manifests, "verdigris-aborter", "modeldeployments") == reading | {"abort"}
+    for name in ("verdigris-approver", "verdigris-aborter"):
+        assert verbs(default_manifests, name, "rolloutdecisions") == reading | {"create"}
+
+
+@pytest.mark.parametrize(
+    ("name", "joins"),
+    [
+        ("verdigris-view", {"view", "edit", "admin"}),
+        ("verdigris-edit", {"edit", "admin"}),
+        ("verdigris-approver", set()),
+        ("verdigris-aborter", set()),
+    ],
+)
+def test_roles_for_people_join_the_clusters_own(default_manifests: list[Manifest], name: str, joins: set[str]) -> None:
+    (found,) = [found for found in of_kind(default_manifests, "ClusterRole") if found["metadata"]["name"] == name]
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    labels = {key.removeprefix(prefix) for key in found["metadata"]["labels"] if key.startswith(prefix)}
+    assert labels == joins

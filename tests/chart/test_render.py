@@ -1,0 +1,236 @@
+"""What `helm template` makes of the chart, without a cluster."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.helm import CHART, NAMESPACE, REPOSITORY, Helm, Manifest, of_kind, only, pod_specs
+from verdigris.cluster.settings import Settings, from_environment
+
+CLUSTER_SCOPED = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
+
+
+def environment(manifests: list[Manifest]) -> dict[str, Any]:
+    container = only(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}
+
+
+def rules(manifests: list[Manifest], kind: str, name: str) -> list[dict[str, Any]]:
+    (role,) = [role for role in of_kind(manifests, kind) if role["metadata"]["name"] == name]
+    return list(role["rules"])
+
+
+def test_lint_finds_no_fault(helm: Helm) -> None:
+    said = helm.run("lint", "--strict", "--kube-version", "1.35.0", CHART)
+    assert "0 chart(s) failed" in said
+
+
+def test_the_chart_has_the_version_of_the_package() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert f'version = "{chart["appVersion"]}"' in (REPOSITORY / "pyproject.toml").read_text()
+    assert chart["version"] == chart["appVersion"]
+
+
+def test_no_values_give_two_replicas_of_this_versions_image(default_manifests: list[Manifest]) -> None:
+    deployment = only(default_manifests, "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "verdigris/operator:0.1.0"
+
+
+def test_the_operator_is_told_its_settings(default_manifests: list[Manifest]) -> None:
+    assert environment(default_manifests) == {
+        "VERDIGRIS_NAMESPACES": "",
+        "VERDIGRIS_SERVING_IMAGE": "verdigris/serving:0.1.0",
+        "VERDIGRIS_PROMETHEUS_ADDRESS": "http://prometheus-operated.monitoring.svc:9090",
+        "VERDIGRIS_RESYNC": "10m",
+        "VERDIGRIS_LOG_LEVEL": "info",
+        "VERDIGRIS_PORT": "8080",
+        "VERDIGRIS_LEASE_NAME": "verdigris",
+        "VERDIGRIS_LEASE_NAMESPACE": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+    }
+
+
+def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
+    values = {
+        "watchNamespaces": ["clinic", "lab"],
+        "serving": {"image": "registry.example.com/serving:1"},
+        "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
+        "resyncInterval": "1h30m",
+        "logLevel": "debug",
+    }
+    told = environment(helm.render(values, release="ml")) | {"VERDIGRIS_LEASE_NAMESPACE": NAMESPACE}
+
+    assert from_environment(told) == Settings(
+        namespaces=("clinic", "lab"),
+        serving_image="registry.example.com/serving:1",
+        prometheus_address="http://prometheus.monitoring.svc:9090",
+        resync=timedelta(hours=1, minutes=30),
+        log_level="debug",
+        port=8080,
+        lease_name="ml",
+        lease_namespace=NAMESPACE,
+        identity="verdigris",
+    )
+
+
+def test_every_variable_is_one_that_the_operator_reads(default_manifests: list[Manifest]) -> None:
+    source = (REPOSITORY / "operator" / "verdigris" / "cluster" / "settings.py").read_text()
+    for name in environment(default_manifests):
+        assert f'"{name}"' in source
+
+
+def test_every_pod_meets_the_restricted_pod_security_level(default_manifests: list[Manifest]) -> None:
+    specs = dict(pod_specs(default_manifests))
+    assert set(specs) == {"Deployment/verdigris", "Pod/verdigris-test"}
+    for name, spec in specs.items():
+        pod = spec["securityContext"]
+        assert (pod["runAsNonRoot"], pod["runAsUser"], pod["runAsGroup"]) == (True, 65532, 65532), name
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), name
+        assert all("hostPath" not in volume for volume in spec.get("volumes", [])), name
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert container["resources"]["requests"], name
+            assert container["resources"]["limits"]["memory"], name
+
+
+def test_selectors_find_the_operators_pods_and_not_the_test_pod(default_manifests: list[Manifest]) -> None:
+    deployment = only(default_manifests, "Deployment")
+    operator = deployment["spec"]["template"]["metadata"]["labels"].items()
+    smoke = only(default_manifests, "Pod")["metadata"]["labels"].items()
+    selectors = [
+        deployment["spec"]["selector"]["matchLabels"],
+        only(default_manifests, "Service")["spec"]["selector"],
+        only(default_manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        only(default_manifests, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector.items() <= operator
+        assert not selector.items() <= smoke
+
+
+def test_a_new_chart_version_alone_restarts_no_operator(helm: Helm, tmp_path: Path) -> None:
+    newer = tmp_path / "verdigris"
+    shutil.copytree(CHART, newer)
+    chart_file = newer / "Chart.yaml"
+    chart_file.write_text(chart_file.read_text().replace("version: 0.1.0\n", "version: 0.1.1\n"))
+
+    before, after = (only(helm.render(chart=chart), "Deployment") for chart in (CHART, newer))
+
+    assert before["metadata"]["labels"] != after["metadata"]["labels"]
+    assert before["spec"] == after["spec"]
+
+
+def test_a_digest_takes_the_place_of_the_tag(helm: Helm) -> None:
+    digest = "sha256:" + "a" * 64
+    manifests = helm.render({"image": {"repository": "registry.example.com/operator", "tag": "9", "digest": digest}})
+    for _, spec in pod_specs(manifests):
+        assert spec["containers"][0]["image"] == f"registry.example.com/operator@{digest}"
+
+
+def test_every_value_for_pods_reaches_them(helm: Helm) -> None:
+    values = {
+        "priorityClassName": "high",
+        "imagePullSecrets": [{"name": "pull"}],
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+    }
+    spec = only(helm.render(values | {"podAnnotations": {"a": "b"}, "commonLabels": {"team": "ml"}}), "Deployment")[
+        "spec"
+    ]["template"]
+    assert {key: spec["spec"][key] for key in values} == values
+    assert spec["metadata"]["annotations"]["a"] == "b"
+    assert spec["metadata"]["labels"]["team"] == "ml"
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("http://prometheus.monitoring.svc:9091", 9091),
+        ("http://[fd00::1]:9092/prometheus", 9092),
+        ("https://metrics.example.com/tenant", 443),
+        ("http://metrics.example.com", 80),
+        ("http://prometheus.monitoring.svc:9090", 9090),
+    ],
+)
+def test_the_network_policy_lets_the_operator_reach_prometheus(helm: Helm, address: str, port: int) -> None:
+    policy = only(helm.render({"prometheus": {"address": address}}), "NetworkPolicy")
+    ports = [entry["port"] for rule in policy["spec"]["egress"] for entry in rule["ports"]]
+    assert port in ports
+    assert ports.count(9090) == 1
+
+
+def test_the_service_monitor_is_made_on_request_only(helm: Helm, default_manifests: list[Manifest]) -> None:
+    assert not of_kind(default_manifests, "ServiceMonitor")
+    monitor = only(helm.render({"serviceMonitor": {"enabled": True, "labels": {"release": "kps"}}}), "ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "kps"
+    assert (
+        monitor["spec"]["selector"]["matchLabels"].items()
+        <= only(default_manifests, "Service")["metadata"]["labels"].items()
+    )
+
+
+def test_the_crds_in_the_chart_are_the_generated_ones() -> None:
+    generated, shipped = (
+        {path.name: path.read_bytes() for path in folder.glob("*.yaml")}
+        for folder in (REPOSITORY / "crds", CHART / "files" / "crds")
+    )
+    assert set(generated) == {"verdigris.dev_modeldeployments.yaml", "verdigris.dev_rolloutdecisions.yaml"}
+    assert generated == shipped, "run: python -m verdigris.api.crd --write"
+
+
+def test_rendering_changes_nothing_in_a_crd_but_its_labels_and_annotations(default_manifests: list[Manifest]) -> None:
+    rendered = {crd["metadata"]["name"]: crd for crd in of_kind(default_manifests, "CustomResourceDefinition")}
+    generated = [yaml.safe_load(path.read_text()) for path in (REPOSITORY / "crds").glob("*.yaml")]
+    assert len(generated) == 2
+    assert {crd["metadata"]["name"] for crd in generated} == set(rendered)
+    for crd in generated:
+        shipped = rendered[crd["metadata"]["name"]]
+        assert shipped["spec"] == crd["spec"]
+        assert shipped["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_crds_can_be_left_out(helm: Helm) -> None:
+    assert not of_kind(helm.render({"crds": {"install": False}}), "CustomResourceDefinition")
+
+
+def test_without_cluster_rights_the_chart_holds_nothing_of_cluster_scope(helm: Helm) -> None:
+    values = {
+        "watchNamespaces": ["clinic"],
+        "crds": {"install": False},
+        "decisions": {"policy": {"enabled": False}},
+        "rbac": {"people": False},
+    }
+    kinds = {manifest["kind"] for manifest in helm.render(values)}
+    assert not kinds & CLUSTER_SCOPED
+
+
+def test_names_follow_the_release(helm: Helm) -> None:
+    names = {manifest["metadata"]["name"] for manifest in helm.render(release="ml-rollouts")}
+    assert all(name.startswith("ml-rollouts") or name.endswith(".verdigris.dev") for name in names)
+    names = {manifest["metadata"]["name"] for manifest in helm.render({"fullnameOverride": "vg"}, release="other")}
+    assert all(name.startswith("vg") or name.endswith(".verdigris.dev") for name in names)
+
+
+def test_everything_with_a_namespace_is_in_the_releases(default_manifests: list[Manifest]) -> None:
+    for manifest in default_manifests:
+        namespace = manifest["metadata"].get("namespace")
+        assert namespace == (None if manifest["kind"] in CLUSTER_SCOPED else NAMESPACE), manifest["kind"]

@@ -1,0 +1,89 @@
+"""values.yaml and its schema agree, and a wrong value is refused by name and in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.chart.helm import CHART, Helm, Refused
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """(dotted path, schema) of every value that the schema knows."""
+    for key, part in schema.get("properties", {}).items():
+        if part.get("properties"):
+            yield from leaves(part, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", part
+
+
+def lookup(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values[key]
+    return values
+
+
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object schema with named properties."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for part in schema.values():
+            yield from objects(part)
+
+
+def test_the_defaults_satisfy_the_schema() -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    jsonschema.validate(VALUES, SCHEMA)
+
+
+def test_every_value_of_the_schema_has_a_default_and_a_description() -> None:
+    for path, part in leaves(SCHEMA):
+        assert part["description"], path
+        if path != "global":
+            lookup(VALUES, path)
+
+
+def test_the_schema_lets_no_unknown_name_pass() -> None:
+    for part in objects(SCHEMA):
+        assert part["additionalProperties"] is False
+
+
+def test_every_block_of_values_is_explained_where_it_stands() -> None:
+    for block in (CHART / "values.yaml").read_text().split("\n\n"):
+        assert "# " in block, block
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"replica": 3}, ["replica", "not allowed"]),
+        ({"image": {"name": "x"}}, ["/image", "name", "not allowed"]),
+        ({"replicas": 0}, ["/replicas", "minimum"]),
+        ({"replicas": "two"}, ["/replicas", "want integer"]),
+        ({"image": {"pullPolicy": "Sometimes"}}, ["/image/pullPolicy", "Always", "IfNotPresent", "Never"]),
+        ({"logLevel": "loud"}, ["/logLevel", "debug", "warning"]),
+        ({"watchNamespaces": "clinic"}, ["/watchNamespaces", "want array"]),
+        ({"networkPolicy": {"apiServerPorts": [0]}}, ["/networkPolicy/apiServerPorts/0", "minimum"]),
+        ({"networkPolicy": {"apiServerPorts": []}}, ["/networkPolicy/apiServerPorts", "minItems"]),
+        ({"crds": {"install": "yes"}}, ["/crds/install", "want boolean"]),
+        ({"prometheus": {"address": "prometheus:9090"}}, ["prometheus.address is 'prometheus:9090'", "base URL"]),
+        ({"resyncInterval": "often"}, ["resyncInterval is 'often'", "for example 10m"]),
+        ({"image": {"digest": "latest"}}, ["image.digest is 'latest'", "64 hex digits"]),
+        ({"watchNamespaces": ["team-*"]}, ["watchNamespaces names 'team-*'", "without patterns"]),
+        ({"fullnameOverride": "x" * 41}, ["/fullnameOverride", "maxLength"]),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_and_in_words(helm: Helm, values: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(Refused) as refusal:
+        helm.render(values)
+    for word in words:
+        assert word in str(refusal.value)
