@@ -1,0 +1,118 @@
+"""`python -m dev.demo`: a good version is promoted, a bad one taken back, with clients watching."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dev.cluster import Cluster, ClusterError, ensure_up
+from dev.demo import figures
+from dev.demo.acts import SPEC, Show, bad_version, clients_start, first_version, good_version
+from dev.demo.figures import Act
+from dev.demo.follow import Followers
+from dev.demo.install import install_operator
+from dev.demo.kube import Kube
+from dev.demo.models import TrainingError, train
+from dev.demo.observer import Observer, WaitedInVainError
+from dev.demo.picture import draw
+from dev.demo.records import RecordsMissingError
+from dev.demo.report import bars, failures, machine, runs_table, table
+from dev.demo.setting import NAME, NAMESPACE, Setting
+from dev.demo.timeline import Timeline
+
+FIRST, GOOD, BAD = "1.0.0", "1.1.0", "1.2.0"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; 0 when nothing was lost and the bad version was taken back."""
+    parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1, help="how often the bad version is tried (default 1)")
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second (default 200)")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of the report and the picture")
+    given = parser.parse_args(argv)
+    given.out.mkdir(parents=True, exist_ok=True)
+    try:
+        cluster = ensure_up()
+        cluster.load_images()
+        install_operator(cluster)
+        kube = Kube(cluster, NAMESPACE)
+        setting = Setting(kube, train(given.out / "models"), given.out, given.rate)
+        setting.build()
+        return _play(cluster, setting, given.runs)
+    except (ClusterError, TrainingError, WaitedInVainError, RecordsMissingError) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _play(cluster: Cluster, setting: Setting, runs: int) -> int:
+    timeline = Timeline(time.time())
+    with Followers() as followers:
+        observer = Observer(followers, timeline)
+        show = Show(setting.kube, setting, observer, timeline)
+        setting.follow(followers)
+        first_version(show, FIRST)
+        clients_start(show, lambda: setting.start_clients(followers))
+        promotion = good_version(show, GOOD)
+        rollbacks = [_bad_run(show, run) for run in range(1, runs + 1)]
+        end = time.time()
+        observer.watch("the clients' last records", lambda: observer.clients_heard > end + 5, 60)
+        setting.stop_clients()
+    return _conclude(cluster, setting, observer, promotion, rollbacks)
+
+
+def _bad_run(show: Show, run: int) -> tuple[Act, bool]:
+    if run == 1:
+        title = f"kubectl apply: diabetes {BAD}, healthy to every probe, wrong for half of the requests"
+        return bad_version(show, BAD, title, lambda: show.apply(BAD))
+    return bad_version(show, BAD, f"once more ({run}): RolloutDecision retry of {BAD}", lambda: show.retry(run))
+
+
+def _conclude(
+    cluster: Cluster,
+    setting: Setting,
+    observer: Observer,
+    promotion: Act,
+    rollbacks: Sequence[tuple[Act, bool]],
+) -> int:
+    promoted = figures.promotion(observer.requests, promotion)
+    taken_back = [figures.rollback(observer.requests, act) for act, _ in rollbacks]
+    lines = bars(promoted, taken_back)
+    wrong = failures(promoted, [done for _, done in rollbacks], observer.active, GOOD)
+    report: dict[str, Any] = {
+        "provider": cluster.provider,
+        "machine": machine(),
+        "promotion": promoted,
+        "rollback": taken_back[0],
+        "scrape_interval_s": _seconds(SPEC["monitoring"]["serviceMonitor"]["interval"]),
+        "tick_s": _seconds(SPEC["analysis"]["interval"]),
+        "runs": taken_back,
+        "rate_per_s": setting.rate,
+        "bars": {bar.what: {"measured": bar.figure, "bar": bar.bar, "met": bar.met} for bar in lines},
+        "active_at_the_end": observer.active,
+        "failures": wrong,
+    }
+    (setting.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    acts = [
+        (f"{GOOD} is good: promoted", promotion),
+        (f"{BAD} fails half of the requests: taken back", rollbacks[0][0]),
+    ]
+    pictures = draw(observer.requests, acts, setting.out)
+    print(f"\n{runs_table(taken_back)}\n\n{table(lines)}\n")
+    print(f"Report: {setting.out / 'report.json'}   Picture: {', '.join(str(path) for path in pictures)}")
+    print(f"Look around: kubectl -n {NAMESPACE} get mdep {NAME}; kubectl -n {NAMESPACE} describe mdep {NAME}")
+    for sentence in wrong:
+        print(f"The demo failed: {sentence}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _seconds(duration: str) -> float:
+    return float(duration.removesuffix("s"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""A scene: one namespace with one ModelDeployment in it, and the words in which the end-to-end tests are written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from dev.demo.kube import Kube, Kubectl, Object, whoami
+from dev.demo.models import Artifact, decision, model_deployment
+from dev.demo.records import Reader, Request
+from dev.demo.scenery import clients, namespace
+from dev.demo.setting import CLIENTS
+from tests.e2e.api import Api
+from tests.e2e.stock import Stock
+
+NAME = "diabetes"
+Status = Mapping[str, Any]
+
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "autoscaling": {"minReplicas": 1, "maxReplicas": 1},
+    "serving": {"resources": {"requests": {"cpu": "25m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}},
+    "rollout": {"bake": "0s", "progressDeadline": "60s"},
+    "analysis": {"interval": "1s"},
+    "monitoring": {"serviceMonitor": {"interval": "1s"}},
+}
+"""For a cluster that many scenes share. Without clients there is nothing to watch, so it bakes for 0 s."""
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid over it, mapping by mapping."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def stage(status: Status) -> str | None:
+    """The stage of the rollout under way, or None."""
+    return (status.get("rollout") or {}).get("stage")
+
+
+def active(status: Status) -> str | None:
+    """The active version, or None."""
+    return (status.get("active") or {}).get("version")
+
+
+def settled(version: str) -> Callable[[Status], bool]:
+    """Whether that version is active and no rollout is under way."""
+    return lambda status: active(status) == version and status.get("rollout") is None
+
+
+@dataclass
+class Scene:
+    """Context manager: a fresh namespace, removed afterwards. An error that leaves it tells what could be seen."""
+
+    cluster: Kubectl
+    api: Api
+    stock: Stock
+    namespace: str
+    kube: Kube = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kube = Kube(self.cluster, self.namespace)
+
+    def __enter__(self) -> Scene:
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found")
+        self.kube.apply(namespace(self.namespace))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            error.add_note(self.story())
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
+
+    # Given and when: what people and the world do.
+
+    def apply(self, model: str | Artifact, **spec: Any) -> None:
+        """`kubectl apply` a version of the model, with the quick spec and `spec` laid over it."""
+        artifact = self.stock.artifact(model) if isinstance(model, str) else model
+        self.kube.apply(model_deployment(NAME, artifact, **merged(QUICK, spec)))
+
+    def given_active(self, version: str, **spec: Any) -> None:
+        """A version that has been rolled out."""
+        self.apply(version, **spec)
+        self.until(f"{version} to be active", settled(version))
+
+    def decide(self, verb: str, revision: str) -> str:
+        """Create a RolloutDecision about a revision, as the person that the kubeconfig is for; returns its name."""
+        name = f"{verb}-{time.monotonic_ns()}"
+        self.kube.create(decision(name, model=NAME, revision=revision, verb=verb, by=whoami(self.kube)))
+        return name
+
+    def patch(self, change: Object, kind: str = "modeldeployment", name: str = NAME) -> None:
+        """Merge this change into an object."""
+        self.kube.run("patch", kind, name, "--type=merge", "-p", json.dumps(change))
+
+    @contextmanager
+    def clients(self, rate: float = 60.0) -> Iterator[Clients]:
+        """Clients that send while the block runs, half of them over kept connections."""
+        url = f"http://{NAME}.{self.namespace}.svc/v2/models/diabetes/infer"
+        self.kube.apply(*clients(CLIENTS, self.stock.models.bodies, url, rate, 300), server_side=True)
+        self.kube.run("wait", "--for=condition=Ready", "pod/clients", "--timeout=60s")
+        sending = Clients(self.kube)
+        wait_for("the clients' first answers", lambda: len(sending.so_far()) >= rate, within=30, every=0.5)
+        yield sending
+        sending.finish()
+
+    # Then: what is seen.
+
+    def status(self) -> Status:
+        """The status of the ModelDeployment; empty before the operator has written any."""
+        return self.api.model(self.namespace, NAME).get("status") or {}
+
+    def until(self, what: str, holds: Callable[[Status], bool], within: float = 90.0) -> Status:
+        """Wait until the status is so, and return it. Raises AssertionError with what there was instead."""
+        seen: dict[str, Status] = {}
+
+        def so() -> bool:
+            seen["status"] = self.status()
+            return holds(seen["status"])
+
+        wait_for(what, so, within=within, every=0.25)
+        return seen["status"]
+
+    def until_condition(self, kind: str, holds: Callable[[Mapping[str, Any]], bool], within: float = 60.0) -> None:
+        """Wait until a condition is so."""
+        wait_for(f"condition {kind}", lambda: holds(self.condition(kind)), within=within, every=0.25)
+
+    def condition(self, kind: str) -> Mapping[str, Any]:
+        """A condition by its type; empty when there is none."""
+        return next((c for c in self.status().get("conditions", ()) if c["type"] == kind), {})
+
+    def events(self) -> list[tuple[str, str]]:
+        """(reason, message) of the Events on the ModelDeployment."""
+        events = self.kube.list("events")
+        return [(e["reason"], e["message"]) for e in events if e["involvedObject"]["kind"] == "ModelDeployment"]
+
+    def event(self, reason: str) -> str:
+        """The message of the Event with that reason. Raises AssertionError when there is none."""
+        found = [message for kind, message in self.events() if kind == reason]
+        assert found, f"there is no Event {reason}; there are {self.events()}"
+        return found[-1]
+
+    def pods(self) -> dict[str, str]:
+        """UID -> version of the model's pods that are not on their way out."""
+        return {
+            pod["metadata"]["uid"]: pod["metadata"]["annotations"]["verdigris.dev/version"]
+            for pod in self.kube.list("pods", f"verdigris.dev/model={NAME}")
+            if "deletionTimestamp" not in pod["metadata"]
+        }
+
+    def selected(self) -> str | None:
+        """The colour that the clients' Service selects."""
+        service = self.kube.get("service", NAME) or {}
+        color: str | None = service.get("spec", {}).get("selector", {}).get("verdigris.dev/color")
+        return color
+
+    def story(self) -> str:
+        """All that helps to understand a failure: the status, the Events and the pods."""
+        parts = (
+            ("get", "modeldeployment", NAME, "-o", "jsonpath={.spec}{'\\n'}{.status}"),
+            ("get", "rolloutdecisions", "-o", "wide"),
+            ("get", "events", "--sort-by=.lastTimestamp"),
+            ("get", "pods,deployments,services,hpa", "-o", "wide"),
+        )
+        return "\n\n".join(f"$ kubectl {' '.join(part[:2])}\n{self._said(part)}" for part in parts)
+
+    def _said(self, words: tuple[str, ...]) -> str:
+        try:
+            return self.kube.run(*words)
+        except Exception as error:  # whatever it is: it must not hide the failure that is being explained
+            return str(error)
+
+
+@dataclass
+class Clients:
+    """Clients that are sending, and what they have recorded."""
+
+    kube: Kube
+    requests: list[Request] = field(default_factory=list)
+    _reader: Reader = field(default_factory=Reader)
+
+    def so_far(self) -> list[Request]:
+        """What has been recorded until now."""
+        reader = Reader()
+        log = self.kube.run("logs", "clients")
+        self.requests = [request for line in log.splitlines() for request in reader.read(line)]
+        self._reader = reader
+        return self.requests
+
+    def finish(self) -> list[Request]:
+        """Everything sent until now, waiting until each has been answered or lost."""
+        now = time.time()
+        wait_for("the clients' records", lambda: bool(self.so_far()) and self._reader.flushed > now + 5, 30, every=0.5)
+        self.requests = [request for request in self.requests if request.due < now]
+        self.kube.delete("pod", "clients", "--wait=false")
+        return self.requests
+
+    def lost(self) -> list[Request]:
+        """The requests that got neither an answer nor the model's own 500."""
+        return [request for request in self.requests if request.result == "lost"]
+
+    def bad(self) -> list[Request]:
+        """The requests that the model failed."""
+        return [request for request in self.requests if request.result == "bad"]
+
+
+def wait_for(what: str, holds: Callable[[], bool], within: float, every: float = 0.1) -> None:
+    """Ask until it is so. Raises AssertionError when it is not within so many seconds."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {within:.0f} s for {what}, in vain")
+        time.sleep(every)

@@ -1,0 +1,73 @@
+"""The artifacts of the end-to-end tests: the demo's models, and the same spoiled in every way that can be met."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from dev.demo.kube import Kube, Kubectl
+from dev.demo.models import Artifact, Models, file_name, train
+from dev.demo.scenery import Program, files, namespace, pod, service
+from verdigris_serving.artifact.archive import read_archive, write_archive
+
+NAMESPACE = "e2e-artifacts"
+PORT = 8000
+SERVER = Path(__file__).with_name("artifact_server.py")
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Where the artifacts are, and the clients' request bodies."""
+
+    models: Models
+
+    def artifact(self, version: str, *, file: str | None = None, sha256: str | None = None) -> Artifact:
+        """The artifact of that version; or another file, or another checksum, under its name."""
+        name = file or file_name(version)
+        content = self.models.files.get(name, b"")
+        return Artifact(
+            version, f"http://artifacts.{NAMESPACE}.svc/{name}", sha256 or hashlib.sha256(content).hexdigest()
+        )
+
+    def cut_short(self, version: str) -> Artifact:
+        """The artifact, with the right checksum, from a server that breaks off after half of it."""
+        whole = self.artifact(version)
+        return replace(whole, uri=whole.uri.replace(".svc/", ".svc/cut/"))
+
+
+def lay_in(cluster: Kubectl, folder: Path) -> Stock:
+    """Train the models, spoil some, and serve all of them inside the cluster."""
+    trained = train(folder)
+    good = trained.files[file_name("1.1.0")]
+    spoiled = {
+        file_name("1.3.0"): _renumbered(good, "1.3.0"),
+        "golden.vmodel": _with_wrong_golden_rows(good),
+        "garbage.vmodel": b"this is no artifact\n" * 100,
+    }
+    stock = Stock(Models({**trained.files, **spoiled}, trained.bodies))
+    kube = Kube(cluster, NAMESPACE)
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    kube.apply(namespace(NAMESPACE))
+    program = Program("artifacts", ("python3", "-u", "/files/server.py", str(PORT)), files="artifacts")
+    contents = {**stock.models.files, "server.py": SERVER.read_bytes()}
+    server = pod(program)
+    server["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
+    kube.apply(files("artifacts", contents), server, service("artifacts", PORT), server_side=True)
+    kube.run("wait", "--for=condition=Ready", "pod/artifacts", "--timeout=60s")
+    return stock
+
+
+def _renumbered(artifact: bytes, version: str) -> bytes:
+    contents = read_archive(artifact)
+    manifest = msgspec.structs.replace(contents.manifest, version=version)
+    return write_archive(replace(contents, manifest=manifest))
+
+
+def _with_wrong_golden_rows(artifact: bytes) -> bytes:
+    """The artifact of a model that does not answer as it did when it was packed."""
+    contents = read_archive(artifact)
+    weights = [msgspec.structs.replace(term, weights=[-w for w in term.weights]) for term in contents.model.terms]
+    return write_archive(replace(contents, model=msgspec.structs.replace(contents.model, terms=weights)))

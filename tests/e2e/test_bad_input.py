@@ -1,0 +1,134 @@
+"""Bad input and bad luck: each ends the rollout in time, with active untouched and a sentence that helps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dev.demo.models import Artifact
+from tests.e2e.crowd import scenario
+from tests.e2e.scene import Scene, active
+from tests.e2e.stock import Stock
+
+DEADLINE = 15.0
+"""spec.rollout.progressDeadline of these scenes, in seconds."""
+SLACK = 20.0
+"""Seconds for everything around the deadline, on a machine that does other things too."""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A version that must not come through: what is applied, the reason given, and words of the advice."""
+
+    artifact: Callable[[Stock], Artifact]
+    reason: str
+    says: tuple[str, ...]
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+def good(stock: Stock) -> Artifact:
+    return stock.artifact("1.1.0")
+
+
+CASES = {
+    "a checksum that does not match": Bad(
+        lambda stock: stock.artifact("1.1.0", sha256="0" * 64), "ChecksumMismatch", ("0" * 64, "spec.model.sha256")
+    ),
+    "an artifact that is not there": Bad(
+        lambda stock: stock.artifact("1.1.0", file="nowhere.vmodel"), "ArtifactNotFound", ("404", "spec.model.uri")
+    ),
+    "an artifact that breaks off": Bad(
+        lambda stock: stock.cut_short("1.1.0"), "ArtifactTruncated", ("after", "Upload the artifact again")
+    ),
+    "an artifact that is no artifact": Bad(
+        lambda stock: stock.artifact("1.1.0", file="garbage.vmodel"), "ArtifactInvalid", ("artifact",)
+    ),
+    "a model that fails its golden rows": Bad(
+        lambda stock: stock.artifact("1.1.0", file="golden.vmodel"), "GoldenRowsFailed", ("pack it again",)
+    ),
+    "an artifact of another version": Bad(
+        lambda stock: stock.artifact("1.9.0", file="diabetes-1.1.0.vmodel"), "ModelMismatch", ("1.1.0", "1.9.0")
+    ),
+    "an image that cannot be pulled": Bad(
+        good, "ImagePullBackOff|ErrImagePull", ("verdigris/absent",), {"serving": {"image": "verdigris/absent:0.0.0"}}
+    ),
+    "a pod that fits on no node": Bad(
+        good, "Unschedulable", ("nodes are available",), {"serving": {"nodeSelector": {"verdigris.dev/no": "such"}}}
+    ),
+    "a pod that never gets ready": Bad(
+        good,
+        "ProgressDeadlineExceeded",
+        ("0 of 1", "progressDeadline"),
+        {"serving": {"env": [{"name": "VERDIGRIS_PORT", "value": "9999"}]}},
+    ),
+    "a full quota": Bad(good, "QuotaExceeded", ("exceeded quota",)),
+}
+
+
+@scenario
+@pytest.mark.parametrize("case", CASES)
+def test_it_ends_in_time_with_active_untouched_and_says_what_to_do(scene: Scene, case: str) -> None:
+    bad = CASES[case]
+    limits = {"rollout": {"progressDeadline": f"{DEADLINE:.0f}s"}}
+    scene.given_active("1.0.0", **limits)
+    pods = scene.pods()
+    if bad.reason == "QuotaExceeded":
+        scene.kube.apply(quota(pods=len(pods)))
+
+    began = time.monotonic()
+    scene.apply(bad.artifact(scene.stock), **limits, **bad.spec)
+    status = scene.until("the rollout to end", lambda status: bool(status.get("rejected")), DEADLINE + SLACK)
+
+    assert time.monotonic() - began < DEADLINE + SLACK
+    assert active(status) == "1.0.0"
+    assert status["history"][-1]["outcome"] == "Failed"
+    assert status["rejected"][-1]["reason"] in bad.reason.split("|")
+    assert scene.pods() == pods, "active must keep its pods, and the candidate must leave none"
+    assert scene.selected() == "blue"
+    stalled, ready = scene.condition("Stalled"), scene.condition("Ready")
+    assert (stalled["status"], ready["status"]) == ("True", "False")
+    assert stalled["reason"] in bad.reason.split("|")
+    event = scene.event("RolloutFailed")
+    assert [words for words in bad.says if words not in stalled["message"]] == []
+    assert [words for words in bad.says if words not in event] == []
+    assert "1.0.0 stays active" in event
+
+
+def quota(pods: int) -> dict[str, Any]:
+    spec = {"hard": {"pods": str(pods)}}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": spec}
+
+
+@scenario
+def test_a_first_version_that_is_bad_says_so_and_a_corrected_one_is_let_through(scene: Scene) -> None:
+    scene.apply(scene.stock.artifact("1.0.0", sha256="f" * 64))
+    status = scene.until("the rollout to end", lambda status: bool(status.get("rejected")))
+    assert active(status) is None
+    assert scene.condition("Available")["status"] == "False"
+    assert scene.condition("Stalled")["reason"] == "ChecksumMismatch"
+    scene.given_active("1.0.0")
+    assert scene.condition("Ready")["status"] == "True"
+
+
+@scenario
+def test_no_traffic_moves_while_prometheus_cannot_be_asked(scene: Scene) -> None:
+    nobody = {"analysis": {"prometheus": {"address": "http://prometheus.nowhere.svc:9090"}}}
+    scene.given_active("1.0.0", **nobody)
+    scene.apply("1.1.0", **nobody)
+    measuring = scene.until(
+        "the problem to be seen", lambda s: _verdict(s) == ("Inconclusive", "PrometheusUnreachable")
+    )
+    assert (active(measuring), measuring["rollout"]["weight"], scene.selected()) == ("1.0.0", 0, "blue")
+    assert "prometheus.nowhere" in scene.condition("AnalysisHealthy")["message"]
+    scene.apply("1.1.0", rollout={"onInconclusive": "Rollback", "inconclusiveDeadline": "1s"}, **nobody)
+    ended = scene.until("the declared policy to end it", lambda status: bool(status.get("rejected")))
+    assert (active(ended), ended["history"][-1]["outcome"]) == ("1.0.0", "Failed")
+
+
+def _verdict(status: Mapping[str, Any]) -> tuple[str, str] | None:
+    evidence = (status.get("rollout") or {}).get("evidence")
+    return (evidence["verdict"], evidence["reason"]) if evidence else None

@@ -1,0 +1,129 @@
+"""What the operator makes: it puts back what others change, takes away what is deleted, and is silent when steady."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.demo.install import NAMESPACE as OPERATOR_NAMESPACE
+from tests.e2e.crowd import scenario
+from tests.e2e.scene import NAME, Scene, settled, wait_for
+
+KINDS = (
+    *("deployments", "replicasets", "pods", "services", "horizontalpodautoscalers", "poddisruptionbudgets"),
+    *("networkpolicies", "serviceaccounts", "controllerrevisions", "servicemonitors"),
+)
+AUTOSCALED = {"autoscaling": {"minReplicas": 1, "maxReplicas": 3}}
+SILENCE = 45.0
+"""Seconds for which a steady operator is watched."""
+
+
+def children(scene: Scene) -> set[str]:
+    """Everything in the namespace that bears the model's label."""
+    names = scene.kube.run("get", ",".join(KINDS), "-l", f"verdigris.dev/model={NAME}", "-o", "name")
+    return set(names.split())
+
+
+@scenario
+def test_a_model_gets_every_child_and_leaves_none_behind(scene: Scene) -> None:
+    scene.given_active("1.0.0", **AUTOSCALED)
+    made = {name.partition("/")[0].partition(".")[0] for name in children(scene)}
+    assert made >= {kind.removesuffix("s").replace("networkpolicie", "networkpolicy") for kind in KINDS}
+    scene.kube.delete("modeldeployment", NAME)
+    wait_for("every child to be gone", lambda: children(scene) == set(), within=60, every=0.5)
+
+
+@scenario
+def test_a_child_that_is_deleted_is_put_back(scene: Scene) -> None:
+    scene.given_active("1.0.0", **AUTOSCALED)
+    before = children(scene)
+    for kind, name in (
+        ("service", NAME),
+        ("service", "diabetes-blue"),
+        ("horizontalpodautoscaler", "diabetes-blue"),
+        ("poddisruptionbudget", "diabetes-blue"),
+        ("networkpolicy", NAME),
+        ("servicemonitor", NAME),
+        ("deployment", "diabetes-blue"),
+    ):
+        scene.kube.delete(kind, name)
+        wait_for(f"{kind} {name} to be back", partial(exists, scene, kind, name), 30, every=0.25)
+    scene.until_condition("Ready", lambda ready: ready.get("status") == "True")
+    lasting = {name for name in before if not name.startswith(("pod/", "replicaset"))}
+    assert lasting <= children(scene)
+
+
+@scenario
+def test_a_child_that_is_changed_is_set_right(scene: Scene) -> None:
+    scene.given_active("1.0.0", **AUTOSCALED)
+    scene.patch({"spec": {"selector": {"verdigris.dev/color": "green"}}}, "service", NAME)
+    wait_for("the clients' Service to select blue", lambda: scene.selected() == "blue", 30, every=0.25)
+    scene.patch({"spec": {"maxReplicas": 7}}, "horizontalpodautoscaler", "diabetes-blue")
+    wait_for("the HPA's limit to be 3", lambda: field(scene, "hpa", "maxReplicas") == 3, 30, every=0.25)
+    limit = "progressDeadlineSeconds"
+    scene.patch({"spec": {limit: 77}}, "deployment", "diabetes-blue")
+    wait_for("the Deployment to be as it was", lambda: field(scene, "deployment", limit) != 77, 30, every=0.25)
+
+
+def exists(scene: Scene, kind: str, name: str) -> bool:
+    """Whether there is such an object."""
+    return scene.kube.get(kind, name) is not None
+
+
+def field(scene: Scene, kind: str, name: str) -> Any:
+    """A field of the spec of blue's child of that kind."""
+    return (scene.kube.get(kind, "diabetes-blue") or {}).get("spec", {}).get(name)
+
+
+@scenario
+def test_a_steady_model_costs_no_write(scene: Scene) -> None:
+    audit = getattr(scene.cluster, "audit_log", None)
+    if audit is None:
+        pytest.skip("this provider has no audit log to count writes in")
+    scene.given_active("1.0.0", **AUTOSCALED)
+    wait_for("the model to settle", lambda: _quiet_since(scene, audit) > 5, 60, every=0.5)
+    began = time.time()
+    wait_for("the watch to be over", lambda: time.time() - began > SILENCE, SILENCE + 5, every=0.5)
+    written = [w for w in writes(audit, scene.namespace) if w["at"] >= began]
+    assert written == []
+
+
+def _quiet_since(scene: Scene, audit: Path) -> float:
+    """Seconds since the operator last wrote in the scene's namespace."""
+    return time.time() - max(float(write["at"]) for write in writes(audit, scene.namespace))
+
+
+def writes(audit: Path, namespace: str) -> list[dict[str, Any]]:
+    """The operator's writes in a namespace: what and when, by the API server's audit log."""
+    of_operator, inside = f"system:serviceaccount:{OPERATOR_NAMESPACE}:", f'"namespace":"{namespace}"'
+    lines = (line for line in audit.read_text().splitlines() if inside in line and of_operator in line)
+    return [_write(json.loads(line)) for line in lines]
+
+
+def _write(entry: Mapping[str, Any]) -> dict[str, Any]:
+    target = entry["objectRef"]
+    at = datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp()
+    return {"verb": entry["verb"], "what": f"{target['resource']}/{target.get('name')}", "at": at}
+
+
+@scenario
+def test_the_smallest_spec_that_a_person_writes_is_enough(scene: Scene) -> None:
+    artifact = scene.stock.artifact("1.0.0")
+    spec = {"model": {"name": "diabetes", "version": "1.0.0", "uri": artifact.uri, "sha256": artifact.sha256}}
+    thing = {
+        "apiVersion": "verdigris.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": NAME},
+        "spec": spec,
+    }
+    scene.kube.apply(thing)
+    scene.until("1.0.0 to be active", settled("1.0.0"))
+    scene.kube.run("wait", "--for=condition=Ready", f"mdep/{NAME}", "--timeout=30s")
+    assert len(scene.pods()) == 3, "three replicas are the default"

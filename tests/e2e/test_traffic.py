@@ -1,0 +1,77 @@
+"""Rollouts under the eyes of clients: nothing is lost by a switch, and what fails is taken back."""
+
+from __future__ import annotations
+
+from tests.e2e.crowd import scenario
+from tests.e2e.scene import Scene, active, settled, stage
+
+WATCHED = {"rollout": {"bake": "8s"}, "autoscaling": {"minReplicas": 2, "maxReplicas": 2}}
+
+
+@scenario
+def test_a_good_version_takes_over_and_no_request_is_lost(scene: Scene) -> None:
+    scene.given_active("1.0.0", **WATCHED)
+    first = scene.pods()
+    with scene.clients() as clients:
+        scene.apply("1.1.0", **WATCHED)
+        status = scene.until("1.1.0 to be promoted", settled("1.1.0"))
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+    assert {request.version for request in clients.requests} == {"1.0.0", "1.1.0"}
+    assert {request.version for request in clients.requests[-20:]} == {"1.1.0"}
+    assert status["active"]["color"] == "green"
+    assert status["history"][-1]["outcome"] == "Promoted"
+    assert first.keys() < scene.pods().keys(), "the old colour's pods must stay warm, the very same ones"
+    assert scene.condition("Ready")["status"] == "True"
+    assert "1.1.0" in scene.event("Promoted")
+
+
+@scenario
+def test_a_bad_version_is_taken_back_and_then_a_good_one_is_let_through(scene: Scene) -> None:
+    scene.given_active("1.0.0", **WATCHED)
+    with scene.clients() as clients:
+        scene.apply("1.2.0", **WATCHED)
+        scene.until("1.2.0 to have the clients", lambda status: stage(status) == "Baking")
+        rejected = scene.until("1.2.0 to be rejected", lambda status: bool(status.get("rejected")))
+        refused = scene.condition("Ready")
+        scene.apply("1.1.0", **WATCHED)
+        scene.until("1.1.0 to be promoted", settled("1.1.0"))
+    back = rejected["lastRollback"]
+    assert (active(rejected), back["fromVersion"], back["toVersion"]) == ("1.0.0", "1.2.0", "1.0.0")
+    assert back["evidence"]["verdict"] == "Fail"
+    assert back["trafficRestoredAt"] > back["decidedAt"]
+    assert rejected["rejected"][-1]["version"] == "1.2.0"
+    assert refused["status"] == "False"
+    assert "retry" in refused["message"]
+    assert "1.2.0" in scene.event("RolledBack")
+    assert clients.bad(), "the fault must have been a real one"
+    assert [request.outcome for request in clients.lost()] == []
+    bad = [request.ended for request in clients.bad()]
+    assert max(bad) - min(bad) < 10
+
+
+@scenario
+def test_a_version_that_is_superseded_while_it_bakes_gives_the_clients_back_first(scene: Scene) -> None:
+    baking = {"rollout": {"bake": "1h"}}
+    scene.given_active("1.0.0")
+    with scene.clients() as clients:
+        scene.apply("1.1.0", **baking)
+        scene.until("1.1.0 to have the clients", lambda status: stage(status) == "Baking")
+        scene.apply("1.3.0")
+        scene.until("1.3.0 to be promoted", settled("1.3.0"))
+    assert [entry["outcome"] for entry in scene.status()["history"]][-2:] == ["Superseded", "Promoted"]
+    assert "1.3.0" in scene.event("Superseded")
+    by_version = {request.version: request.ended for request in sorted(clients.requests, key=lambda r: r.ended)}
+    assert by_version["1.1.0"] < by_version["1.0.0"] < by_version["1.3.0"], "the last answers must come in this order"
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+
+
+@scenario
+def test_a_version_that_goes_away_after_the_switch_is_taken_back_without_evidence(scene: Scene) -> None:
+    scene.given_active("1.0.0")
+    scene.apply("1.1.0", rollout={"bake": "1h"})
+    scene.until("1.1.0 to have the clients", lambda status: stage(status) == "Baking")
+    scene.kube.run("delete", "pods", "-l", "verdigris.dev/color=green", "--grace-period=0", "--force")
+    status = scene.until("1.1.0 to be rejected", lambda status: bool(status.get("rejected")))
+    assert (active(status), status["rejected"][-1]["reason"]) == ("1.0.0", "CandidateUnavailable")
+    assert scene.selected() == "blue"
+    assert "No pod of the candidate is ready" in scene.event("RolledBack")
