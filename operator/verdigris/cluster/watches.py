@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -60,6 +60,8 @@ async def watch(
         registry=registry,
         settings=settings,
         standalone=True,
+        # Else kopf looks up the name of the user that it runs as, and an image need not know 65532.
+        identity=cast(Any, "verdigris"),
         clusterwide=not namespaces,
         namespaces=tuple(namespaces),
         ready_flag=started,
