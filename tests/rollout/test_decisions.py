@@ -92,7 +92,7 @@ def test_rollback_goes_to_the_warm_version_at_once() -> None:
     assert world.status.active
     assert world.status.active.version == "1.0.0"
     assert {p.view.uid for p in world.pods} == warm
-    assert not any(p.view.traffic_off for p in world.pods)
+    assert {p.view.traffic for p in world.pods} == {"on"}
     assert world.status.rejected[-1].reason == "RequestedRollback"
     assert world.status.last_rollback
     assert "carol" in world.status.last_rollback.message

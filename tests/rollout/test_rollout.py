@@ -50,7 +50,7 @@ def test_a_good_version_is_promoted_by_a_role_swap() -> None:
     assert {p.view.uid for p in world.pods if p.view.color == "green"} == judged
     assert world.status.warm
     assert world.status.warm.version == "1.0.0"
-    assert all(p.view.traffic_off for p in world.pods if p.view.color == "blue")
+    assert {(p.view.color, p.view.traffic) for p in world.pods} == {("blue", "off"), ("green", "on")}
     assert reasons(world)[-3:] == ["CandidateReady", "TrafficShifted", "Promoted"]
 
 

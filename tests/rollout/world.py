@@ -185,11 +185,13 @@ class World:
                 self._keep(manifest)
             case Scale(color, replicas):
                 self._scale(color, replicas)
-            case SetTraffic(name, _, on):
+            case SetTraffic(name, _, traffic):
                 for pod in self.pods:
                     if pod.view.name == name:
-                        assert on or pod.view.color != self.selected, "a pod that has the clients was drained"
-                        pod.view = replace(pod.view, traffic_off=not on)
+                        assert traffic != "off" or pod.view.color != self.selected, (
+                            "a pod that has the clients was drained"
+                        )
+                        pod.view = replace(pod.view, traffic=traffic)
             case Remove(_, kind, name, _):
                 self._remove(kind, name)
 

@@ -125,9 +125,9 @@ async def test_a_pod_is_told_about_traffic_if_it_is_still_the_same_pod(api: Fake
         api.put(owned("Pod", "v1", name, metadata={"uid": name}))
     outcome = await do(
         api,
-        SetTraffic("a", "a", on=False),
-        SetTraffic("b", "another", on=False),
-        SetTraffic("gone", "gone", on=False),
+        SetTraffic("a", "a", traffic="off"),
+        SetTraffic("b", "another", traffic="off"),
+        SetTraffic("gone", "gone", traffic="off"),
     )
     assert (outcome.written, outcome.problems) == (1, [])
     assert api.at("Pod", KEY.namespace, "a")["metadata"]["annotations"] == {"verdigris.dev/traffic": "off"}
@@ -180,7 +180,7 @@ async def test_traffic_still_moves_when_a_deployment_is_refused_and_nothing_else
         Keep(DEPLOYMENT),
         Scale("blue", 3),
         Keep(SERVICE),
-        SetTraffic("a", "a", on=False),
+        SetTraffic("a", "a", traffic="off"),
         Remove("apps/v1", "Deployment", "diabetes-green"),
     )
     assert [call[:2] for call in api.writes] == [("apply", "Deployment"), ("apply", "Service"), ("patch", "Pod")]
@@ -191,7 +191,7 @@ async def test_nothing_follows_a_switch_that_failed(api: FakeApi) -> None:
     """Law 2: what comes after the switch may take away what clients are still on."""
     api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
     api.fault = refuse("Service", Unreachable("no answer"))
-    outcome = await do(api, Keep(SERVICE), SetTraffic("a", "a", on=False), Keep(HPA))
+    outcome = await do(api, Keep(SERVICE), SetTraffic("a", "a", traffic="off"), Keep(HPA))
     assert outcome.traffic_failed
     assert [call[1] for call in api.writes] == ["Service"]
 
@@ -217,5 +217,5 @@ async def test_all_pods_are_told_at_once() -> None:
     api = Gathering()
     for name in "abc":
         api.put(owned("Pod", "v1", name, metadata={"uid": name}))
-    outcome = await do(api, *(SetTraffic(name, name, on=False) for name in "abc"))
+    outcome = await do(api, *(SetTraffic(name, name, traffic="off") for name in "abc"))
     assert outcome.written == 3

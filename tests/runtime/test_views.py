@@ -20,12 +20,12 @@ def said(reason: str, message: str = "…") -> str:
 def test_a_pod_is_ready_by_its_condition() -> None:
     view = views.pod_view(pod())
     assert view is not None
-    assert (view.ready, view.color, view.revision, view.terminating, view.traffic_off) == (
+    assert (view.ready, view.color, view.revision, view.terminating, view.traffic) == (
         True,
         "blue",
         "v1-0",
         False,
-        False,
+        "trial",
     )
 
 
@@ -40,11 +40,11 @@ def test_a_pod_without_a_color_is_none_of_ours() -> None:
     assert views.pod_view(pod(color="red")) is None
 
 
-@pytest.mark.parametrize(("annotation", "off"), [("off", True), ("on", False), ("", False)])
-def test_the_traffic_annotation_says_off_or_it_is_on(annotation: str, off: bool) -> None:
+@pytest.mark.parametrize(("annotation", "word"), [("off", "off"), ("on", "on"), ("", "trial"), ("trial", "trial")])
+def test_a_pod_that_was_told_nothing_is_on_trial(annotation: str, word: str) -> None:
     view = views.pod_view(pod(metadata={"annotations": {"verdigris.dev/traffic": annotation}}))
     assert view is not None
-    assert view.traffic_off is off
+    assert view.traffic == word
 
 
 @pytest.mark.parametrize("reason", sorted(views.DEFINITE_FAULTS))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.support import PATIENCE, ServerProcess, ask, eventually, request_body, server, write_artifact
-from verdigris_serving.http.drain import Drain
+from verdigris_serving.http.drain import TRIAL_AGE, Drain
 
 INFER = "/v2/models/demo/infer"
 
@@ -42,13 +42,21 @@ def set_traffic(file: Path, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "closing"),
-    [(b"off", True), (b"off\n", True), (b"on", False), (b"", False), (None, False), (b"OFF?", False)],
+    [
+        (b"off", True),
+        (b"off\n", True),
+        (b"on", False),
+        (b"", False),
+        (b"trial", False),
+        (None, False),
+        (b"OFF?", False),
+    ],
 )
 def test_only_off_in_the_traffic_file_drains(content: bytes | None, closing: bool, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "traffic").write_bytes(content)
 
-    assert Drain(tmp_path / "traffic").closing is closing
+    assert Drain(tmp_path / "traffic").closes(age=0.0) is closing
 
 
 def test_a_stopping_server_keeps_closing_whatever_the_file_says(tmp_path: Path) -> None:
@@ -56,7 +64,24 @@ def test_a_stopping_server_keeps_closing_whatever_the_file_says(tmp_path: Path) 
     drain.stop()
     drain.look()
 
-    assert drain.closing
+    assert drain.closes(age=0.0)
+
+
+@pytest.mark.parametrize(("content", "closing"), [(b"trial", True), (b"", True), (b"on", False), (None, False)])
+def test_a_version_on_trial_keeps_no_connection_for_long(content: bytes | None, closing: bool, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "traffic").write_bytes(content)
+
+    assert Drain(tmp_path / "traffic").closes(age=TRIAL_AGE) is closing
+
+
+def test_a_server_on_trial_closes_a_connection_that_has_become_old(running: ServerProcess) -> None:
+    set_traffic(running.traffic, "trial")
+    kept = running.connect()
+    began = time.monotonic()
+    eventually(lambda: closes(kept), "the connection is closed by an answer", patience=5.0)
+
+    assert time.monotonic() - began >= TRIAL_AGE * 0.9
 
 
 def test_a_drained_server_answers_everything_and_closes_each_connection(running: ServerProcess) -> None:

@@ -168,7 +168,7 @@ class _Hand:
 
     async def _set_traffic(self, action: SetTraffic) -> bool:
         # The UID is a precondition: a pod of the same name may be another one by now.
-        wanted = {"uid": action.uid, "annotations": {TRAFFIC_ANNOTATION: "on" if action.on else "off"}}
+        wanted = {"uid": action.uid, "annotations": {TRAFFIC_ANNOTATION: action.traffic}}
         try:
             await self._writer.patch(
                 kinds.POD, self._owner.namespace, action.pod, {"metadata": wanted}, manager=TRAFFIC_MANAGER

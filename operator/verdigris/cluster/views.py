@@ -15,7 +15,7 @@ from verdigris.resources.names import (
     TRAFFIC_ANNOTATION,
     color_name,
 )
-from verdigris.rollout.observed import DeploymentView, PodView
+from verdigris.rollout.observed import DeploymentView, PodView, Traffic
 
 Raw = Mapping[str, Any]
 
@@ -92,12 +92,18 @@ def pod_view(raw: Raw) -> PodView | None:
         created=time_of(meta["creationTimestamp"]),
         ready=ready,
         terminating=terminating,
-        traffic_off=(meta.get("annotations") or {}).get(TRAFFIC_ANNOTATION) == "off",
+        traffic=_traffic(meta),
         # What a container said before a restart that went well is history.
         fault=None if ready else _fault(status),
         trouble=_trouble(status),
         restarts=sum(container.get("restartCount", 0) for container in _containers(status)),
     )
+
+
+def _traffic(meta: Mapping[str, Any]) -> Traffic:
+    """What the pod was told; a new pod has been told nothing, and takes itself to be on trial."""
+    word = (meta.get("annotations") or {}).get(TRAFFIC_ANNOTATION)
+    return word if word in ("on", "off") else "trial"
 
 
 def deployment_view(raw: Raw) -> DeploymentView:

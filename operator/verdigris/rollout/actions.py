@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from verdigris.api.status import Color, DecisionRecord, ModelDeploymentStatus
+from verdigris.rollout.observed import Traffic
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Scale:
 
 @dataclass(frozen=True)
 class SetTraffic:
-    """Tell one pod that it takes traffic (`on`) or drains (`off`). A pod that is gone is no error."""
+    """Tell one pod how long to keep its clients' connections. A pod that is gone is no error."""
 
     pod: str
     uid: str
-    on: bool
+    traffic: Traffic
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from verdigris.api.decision import Verb
 from verdigris.api.spec import ModelDeploymentSpec
@@ -13,6 +14,10 @@ from verdigris.resources.names import Defaults, Owner
 from verdigris.resources.snapshot import Snapshot
 
 __all__ = ["Decision", "DeploymentView", "Observed", "PodView", "Snapshot"]
+
+
+Traffic = Literal["on", "off", "trial"]
+"""What a pod was told about its clients' connections: keep them, send them away, or keep none for long."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class PodView:
     created: datetime
     ready: bool
     terminating: bool = False
-    traffic_off: bool = False
+    traffic: Traffic = "trial"
     fault: Failure | None = None
     trouble: Failure | None = None
     restarts: int = 0

@@ -24,7 +24,7 @@ from verdigris.resources import (
 )
 from verdigris.resources.names import COLORS, color_name, snapshot_name
 from verdigris.rollout.actions import Action, Keep, Remove, Scale, SetTraffic
-from verdigris.rollout.observed import Snapshot
+from verdigris.rollout.observed import Snapshot, Traffic
 from verdigris.rollout.traffic import route, wanted_color
 from verdigris.rollout.turn import Turn
 
@@ -127,16 +127,23 @@ def _floor(turn: Turn, color: Color) -> int:
 
 
 def _traffic(turn: Turn) -> Iterator[Action]:
-    """Move the clients first, then tell the pods: those that lost them send keep-alive clients away."""
+    """Move the clients first, then tell the pods what to do with those clients' connections."""
     color = route(turn.observed, turn.status)
     if color is None:
         return
     yield Keep(service.clients(turn.observed.owner, turn.observed.spec.serving.service, color))
     drained = _drained(turn, color)
     for pod in turn.observed.pods:
-        off = pod.color == drained
-        if off != pod.traffic_off and not pod.terminating:
-            yield SetTraffic(pod.name, pod.uid, on=not off)
+        word = _word(turn, pod.color, drained)
+        if word != pod.traffic and not pod.terminating:
+            yield SetTraffic(pod.name, pod.uid, word)
+
+
+def _word(turn: Turn, color: Color, drained: Color | None) -> Traffic:
+    """A candidate is on trial: its clients' connections are short, so that they can be taken back at once."""
+    if color == drained:
+        return "off"
+    return "on" if turn.active is not None and turn.active.color == color else "trial"
 
 
 def _drained(turn: Turn, serving: Color) -> Color | None:

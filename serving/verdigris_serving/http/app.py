@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from verdigris_serving.http.connection import OPENED
 from verdigris_serving.http.drain import Drain
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import Routes
@@ -53,17 +54,18 @@ class App:
         method, path = scope["method"], scope["path"]
         try:
             if method == "POST" and path.endswith(("/infer", "/infer/")):
-                await self._inference(path, receive, send)
+                await self._inference(scope, receive, send)
             elif method == "GET" and path == "/metrics":
-                await self._send(send, 200, self._metrics.exposition(), [(b"content-type", CONTENT_TYPE)])
+                await self._send(scope, send, 200, self._metrics.exposition(), [(b"content-type", CONTENT_TYPE)])
             else:
                 answer, allow = self._routes.look_up(method, path)
                 headers = [_JSON, (b"allow", allow.encode())] if allow else [_JSON]
-                await self._send(send, answer.status, answer.body, headers)
+                await self._send(scope, send, answer.status, answer.body, headers)
         except _Gone:
             pass
 
-    async def _inference(self, path: str, receive: Receive, send: Send) -> None:
+    async def _inference(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"]
         message = await receive()
         if message["type"] != "http.request":
             raise _Gone
@@ -83,7 +85,7 @@ class App:
             answer = await loop.run_in_executor(self._threads, self._infer, answer_or_body)
         else:
             answer = self._infer(answer_or_body)
-        await self._send(send, answer.status, answer.body, [_JSON])
+        await self._send(scope, send, answer.status, answer.body, [_JSON])
         self._metrics.observe(answer.status, time.perf_counter() - started)
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes | Answer:
@@ -123,10 +125,10 @@ class App:
             fields = {"request": request_id, "not_logged_before": held}
             _log.error("%s", message, exc_info=trace, extra={"fields": fields})
 
-    async def _send(self, send: Send, status: int, body: bytes, headers: Headers) -> None:
+    async def _send(self, scope: Message, send: Send, status: int, body: bytes, headers: Headers) -> None:
         headers.append((b"content-length", b"%d" % len(body)))
         # 408 and 413 leave bytes of the request unread: the connection cannot be used again.
-        if self._drain.closing or status in {408, 413}:
+        if status in {408, 413} or self._drain.closes(time.monotonic() - scope[OPENED]):
             headers.append(_CLOSE)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

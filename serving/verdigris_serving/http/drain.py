@@ -1,8 +1,12 @@
-"""When clients are told to go elsewhere: the traffic file says "off", or the process is about to stop.
+"""When clients are told to go elsewhere: by the traffic file, or because the process is about to stop.
 
-A draining server still answers everything; each answer carries ``Connection: close``, so a keep-alive client's
-next request finds its way through the Service to a colour that has traffic. Idle connections are left alone:
-closing one could race with a request and lose it.
+``off``: every answer carries ``Connection: close``, so a keep-alive client's next request finds its way through the
+Service to a colour that has traffic. ``trial``, or an empty file: the version is not trusted yet, so no connection is
+kept longer than a moment; if the version turns out bad, its clients are gone at once, however long the kubelet takes
+to show us the next word. ``on``, or no file at all: connections are kept.
+
+Everything is still answered, always. Idle connections are left alone: closing one could race with
+a request and lose it.
 """
 
 import asyncio
@@ -12,33 +16,41 @@ from pathlib import Path
 _log = logging.getLogger("verdigris.drain")
 #: Seconds between two looks at the file: one read of a few bytes from memory.
 POLL = 0.05
+#: Seconds for which a connection is kept while the version is on trial.
+TRIAL_AGE = 1.0
+
+_KEPT_FOR = {b"off": 0.0, b"trial": TRIAL_AGE, b"": TRIAL_AGE}
 
 
 class Drain:
-    """Whether answers should say ``Connection: close``: read ``closing``, set ``stopping`` at shutdown."""
+    """For how long connections are kept: ask ``closes``; call ``stop`` at shutdown."""
 
     def __init__(self, traffic_file: Path) -> None:
         self._file = traffic_file
-        self._off = False
+        self._word = b"on"
         self._stopping = False
-        self.closing = False
+        self._kept_for = float("inf")
         self.look()
+
+    def closes(self, age: float) -> bool:
+        """Whether the answer on a connection of this age, in seconds, says ``Connection: close``."""
+        return age >= self._kept_for
 
     def look(self) -> None:
         """Read the traffic file once. A missing or unreadable file means that traffic is on."""
         try:
-            content = self._file.read_bytes()
+            word = self._file.read_bytes().strip()
         except OSError:
-            content = b""
-        off = content.strip() == b"off"
-        if off != self._off:
-            _log.info("traffic is %s: answers %s", *(("off", "close connections") if off else ("on", "keep them")))
-        self._off = off
-        self.closing = off or self._stopping
+            word = b"on"
+        if word != self._word:
+            _log.info("traffic is %s", (word or b"trial").decode(errors="replace"))
+        self._word = word
+        self._kept_for = 0.0 if self._stopping else _KEPT_FOR.get(word, float("inf"))
 
     def stop(self) -> None:
-        """From now on, whatever the file says."""
-        self._stopping = self.closing = True
+        """From now on every answer closes, whatever the file says."""
+        self._stopping = True
+        self._kept_for = 0.0
 
     async def watch(self) -> None:
         """Look at the file for as long as the task lives."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from verdigris_serving.http.app import App
+from verdigris_serving.http.connection import AgedProtocol
 from verdigris_serving.http.drain import Drain
 
 _log = logging.getLogger("verdigris.lifecycle")
@@ -43,7 +44,7 @@ class GracefulServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=AgedProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
