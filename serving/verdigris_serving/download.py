@@ -103,7 +103,7 @@ def download(
             # Half fixed, half random: pods that start together do not come back together.
             wait = pause * (0.5 + random.random() / 2)
             if truncated >= _TRUNCATED_ATTEMPTS or clock() + wait >= end:
-                raise ServingError(failure.reason, f"{failure}. Given up.") from failure
+                raise ServingError(failure.reason, f"{failure}.") from failure
             log(f"{failure}; trying again in {wait:.1f} s")
             sleep(wait)
             pause = min(pause * 2, 10.0)
@@ -150,7 +150,9 @@ def _stream(source: _Source, part: Path, limits: Limits, left: Callable[[], floa
             _write(file, chunk)
     if source.length is not None and total < source.length:
         raise _Retry(
-            Reason.ARTIFACT_TRUNCATED, f"{source.where}: the body ended after {total} of {source.length} bytes"
+            Reason.ARTIFACT_TRUNCATED,
+            f"{source.where}: the body ended after {total} of {source.length} bytes. "
+            "Upload the artifact again, whole, and look at what stands between",
         )
     return digest.hexdigest()
 

@@ -62,8 +62,7 @@ def test_check_fails_with_a_sentence_when_a_file_is_stale(tmp_path: Path, capsys
     assert crd.main(["--check", "--folder", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert said == (
-        f"{tmp_path / crd.MODEL_DEPLOYMENT.file}: not what the models say. "
-        "Run `python -m verdigris.api.crd --write`.\n"
+        f"{tmp_path / crd.MODEL_DEPLOYMENT.file}: not what the models say. Run `python -m verdigris.api.crd --write`.\n"
     )
 
 

@@ -116,6 +116,17 @@ def test_a_candidate_that_never_gets_ready_ends_at_its_deadline_with_what_kubern
     assert "nowhere/at:all" in condition(world, "Ready")[2]
 
 
+def test_a_crash_is_named_at_the_deadline_though_the_pod_runs_at_that_very_moment() -> None:
+    world = serving("1.0.0").apply(spec("1.1.0"))
+    world.versions["1.1.0"] = world.versions["1.0.0"].__class__(never_ready=True)
+    crash = Failure(reason="CrashLoopBackOff", message="The container server ends with exit code 3.")
+    world.trouble[revision_of(world.spec)] = crash
+    world.run(50)
+    world.trouble.clear()
+    world.run(15)
+    assert world.status.rejected[-1].reason == "CrashLoopBackOff"
+
+
 def test_a_rejected_revision_stays_rejected_until_the_spec_changes() -> None:
     world = serving("1.0.0")
     world.versions["1.1.0"] = world.versions["1.0.0"].__class__(never_ready=True)

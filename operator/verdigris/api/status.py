@@ -134,6 +134,9 @@ class RolloutStatus(RevisionRef):
     restarts: int = Field(default=0, description="Restarts that the candidate's pods had when clients moved to it.")
     approval: Approval | None = None
     promote_now: bool = False
+    trouble: Failure | None = Field(
+        default=None, description="What Kubernetes last said against the candidate's pods, since the last progress."
+    )
     failure: Failure | None = Field(default=None, description="Set in RollingBack: what went wrong.")
     outcome: Outcome | None = Field(default=None, description="Set in RollingBack: how it will be recorded.")
     evidence: EvidenceStatus = EvidenceStatus()

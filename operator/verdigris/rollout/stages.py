@@ -41,16 +41,18 @@ def _gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
     """
     rollout, now = turn.rollout, turn.now
     ready, needed = turn.ready(rollout), needed_replicas(turn)
-    trouble = candidate_trouble(turn)
+    # A crashing pod runs for a moment between two crashes: what was said before still explains it.
+    trouble = candidate_trouble(turn) or rollout.trouble
     message = f"{ready} of {needed} candidate pods are ready." + (f" {trouble.message}" if trouble else "")
-    turn = turn.change_rollout(replicas=needed, message=clip(message))
+    turn = turn.change_rollout(replicas=needed, message=clip(message), trouble=trouble)
     fault = candidate_fault(turn)
     if fault or turn.observed.spec.paused or ready >= needed:
-        return turn.change_rollout(deadline=None), fault
+        return turn.change_rollout(deadline=None, trouble=None if ready >= needed else trouble), fault
     limit = turn.observed.spec.rollout.progress_deadline
     if rollout.deadline is None or ready > rollout.ready_high_water:
         high = max(ready, rollout.ready_high_water)
-        return turn.change_rollout(ready_high_water=high, deadline=now + turn.seconds(limit)), None
+        deadline = now + turn.seconds(limit)
+        return turn.change_rollout(ready_high_water=high, deadline=deadline, trouble=candidate_trouble(turn)), None
     return turn, _too_late(trouble, ready, needed, limit) if now >= rollout.deadline else None
 
 
