@@ -46,12 +46,12 @@ def build_and_load(settings: Settings, provider: Provider, images: tuple[Project
         _say_size(image, archive)
         if not up:
             continue
-        loaded = settings.state / "loaded" / archive.name
-        if not loaded.exists():
+        loaded = settings.state / "loaded" / _short(image)
+        if not loaded.exists() or loaded.read_text() != archive.name:
             with step(f"Loading {image.name}"):
                 provider.load(archive)
             loaded.parent.mkdir(parents=True, exist_ok=True)
-            loaded.touch()
+            loaded.write_text(archive.name)
     if not up:
         say("There is no cluster to give them to: `python -m dev.cluster up`, then this again.")
 

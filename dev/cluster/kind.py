@@ -41,6 +41,7 @@ class Kind:
         addons.install_metrics(kubectl)
         addons.install_monitoring(kubectl, self.toolchain)
         addons.wait_until_ready(kubectl)
+        self.toolchain.finish()
         self._route_to_pods()
         stamp.write_text(fingerprint(self.toolchain))
 

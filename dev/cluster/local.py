@@ -56,6 +56,7 @@ class Local:
         cgroups.create(self.settings)
         self._start(keys)
         addons.wait_until_ready(self._kubectl)
+        self.toolchain.finish()
         self._stamp.write_text(fingerprint(self.toolchain))
 
     def down(self) -> None:

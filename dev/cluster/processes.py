@@ -39,8 +39,9 @@ class Daemons:
             record = json.loads((self.directory / f"{name}.json").read_text())
         except FileNotFoundError:
             return None
-        pid = int(record["pid"])
-        return pid if start_ticks(pid) == record["start"] else None
+        pid, start = int(record["pid"]), record["start"]
+        # No start: it had died before its record was written.
+        return pid if start is not None and start_ticks(pid) == start else None
 
     def start(self, name: str, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
         """Start a daemon unless it runs already. It outlives this process; its log is `logs/<name>.log`."""

@@ -108,8 +108,13 @@ class Toolchain:
         if not missing:
             return
         self._building.update({name: Future() for name in missing})
-        say(f"Compiling {len(missing)} programs, once; they are kept in {self.settings.cache / 'bin'}.")
+        say(f"Compiling {', '.join(missing)}, once; they are kept in {self.settings.cache / 'bin'}.")
         threading.Thread(target=self._build_all, args=(missing,), daemon=True, name="go-build").start()
+
+    def finish(self) -> None:
+        """Wait for the builds under way. Raises ClusterError when one has failed."""
+        for build in self._building.values():
+            build.result()
 
     def _build_all(self, names: list[str]) -> None:
         for number, name in enumerate(names, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -199,15 +200,21 @@ def test_the_clusters_own_roles_know_the_models(api: Kubectl) -> None:
 
 def test_every_decision_is_in_the_audit_log(api: Kubectl, audit_log: Path) -> None:
     taken = decision("approve", "diabetes", "alice")
-    api.create(taken, user="alice")
     words = f"alice decided: approve {NAMESPACE}/diabetes revision 5d41402abc, because: seen on the dashboard"
+    with audit_log.open() as log:
+        log.seek(0, os.SEEK_END)
+        api.create(taken, user="alice")
+        written = ""
 
-    def written() -> bool:
-        lines = [line for line in audit_log.read_text().splitlines() if taken["metadata"]["name"] in line]
-        notes = [json.loads(line).get("annotations", {}) for line in lines]
-        return any(note.get(f"{RELEASE}-decisions/decision") == words for note in notes)
+        def noted() -> bool:
+            nonlocal written
+            written += log.read()
+            lines = [line for line in written.splitlines(keepends=True) if line.endswith("\n")]
+            events = [json.loads(line) for line in lines if taken["metadata"]["name"] in line]
+            notes = [event.get("annotations", {}).get(f"{RELEASE}-decisions/decision") for event in events]
+            return words in notes
 
-    eventually("the decision is in the audit log", written)
+        eventually("the decision is in the audit log", noted)
 
 
 def test_the_api_server_found_no_fault_in_the_policys_expressions(api: Kubectl) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,28 @@ from dev.cluster.processes import Daemons, start_ticks
 from dev.cluster.settings import REPOSITORY, Settings, from_environment
 from dev.cluster.shell import ClusterError, run, wait_for
 from dev.cluster.toolchain import ALL_TOOLS, Toolchain, find_go
+
+
+@dataclass(frozen=True)
+class Node:
+    """A provider that only notes which archives it was given."""
+
+    loaded: list[str]
+    name: str = "local"
+
+    def up(self) -> None:
+        """Nothing to do."""
+
+    def down(self) -> None:
+        """Nothing to do."""
+
+    def status(self) -> list[tuple[str, bool]]:
+        """Nothing to say."""
+        return []
+
+    def load(self, archive: Path) -> None:
+        """Note it."""
+        self.loaded.append(archive.name)
 
 
 def _settings(directory: Path, wanted: str | None = None) -> Settings:
@@ -177,3 +200,21 @@ def test_certificates_are_made_once_and_are_what_their_names_say(tmp_path: Path)
     assert "system:node:some-node" in text
     assert json.loads(settings.kubeconfig.read_text())["clusters"][0]["cluster"]["server"] == "https://10.244.0.1:6443"
     assert settings.kubeconfig.stat().st_mode & 0o077 == 0
+
+
+def test_an_image_is_loaded_again_when_it_was_changed_back(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "local")
+    settings.state.mkdir()
+    settings.kubeconfig.touch()
+    (tmp_path / "Dockerfile").write_text("FROM x")
+    image = images.ProjectImage("docker.io/verdigris/x:1", "Dockerfile", tmp_path)
+    node = Node([])
+    for text in ("FROM x", "FROM y", "FROM x", "FROM x"):
+        (tmp_path / "Dockerfile").write_text(text)
+        program = _program(tmp_path / "program", text)
+        archive = settings.image_archives / f"x-1-local-{images.inputs_hash(image)}.tar"
+        write_image(archive, name=image.name, files={"/x": program}, entrypoint=["/x"])
+        images.build_and_load(settings, node, (image,))
+
+    first, second, third = node.loaded
+    assert first == third != second
