@@ -142,10 +142,10 @@ class Scene:
         return [(e["reason"], e["message"]) for e in events if e["involvedObject"]["kind"] == "ModelDeployment"]
 
     def event(self, reason: str) -> str:
-        """The message of the Event with that reason. Raises AssertionError when there is none."""
+        """What the Events with that reason say, a line each. Raises AssertionError when there is none."""
         found = [message for kind, message in self.events() if kind == reason]
         assert found, f"there is no Event {reason}; there are {self.events()}"
-        return found[-1]
+        return "\n".join(found)
 
     def pods(self) -> dict[str, str]:
         """UID -> version of the model's pods that are not on their way out."""
@@ -193,6 +193,10 @@ class Clients:
         self.requests = [request for line in log.splitlines() for request in reader.read(line)]
         self._reader = reader
         return self.requests
+
+    def until_answered_by(self, version: str) -> None:
+        """Wait until a client has had an answer by that version."""
+        wait_for(f"an answer by {version}", lambda: version in {r.version for r in self.so_far()}, 30, every=0.5)
 
     def finish(self) -> list[Request]:
         """Everything sent until now, waiting until each has been answered or lost."""

@@ -58,6 +58,7 @@ def test_a_version_that_is_superseded_while_it_bakes_gives_the_clients_back_firs
         scene.until("1.1.0 to have the clients", lambda status: stage(status) == "Baking")
         scene.apply("1.3.0")
         scene.until("1.3.0 to be promoted", settled("1.3.0"))
+        clients.until_answered_by("1.3.0")
     assert [entry["outcome"] for entry in scene.status()["history"]][-2:] == ["Superseded", "Promoted"]
     assert "1.3.0" in scene.event("Superseded")
     by_version = {request.version: request.ended for request in sorted(clients.requests, key=lambda r: r.ended)}
