@@ -58,7 +58,8 @@ def _kwok(cluster: Cluster) -> list[str | Path]:
     stages = cluster.toolchain.module_file("kwok", "kustomize/stage")
     files = sorted([*stages.glob("*/fast/*-*.yaml"), *stages.glob("node/heartbeat-with-lease/*-*.yaml")])
     flags = ["--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake", "--cidr=10.245.0.0/16"]
-    flags += ["--node-ip=10.245.0.1", f"--kubeconfig={cluster.kubeconfig}"]
+    # Without leases the nodes would be taken for lost after 50 s.
+    flags += ["--node-ip=10.245.0.1", "--node-lease-duration-seconds=40", f"--kubeconfig={cluster.kubeconfig}"]
     return [program, *flags, *(f"--config={file}" for file in files)]
 
 

@@ -27,7 +27,7 @@ from verdigris.cluster.status import (
 from verdigris.evidence.port import EvidenceSource
 from verdigris.resources.names import Defaults
 from verdigris.rollout.actions import Note, Plan
-from verdigris.rollout.evidence import NOT_ASKED, Evidence
+from verdigris.rollout.evidence import NOT_ASKED
 from verdigris.rollout.plan import plan, question
 
 log = logging.getLogger(__name__)
@@ -105,12 +105,7 @@ class Reconciler:
 
     async def _plan(self, picture: Picture) -> Plan:
         asked = question(picture.observed, self._now())
-        if asked is None:
-            evidence = NOT_ASKED
-        elif isinstance(asked, Evidence):
-            evidence = asked
-        else:
-            evidence = await self._evidence.gather(asked)
+        evidence = NOT_ASKED if asked is None else await self._evidence.gather(asked)
         return plan(picture.observed, evidence, self._now())
 
     async def _report(self, key: Key, picture: Picture, planned: Plan, outcome: Outcome) -> bool:
