@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.rollout.world import World, serving, spec
-from verdigris.api.status import Failure
+from verdigris.api.status import Failure, RolloutStatus, WarmStatus
 from verdigris.rollout.revision import revision_of
 
 
@@ -195,3 +195,21 @@ def test_a_status_that_was_lost_is_read_back_from_what_runs() -> None:
     assert world.status.active.version == "1.0.0"
     assert {p.view.uid for p in world.pods} == pods
     assert "Adopted" in reasons(world)
+
+
+@pytest.mark.parametrize("role", ["rollout", "warm"])
+def test_a_status_that_gives_a_colour_two_roles_is_mended(role: str) -> None:
+    world = serving("1.0.0").apply(spec("1.1.0")).run(60)
+    assert world.status.active
+    pods = {p.view.uid for p in world.pods if p.view.color == "green"}
+    both = world.status.active.model_dump(include={"version", "revision", "color", "sha256"})
+    times = {"started_at": world.now, "since": world.now, "until": world.now + timedelta(hours=1)}
+    broken = {"rollout": RolloutStatus, "warm": WarmStatus}[role]
+    fields = {name: value for name, value in times.items() if name in broken.model_fields}
+    extra = {"stage": "Baking", "weight": 100} if role == "rollout" else {}
+    world.status = world.status.model_copy(update={role: broken(**both, **fields, **extra)})
+    world.run(3)
+    assert getattr(world.status, role) is None
+    assert {p.view.uid for p in world.pods if p.view.color == "green"} == pods
+    assert world.selected == "green"
+    assert "StatusMended" in reasons(world)

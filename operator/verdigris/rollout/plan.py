@@ -18,11 +18,11 @@ from verdigris.rollout.evidence import Evidence, Question
 from verdigris.rollout.observed import Observed
 from verdigris.rollout.realise import realise
 from verdigris.rollout.report import report
-from verdigris.rollout.slots import adopt, advance, retire, start, supersede
+from verdigris.rollout.slots import adopt, advance, mend, retire, start, supersede
 from verdigris.rollout.stages import BASELINE_WINDOW, VISIBLE_SCRAPES
 from verdigris.rollout.turn import Turn
 
-CHAIN: tuple[Callable[[Turn], Turn], ...] = (adopt, answer_decisions, supersede, advance, retire, start, report)
+CHAIN: tuple[Callable[[Turn], Turn], ...] = (mend, adopt, answer_decisions, supersede, advance, retire, start, report)
 
 
 _PATIENT = timedelta(seconds=30)

@@ -1,4 +1,4 @@
-"""Which revision sits in which colour: starting a rollout, superseding one, retiring the warm colour, adopting."""
+"""Which revision sits in which colour: mending and adopting, superseding, starting a rollout, retiring the warm one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from verdigris.api.status import ActiveStatus, Failure, RolloutStatus, other
 from verdigris.rollout.endings import rejection, take_back
 from verdigris.rollout.stages import STAGES, needed_replicas
 from verdigris.rollout.turn import Turn
+
+
+def mend(turn: Turn) -> Turn:
+    """A colour has one role. A status that gives it two (somebody edited it) keeps the one that clients depend on."""
+    active, rollout, warm = turn.status.active, turn.status.rollout, turn.status.warm
+    if active and rollout and active.color == rollout.color:
+        message = f"The status said that {rollout.color} is both active and a candidate: the rollout is dropped."
+        return mend(turn.change(rollout=None).note("Warning", "StatusMended", message))
+    if warm and warm.color in {ref.color for ref in (active, rollout) if ref}:
+        message = f"The status said that {warm.color} is warm and in use as well: it is not warm."
+        return turn.change(warm=None).note("Warning", "StatusMended", message)
+    return turn
 
 
 def adopt(turn: Turn) -> Turn:
