@@ -46,7 +46,7 @@ def test_the_message_on_a_late_fault_names_when_it_began() -> None:
     scraped.pod("pod-0", 200, 41 * 300 + 100, 200)
     state = watch(scraped, TICKS)
     assert state.verdict == "Fail"
-    assert "failed 200 of 300 requests (66.7 %) since 08:03:15 UTC (in all 200 of 12000)" in state.message
+    assert "failed 200 of 300 requests (66.7 %) since 08:03:17 UTC (in all 200 of 12000)" in state.message
 
 
 def test_without_a_baseline_the_sentence_says_so_and_the_limit_is_a_tenth() -> None:

@@ -188,7 +188,8 @@ def _since_it_began(case: _Case) -> str:
         return total
     open_for = latest - state.sealed_at.timestamp()
     step = max(case.scrape.total_seconds(), open_for / _CUTS)
-    cuts = [latest - number * step for number in range(1, int(open_for / step) + 1)]
+    # Between two scrapes, not on one: a scrape that comes a millisecond early must not change sides.
+    cuts = [latest - (number - 0.5) * step for number in range(1, int(open_for / step) + 1)]
     worst = worst_stretch(case.series, [*cuts, state.sealed_at.timestamp()], _limit(state))
     if worst is None or worst[1] == state.candidate:
         return total
