@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +40,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
-        cluster = ensure_up()
-        cluster.load_images()
-        install_operator(cluster)
-        kube = Kube(cluster, NAMESPACE)
-        setting = Setting(kube, train(given.out / "models"), given.out, given.rate)
-        setting.build()
-        return _play(cluster, setting, given.runs)
-    except (ClusterError, TrainingError, WaitedInVainError, RecordsMissingError) as error:
+        with _alone():
+            return _run(given.out, given.rate, given.runs)
+    except (ClusterError, TrainingError, WaitedInVainError, RecordsMissingError, BlockingIOError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One demo at a time: two would share a namespace, and a processor. Raises BlockingIOError."""
+    with (Path(tempfile.gettempdir()) / "verdigris-demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError("another demo is running on this machine: wait for its end, or stop it") from error
+        yield
+
+
+def _run(out: Path, rate: float, runs: int) -> int:
+    cluster = ensure_up()
+    cluster.load_images()
+    install_operator(cluster)
+    setting = Setting(Kube(cluster, NAMESPACE), train(out / "models"), out, rate)
+    setting.build()
+    try:
+        return _play(cluster, setting, runs)
+    finally:
+        setting.stop_clients()
 
 
 def _play(cluster: Cluster, setting: Setting, runs: int) -> int:
@@ -61,7 +82,6 @@ def _play(cluster: Cluster, setting: Setting, runs: int) -> int:
         rollbacks = [_bad_run(show, run) for run in range(1, runs + 1)]
         end = time.time()
         observer.watch("the clients' last records", lambda: observer.clients_heard > end + 5, 60)
-        setting.stop_clients()
     return _conclude(cluster, setting, observer, promotion, rollbacks)
 
 

@@ -87,7 +87,7 @@ def _panel(panel: Any, requests: Sequence[Request], act: Act, title: str, colors
     panel.set(xlim=(-MARGIN, act.end - act.begin), ylim=(0, 1.05 * top), ylabel="requests / s")
     panel.spines[["top", "right"]].set_visible(False)
     rows = _decisions(panel, act, seconds_a_character=(act.end - begin) / 150)
-    panel.set_title(title, loc="left", pad=19 * rows + 5, fontweight="bold")
+    panel.set_title(title, loc="left", pad=17 * rows + 4, fontweight="bold")
 
 
 def _stack(panel: Any, edges: list[float], layers: dict[str, list[float]], colors: dict[str, str]) -> float:
