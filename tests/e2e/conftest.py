@@ -13,6 +13,7 @@ from dev.cluster import Cluster
 from tests.e2e.api import Api
 from tests.e2e.crowd import Crowd
 from tests.e2e.scene import Scene
+from tests.e2e.stock import NAMESPACE as ARTIFACTS
 from tests.e2e.stock import Stock, lay_in
 
 HERE = Path(__file__).parent
@@ -26,8 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stock(operator: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Stock:
-    return lay_in(operator, tmp_path_factory.mktemp("models"))
+def stock(operator: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
+    yield lay_in(operator, tmp_path_factory.mktemp("models"))
+    operator.kubectl("delete", "namespace", ARTIFACTS, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")
