@@ -56,6 +56,7 @@ def test_a_version_that_is_superseded_while_it_bakes_gives_the_clients_back_firs
     with scene.clients() as clients:
         scene.apply("1.1.0", **baking)
         scene.until("1.1.0 to have the clients", lambda status: stage(status) == "Baking")
+        clients.until_answered_by("1.1.0")
         scene.apply("1.3.0")
         scene.until("1.3.0 to be promoted", settled("1.3.0"))
         clients.until_answered_by("1.3.0")
