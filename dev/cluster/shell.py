@@ -64,7 +64,7 @@ def run(
 ) -> str:
     """Run a command to its end and return its stdout.
 
-    `env` is added to this process's environment. Raises ClusterError with the end of what the command said.
+    `env` is added to this process's environment. Raises ClusterError with what the command said.
     """
     words = [str(word) for word in argv]
     try:
@@ -83,9 +83,14 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"`{' '.join(words)[:200]}` did not end within {timeout:g} s.") from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        said = _shortened(done.stderr.strip() or done.stdout.strip())
         raise ClusterError(f"`{' '.join(words)[:300]}` ended with {done.returncode}: {said}")
     return done.stdout
+
+
+def _shortened(text: str, size: int = 2000) -> str:
+    """The text without its middle when it is long: an error names its subject first and its cause last."""
+    return text if len(text) <= size else f"{text[: size // 2]} … {text[-size // 2 :]}"
 
 
 def succeeds(argv: Sequence[str | Path], *, timeout: float = 30, env: Mapping[str, str] | None = None) -> bool:

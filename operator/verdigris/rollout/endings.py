@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.status import (
     ActiveStatus,
     Failure,
@@ -115,7 +116,7 @@ def promote(turn: Turn) -> Turn:
         sha256=rollout.sha256,
         since=turn.now,
     )
-    keep_warm = turn.seconds(turn.observed.spec.rollout.keep_warm)
+    keep_warm = parse_duration(turn.observed.spec.rollout.keep_warm)
     warm = None
     if old is not None and keep_warm > timedelta():
         warm = WarmStatus(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.status import ActiveStatus, Failure, RolloutStatus, other
 from verdigris.rollout.endings import rejection, take_back
 from verdigris.rollout.stages import STAGES, needed_replicas
@@ -65,7 +66,7 @@ def start(turn: Turn) -> Turn:
         stage="Starting",
         started_at=turn.now,
         since=turn.now,
-        deadline=turn.now + turn.seconds(observed.spec.rollout.progress_deadline),
+        deadline=turn.now + parse_duration(observed.spec.rollout.progress_deadline),
     )
     turn = turn.change(rollout=rollout, warm=None)
     turn = turn.change_rollout(replicas=needed_replicas(turn), message="Starting the candidate's pods.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.status import Baseline, EvidenceStatus, Failure, Outcome, Stage
 from verdigris.rollout.endings import finish_taking_back, promote, take_back
 from verdigris.rollout.health import candidate_fault, candidate_trouble
@@ -51,7 +52,7 @@ def _gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
     limit = turn.observed.spec.rollout.progress_deadline
     if rollout.deadline is None or ready > rollout.ready_high_water:
         high = max(ready, rollout.ready_high_water)
-        deadline = now + turn.seconds(limit)
+        deadline = now + parse_duration(limit)
         return turn.change_rollout(ready_high_water=high, deadline=deadline, trouble=candidate_trouble(turn)), None
     return turn, _too_late(trouble, ready, needed, limit) if now >= rollout.deadline else None
 
@@ -125,7 +126,7 @@ def measuring(turn: Turn) -> Turn:
 def _not_seen_yet(turn: Turn) -> Failure | None:
     if turn.evidence.problem:
         return Failure(reason="PrometheusUnreachable", message=clip(turn.evidence.problem))
-    scrape = turn.seconds(turn.observed.spec.monitoring.service_monitor.interval)
+    scrape = parse_duration(turn.observed.spec.monitoring.service_monitor.interval)
     seen = seen_pods(
         turn.evidence.counters.get(turn.rollout.color, ()), (turn.now - VISIBLE_SCRAPES * scrape).timestamp()
     )
@@ -168,7 +169,7 @@ def baking(turn: Turn) -> Turn:
         return take_back(turn, "RolledBack", failure)
     rollout, spec = turn.rollout, turn.observed.spec
     turn = turn.change_rollout(message=rollout.evidence.message)
-    bake = turn.seconds(spec.rollout.bake)
+    bake = parse_duration(spec.rollout.bake)
     over = rollout.promote_now or turn.now >= rollout.since + bake
     if spec.paused or not over:
         return turn
@@ -204,14 +205,14 @@ def _unavailable(turn: Turn) -> Failure:
 
 def _judge(turn: Turn) -> Turn:
     spec = turn.observed.spec
-    bake = turn.seconds(spec.rollout.bake)
+    bake = parse_duration(spec.rollout.bake)
     evidence = fold(
         turn.rollout.evidence,
         turn.evidence,
         candidate=turn.rollout.color,
         policy=spec.analysis,
-        scrape=turn.seconds(spec.monitoring.service_monitor.interval),
-        planned_looks=max(1, int(bake / turn.seconds(spec.analysis.interval))),
+        scrape=parse_duration(spec.monitoring.service_monitor.interval),
+        planned_looks=max(1, int(bake / parse_duration(spec.analysis.interval))),
         now=turn.now,
         version=turn.rollout.version,
     )
@@ -222,7 +223,7 @@ def _without_evidence(turn: Turn, go_on: Callable[[Turn], Turn], outcome: Outcom
     """What the user declared for evidence that cannot be used, once its deadline is past; until then hold (law 3)."""
     spec, evidence = turn.observed.spec.rollout, turn.rollout.evidence
     since = evidence.inconclusive_since or turn.now
-    if spec.on_inconclusive == "Hold" or turn.now < since + turn.seconds(spec.inconclusive_deadline):
+    if spec.on_inconclusive == "Hold" or turn.now < since + parse_duration(spec.inconclusive_deadline):
         return turn
     if spec.on_inconclusive == "Promote":
         return go_on(turn)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from verdigris.api.fields import StatusModel, parse_duration
+from verdigris.api.fields import StatusModel
 from verdigris.api.status import (
     ActiveStatus,
     Color,
@@ -88,7 +88,3 @@ class Turn:
         """The size of the colour's Deployment as it stands, 0 when there is none."""
         deployment = self.observed.deployments.get(color)
         return deployment.replicas if deployment else 0
-
-    def seconds(self, duration: str) -> timedelta:
-        """A duration of the spec as a timedelta."""
-        return parse_duration(duration)
