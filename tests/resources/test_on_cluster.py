@@ -199,20 +199,30 @@ def test_prometheus_sees_each_pod_once_with_its_model_colour_and_revision(home: 
         "get", "service", "prometheus", "-n", "monitoring", "-o", "jsonpath={.spec.clusterIP}"
     )
 
-    # A Prometheus that others configured may take its three minutes to look at a new ServiceMonitor.
-    found = eventually(lambda: _targets(address, home), 240)
+    # A Prometheus that others configured may take its three minutes to look at a new ServiceMonitor, and takes up the
+    # pods as their endpoints appear: what counts is where it settles.
+    eventually(lambda: Seen(targets=_targets(address, home), pods=_expected(home)), 240)
 
-    assert sorted(found) == sorted((pod["metadata"]["name"], OWNER.name, _color(pod), REVISION) for pod in _pods(home))
+
+@dataclass(frozen=True)
+class Seen:
+    """What Prometheus scrapes beside what runs, each as sorted (pod, model, color, revision). True: the same, in both
+    colours."""
+
+    targets: list[tuple[str, str, str, str]]
+    pods: list[tuple[str, str, str, str]]
+
+    def __bool__(self) -> bool:
+        return self.targets == self.pods and {color for _, _, color, _ in self.pods} == set(COLORS)
 
 
-def _color(pod: Any) -> str:
-    return str(pod["metadata"]["labels"][COLOR_LABEL])
+def _expected(home: Home) -> list[tuple[str, str, str, str]]:
+    pods = [pod["metadata"] for pod in _pods(home)]
+    return sorted((pod["name"], OWNER.name, str(pod["labels"][COLOR_LABEL]), REVISION) for pod in pods)
 
 
 def _targets(address: str, home: Home) -> list[tuple[str, str, str, str]]:
-    """(pod, model, color, revision) of every target in the namespace, once there are two."""
     with urllib.request.urlopen(f"http://{address}:9090/api/v1/targets?state=active", timeout=5) as answer:
         targets = json.load(answer)["data"]["activeTargets"]
     labels = [target["labels"] for target in targets if target["labels"].get("namespace") == home.owner.namespace]
-    found = [(own["pod"], own["model"], own["color"], own["revision"]) for own in labels]
-    return found if len(found) >= len(COLORS) else []
+    return sorted((own["pod"], own["model"], own["color"], own["revision"]) for own in labels)
