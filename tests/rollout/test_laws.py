@@ -131,6 +131,20 @@ def test_a_declared_policy_ends_the_inconclusive(policy: str, version: str) -> N
     assert world.status.rollout is None
 
 
+def test_a_bake_that_is_over_without_evidence_says_how_to_end_it() -> None:
+    world = serving("1.0.0")
+    world.rate = 0
+    bake(world.apply(spec("1.1.0"))).run(25)
+    assert "RolloutDecision" not in condition(world, "Ready")[2]
+    world.run(10)
+    message = condition(world, "Ready")[2]
+    assert "0 of the 50 requests" in message
+    assert f"verb promote or abort and revision {revision_of(world.spec)}" in message
+
+    world.apply(spec("1.1.0", rollout={"onInconclusive": "Promote"})).run(1)
+    assert "spec.rollout.onInconclusive: Promote ends it at 10:" in condition(world, "Ready")[2]
+
+
 def test_an_operator_without_prometheus_says_what_to_configure() -> None:
     world = serving("1.0.0")
     world.address = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from verdigris.api.fields import parse_duration
 from verdigris.api.status import Baseline, EvidenceStatus, Failure, Outcome, Stage
@@ -221,13 +221,27 @@ def _judge(turn: Turn) -> Turn:
 
 def _without_evidence(turn: Turn, go_on: Callable[[Turn], Turn], outcome: Outcome) -> Turn:
     """What the user declared for evidence that cannot be used, once its deadline is past; until then hold (law 3)."""
-    spec, evidence = turn.observed.spec.rollout, turn.rollout.evidence
-    since = evidence.inconclusive_since or turn.now
-    if spec.on_inconclusive == "Hold" or turn.now < since + parse_duration(spec.inconclusive_deadline):
-        return turn
-    if spec.on_inconclusive == "Promote":
+    policy, evidence = turn.observed.spec.rollout, turn.rollout.evidence
+    deadline = (evidence.inconclusive_since or turn.now) + parse_duration(policy.inconclusive_deadline)
+    late = turn.now >= deadline
+    if late and policy.on_inconclusive == "Promote":
         return go_on(turn)
-    return take_back(turn, outcome, Failure(reason=evidence.reason, message=evidence.message))
+    if late and policy.on_inconclusive == "Rollback":
+        return take_back(turn, outcome, Failure(reason=evidence.reason, message=evidence.message))
+    # Before the switch it is normal to wait for the first scrapes: nobody need be told what to do about that.
+    if turn.rollout.stage == "Measuring" and not late:
+        return turn
+    return turn.change_rollout(message=clip(f"{evidence.message} {_way_out(turn, deadline)}"))
+
+
+def _way_out(turn: Turn, deadline: datetime) -> str:
+    policy = turn.observed.spec.rollout.on_inconclusive
+    if policy != "Hold":
+        return f"Unless that changes, spec.rollout.onInconclusive: {policy} ends it at {deadline:%H:%M:%S} UTC."
+    return (
+        "It holds here until there is evidence: otherwise create a RolloutDecision with verb promote or abort and "
+        f"revision {turn.rollout.revision}, or set spec.rollout.onInconclusive."
+    )
 
 
 def needed_replicas(turn: Turn) -> int:
