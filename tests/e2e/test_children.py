@@ -14,7 +14,7 @@ import pytest
 
 from dev.demo.install import NAMESPACE as OPERATOR_NAMESPACE
 from tests.e2e.crowd import scenario
-from tests.e2e.scene import NAME, Scene, settled, wait_for
+from tests.e2e.scene import NAME, Scene, settled, stage, wait_for
 
 KINDS = (
     *("deployments", "replicasets", "pods", "services", "horizontalpodautoscalers", "poddisruptionbudgets"),
@@ -70,6 +70,31 @@ def test_a_child_that_is_changed_is_set_right(scene: Scene) -> None:
     limit = "progressDeadlineSeconds"
     scene.patch({"spec": {limit: 77}}, "deployment", "diabetes-blue")
     wait_for("the Deployment to be as it was", lambda: field(scene, "deployment", limit) != 77, 30, every=0.25)
+
+
+@scenario
+def test_a_name_that_is_taken_is_said_to_be_and_used_once_it_is_free(scene: Scene) -> None:
+    spec = {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}
+    scene.kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": spec})
+    scene.apply("1.0.0")
+    scene.until_condition("Stalled", lambda stalled: stalled.get("reason") == "NameTaken")
+    assert "delete it, or give the ModelDeployment another name" in scene.condition("Stalled")["message"]
+    assert ((scene.kube.get("service", NAME) or {})["spec"]["selector"]) == {"app": "theirs"}
+    scene.kube.delete("service", NAME)
+    scene.until("1.0.0 to be active", settled("1.0.0"))
+    scene.until_condition("Stalled", lambda stalled: stalled["status"] == "False")
+
+
+@scenario
+def test_a_model_that_is_deleted_in_mid_rollout_and_made_again_starts_anew(scene: Scene) -> None:
+    scene.given_active("1.0.0")
+    scene.apply("1.1.0", rollout={"bake": "1h"})
+    scene.until("1.1.0 to bake", lambda status: stage(status) == "Baking")
+    before = scene.pods()
+    scene.kube.delete("modeldeployment", NAME, "--wait=false")
+    scene.given_active("1.1.0")
+    wait_for("pods of 1.1.0 only", lambda: set(scene.pods().values()) == {"1.1.0"}, 60)
+    assert before.keys().isdisjoint(scene.pods()), "no pod may be taken over from the one that was deleted"
 
 
 def exists(scene: Scene, kind: str, name: str) -> bool:
