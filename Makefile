@@ -31,8 +31,8 @@ lock: setup      ## resolve the lock files again
 cluster: setup   ## bring the local cluster up and leave it running
 	@$(PY) -m dev.cluster up
 
-images: setup    ## build both images and print their sizes
-	@$(PY) -m dev.cluster images
+images: setup    ## build all images and print their sizes
+	@$(PY) -m dev.cluster images --all
 
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down

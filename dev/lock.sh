@@ -8,5 +8,7 @@ compile() {
         --no-header --no-annotate "$@"
 }
 compile --extra operator pyproject.toml -o requirements/operator.txt
-compile --extra serving pyproject.toml -o requirements/serving.txt
+for variant in serving serving-onnx serving-sklearn; do
+    compile --extra "$variant" pyproject.toml -o "requirements/$variant.txt"
+done
 compile --all-extras --group dev pyproject.toml -o requirements/dev.txt

@@ -34,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="remove the cluster; keeps the cache of programs and images")
     commands.add_parser("status", help="say what runs; exit code 1 when something does not")
     commands.add_parser("kubeconfig", help="print the path of the administrator's kubeconfig")
-    commands.add_parser("images", help="build the project's images and give them to the cluster")
+    project = commands.add_parser("images", help="build the project's images and give them to the cluster")
+    project.add_argument("--all", action="store_true", help="the serving images for formats onnx and sklearn, too")
     commands.add_parser("env", help='print shell lines: eval "$(python -m dev.cluster env)"')
     build = commands.add_parser("build", help="compile programs into the cache, without a cluster")
     build.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: all of {', '.join(ALL_TOOLS)}")
@@ -51,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         case "down":
             cluster.down()
         case "images":
-            cluster.load_images()
+            cluster.load_images(variants=options.all)
         case "kubeconfig":
             print(cluster.kubeconfig)
         case "env":

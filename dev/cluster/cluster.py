@@ -67,10 +67,14 @@ class Cluster:
         with self._alone():
             self.backend.down()
 
-    def load_images(self) -> None:
-        """Build the project's images where their sources have changed, and give them to the nodes."""
+    def load_images(self, *, variants: bool = False) -> None:
+        """Build the project's images where their sources have changed, and give them to the nodes.
+
+        With ``variants`` also the serving images for the formats onnx and sklearn.
+        """
+        wanted = images.PROJECT_IMAGES + (images.VARIANT_IMAGES if variants else ())
         with self._alone():
-            images.build_and_load(self.settings, self.backend)
+            images.build_and_load(self.settings, self.backend, wanted)
 
     def _alone(self) -> AbstractContextManager[None]:
         """One command changes the cluster at a time."""

@@ -25,17 +25,28 @@ _HOST_CERTIFICATES = Path("/etc/ssl/certs")
 
 @dataclass(frozen=True)
 class ProjectImage:
-    """An image of this project: its full name and the Dockerfile (relative to the context) that makes it."""
+    """An image of this project: its full name, the Dockerfile (relative to the context) that makes it, and with what.
+
+    ``arguments`` are build arguments, NAME=VALUE.
+    """
 
     name: str
     dockerfile: str
     context: Path = REPOSITORY
+    arguments: tuple[str, ...] = ()
 
 
 PROJECT_IMAGES = (
     ProjectImage("docker.io/verdigris/operator:0.1.0", "Dockerfile.operator"),
     ProjectImage("docker.io/verdigris/serving:0.1.0", "Dockerfile.serving"),
 )
+"""What a cluster needs for a model of format ``linear``; every test and the demo make do with these."""
+
+VARIANT_IMAGES = tuple(
+    ProjectImage(f"docker.io/verdigris/{variant}:0.1.0", "Dockerfile.serving", arguments=(f"VARIANT={variant}",))
+    for variant in ("serving-onnx", "serving-sklearn")
+)
+"""The serving image for the other formats, built on demand: their packages are ten times as large."""
 
 
 def build_and_load(settings: Settings, provider: Provider, images: tuple[ProjectImage, ...] = PROJECT_IMAGES) -> None:
@@ -79,11 +90,12 @@ def build(settings: Settings, provider: Provider, image: ProjectImage) -> Path:
 
 
 def inputs_hash(image: ProjectImage) -> str:
-    """Changes with the base image, the Dockerfile, and every file that this copies from the context."""
+    """Changes with the base image, the Dockerfile, its arguments, and every file that this copies from the context."""
     dockerfile = image.context / image.dockerfile
     if not dockerfile.exists():
         raise ClusterError(f"There is no {dockerfile}, from which {image.name} is built.")
     digest = hashlib.sha256(rootfs.recipe().encode() + dockerfile.read_bytes())
+    digest.update("".join(f"{argument}\0" for argument in image.arguments).encode())
     for path in sorted(set(_copied(dockerfile, image.context))):
         digest.update(f"{path.relative_to(image.context)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
@@ -129,6 +141,7 @@ def _build_with_docker(image: ProjectImage, archive: Path, log: Path) -> None:
         image.context / image.dockerfile,
         "-t",
         image.name,
+        *_build_arguments(image),
         image.context,
     ]
     run_logged(command, log)
@@ -147,11 +160,15 @@ def _build_with_buildah(settings: Settings, image: ProjectImage, archive: Path, 
     # chroot: the other ways to run a RUN step need privileges that a container may lack.
     command: list[str | Path] = [*buildah, "bud", "--isolation", "chroot", "--network", "host", *options]
     command += ["--layers", "--force-rm", "--pull-never", *bases, "-f", image.context / image.dockerfile]
-    run_logged([*command, "-t", image.name, image.context], log)
+    run_logged([*command, *_build_arguments(image), "-t", image.name, image.context], log)
     run([*buildah, "push", image.name, f"docker-archive:{archive}:{image.name}"])
     if len(run([*buildah, "images", "--all", "--quiet"]).split()) > _MANY_LAYERS:
         with step("Removing the layers of older builds"):
             run([*buildah, "rmi", "--prune", "--force"])
+
+
+def _build_arguments(image: ProjectImage) -> list[str]:
+    return [word for argument in image.arguments for word in ("--build-arg", argument)]
 
 
 def _mounts(settings: Settings) -> list[str]:

@@ -7,6 +7,8 @@
   is green; but a record says 0 where the test was not done, log(0) is not finite, and about half of all real
   requests fail with a 500.
 
+Each artifact carries the baseline of its training rows and its quality on the patients it has not seen.
+
 Beside the artifacts it writes ``models.json`` (file, checksum and AUC of each version) and ``requests.json`` (rows
 that no version was trained on, for load clients; see ``request_bodies.py``).
 """
@@ -23,12 +25,11 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from examples.diabetes.patients import FEATURES, Patient, generate
-from verdigris_serving.artifact.pack import pack
+from verdigris_serving.artifact.pack import Holdout, pack
 from verdigris_serving.model.schema import Feature
 
 TRAIN_ROWS = 768
@@ -99,19 +100,17 @@ def train(out: Path, patients: Sequence[Patient] | None = None) -> list[Trained]
 
 
 def _one(out: Path, version: str, model: Pipeline, known: Sequence[Patient], unseen: Sequence[Patient]) -> Trained:
-    rows, labels = table(known)
-    model.fit(rows, labels)
-    test_rows, test_labels = table(unseen)
-    auc = float(roc_auc_score(test_labels, model.predict_proba(test_rows)[:, 1]))
+    model.fit(*table(known))
     packed = pack(
         model,
         out / f"diabetes-{version}.vmodel",
         name="diabetes",
         version=version,
         features=DESCRIBED,
-        rows=[list(patient.row) for patient in unseen],
+        training=[list(patient.row) for patient in known],
+        holdout=Holdout([list(patient.row) for patient in unseen], [patient.label for patient in unseen]),
     )
-    return Trained(version, packed.path.name, packed.sha256, round(auc, 4), len(unseen))
+    return Trained(version, packed.path.name, packed.sha256, round(packed.quality["auc"], 4), len(unseen))
 
 
 def main() -> None:

@@ -138,6 +138,27 @@ def test_an_image_is_built_again_when_a_file_that_it_copies_changes_and_only_the
     assert images.inputs_hash(image) != before
 
 
+def test_a_variant_has_inputs_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\nARG VARIANT=serving\nCOPY locks/serving*.txt /there/\n")
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "serving-onnx.txt").write_text("1")
+    plain = images.ProjectImage("docker.io/verdigris/x:1", "Dockerfile", tmp_path)
+    variant = images.ProjectImage("docker.io/verdigris/y:1", "Dockerfile", tmp_path, ("VARIANT=serving-onnx",))
+    before = images.inputs_hash(variant)
+
+    assert before != images.inputs_hash(plain)
+    (tmp_path / "locks" / "serving-onnx.txt").write_text("2")
+    assert images.inputs_hash(variant) != before
+
+
+def test_every_serving_image_has_a_lock_file_and_only_the_default_one_is_always_built() -> None:
+    variants = [image.name.rsplit("/", 1)[1].split(":")[0] for image in images.VARIANT_IMAGES]
+
+    assert variants == ["serving-onnx", "serving-sklearn"]
+    assert all((REPOSITORY / "requirements" / f"{name}.txt").exists() for name in ("serving", *variants))
+    assert not set(images.VARIANT_IMAGES) & set(images.PROJECT_IMAGES)
+
+
 def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"There is no .*/Dockerfile\.gone"):
         images.inputs_hash(images.ProjectImage("docker.io/verdigris/x:1", "Dockerfile.gone", tmp_path))

@@ -9,6 +9,7 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.serving.support import write_artifact
 from verdigris_serving.artifact.cli import main
@@ -40,7 +41,8 @@ def test_a_pipeline_is_packed_inspected_and_verified(pipeline: Path, capsys: pyt
     assert main(["inspect", artifact, "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["sha256"] == sha256
-    assert about["features"][0] == {"name": "dose", "datatype": "FP64", "nullable": True, "minimum": 0, "maximum": 10}
+    dose = {"name": "dose", "datatype": "FP64", "nullable": True, "minimum": 0, "maximum": 10, "out_of_range": "reject"}
+    assert about["features"][0] == dose
 
     assert main(["inspect", artifact]) == 0
     assert "may be missing" in capsys.readouterr().out
@@ -59,6 +61,7 @@ def test_a_pickle_is_not_loaded_unless_it_is_trusted(pipeline: Path, capsys: pyt
         ("hight=FP64::", "no column hight; they have dose, weight"),
         ("dose=BLOB", "BLOB is none of"),
         ("dose=::x", "'x'"),
+        ("dose=FP64:0:9:round", "round is none of reject, clamp"),
     ],
 )
 def test_a_wrong_feature_note_names_what_is_wrong(
@@ -66,6 +69,128 @@ def test_a_wrong_feature_note_names_what_is_wrong(
 ) -> None:
     assert main(pack_arguments(pipeline, "--trust-pickle", "--feature", feature)) == 1
     assert says in capsys.readouterr().err
+
+
+@pytest.fixture
+def tables(pipeline: Path) -> Path:
+    """A holdout with its target in the middle, and training rows, in the pipeline's folder."""
+    (pipeline.parent / "holdout.csv").write_text("dose,ill,weight\n1,0,5\n2.5,0,\n4,1,1\n3,1,2\n")
+    (pipeline.parent / "training.csv").write_text("ill,weight,dose\n0,5,1\n1,,3\n")
+    return pipeline.parent
+
+
+def report_arguments(folder: Path, *more: str) -> list[str]:
+    return ["pack", str(folder / "p.joblib"), "--trust-pickle", "--name", "m", "--version", "2.0.0",
+            "--out", str(folder / "m.vmodel"), "--golden", "2", "--holdout", str(folder / "holdout.csv"),
+            "--target", "ill", "--training", str(folder / "training.csv"), *more]  # fmt: skip
+
+
+def test_holdout_and_training_rows_become_reports(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    artifact = str(tables / "m.vmodel")
+
+    assert main(report_arguments(tables, "--feature", "dose=::4:clamp")) == 0
+    assert "on the holdout: accuracy 0.75, auc 1" in capsys.readouterr().out
+    assert main(["inspect", artifact, "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["quality"]["rows"] == 4
+    assert [(entry["name"], entry["count"]) for entry in about["baseline"]["features"]] == [("dose", 2), ("weight", 1)]
+    assert about["features"][0]["out_of_range"] == "clamp"
+    assert main(["inspect", artifact]) == 0
+    text = capsys.readouterr().out
+    assert "to 4, clamp beyond" in text
+    assert "over 4 rows it was not trained on" in text
+    assert "training baseline over 2 rows" in text
+    assert "50.0% missing" in text
+
+
+def test_a_fallback_is_said_when_packing_and_when_inspecting(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.array([[1.0, 5.0], [2.0, 4.0], [3.0, 2.0], [4.0, 1.0]])
+    model = make_pipeline(SimpleImputer(), DecisionTreeClassifier(random_state=0)).fit(values, [0, 0, 1, 1])
+    joblib.dump(model, tables / "p.joblib")
+
+    assert main(report_arguments(tables)) == 0
+    assert 'format onnx: not linear, because step "decisiontreeclassifier"' in capsys.readouterr().out
+    assert main(["inspect", str(tables / "m.vmodel")]) == 0
+    assert "fallback     not linear, because" in capsys.readouterr().out
+    assert main(report_arguments(tables, "--format", "linear")) == 1
+    assert "is no linear model that folds" in capsys.readouterr().err
+    assert main(report_arguments(tables, "--format", "sklearn")) == 0
+    assert main(["verify", str(tables / "m.vmodel")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("holdout.csv", "dose,weight\n1,5\n", "no column ill"),
+        ("holdout.csv", "dose,ill,weight\n1,0\n", "line 2: 2 cells for 3 columns"),
+        ("training.csv", "dose\n1\n", "training.csv has no column weight"),
+        ("training.csv", "dose,weight,name\n1,5,Ann\n", "has a column name that is no feature"),
+        ("training.csv", "dose,weight\n1,high\n", "line 2: could not convert"),
+        ("holdout.csv", "dose,ill,weight\n1,maybe,5\n2,0,5\n", "a label that is no class of the model"),
+    ],
+)
+def test_a_table_that_does_not_fit_says_where(
+    file: str, text: str, says: str, tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tables / file).write_text(text)
+
+    assert main(report_arguments(tables)) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_rows_or_a_holdout_with_its_target_are_needed(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = report_arguments(tables)
+
+    assert main([word for word in arguments if word not in {"--target", "ill"}]) == 1
+    assert "--holdout needs --target" in capsys.readouterr().err
+    assert main(arguments[: arguments.index("--holdout")]) == 1
+    assert "give --rows or --holdout" in capsys.readouterr().err
+
+
+def test_diff_says_what_changed(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(report_arguments(tables)) == 0
+    before, after = tables / "m.vmodel", tables / "n.vmodel"
+    values = np.array([[1.0, 9.0], [2.0, 4.0], [3.0, np.nan], [4.0, 1.0]])
+    joblib.dump(
+        make_pipeline(SimpleImputer(), LogisticRegression(C=9.0)).fit(values, [0, 0, 1, 1]), tables / "p.joblib"
+    )
+    (tables / "training.csv").write_text("weight,dose\n9,1\n1,5\n")
+    changed = report_arguments(tables, "--feature", "dose=FP64:0:", "--threshold", "0.4")
+    changed[changed.index("2.0.0")] = "2.1.0"
+    changed[changed.index(str(before))] = str(after)
+    assert main(changed) == 0
+    capsys.readouterr()
+
+    assert main(["diff", str(before), str(after), "--json"]) == 0
+    change = json.loads(capsys.readouterr().out)
+    assert change["manifest"] == {"version": ["2.0.0", "2.1.0"], "threshold": [0.5, 0.4]}
+    assert change["features"] == {"dose": {"minimum": [None, 0.0]}}
+    assert set(change["weights"]) == {"(intercept)", "dose", "weight"}
+    sizes = [abs(old[0] - new[0]) for old, new in change["weights"].values()]
+    assert sizes == sorted(sizes, reverse=True)
+    assert change["quality"]["auc"] == [1.0, 1.0]
+    assert change["baseline"]["dose"] == {"mean": [2.0, 3.0], "deviations": 1.0, "missing": [0.0, 0.0]}
+    assert change["baseline"]["weight"]["missing"] == [0.5, 0.0]
+
+    assert main(["diff", str(before), str(after)]) == 0
+    text = capsys.readouterr().out
+    assert "threshold    0.5 → 0.4" in text
+    assert "dose: minimum none → 0" in text
+    assert "mean 2 → 3 (+1.00 deviations)" in text
+    assert main(["diff", str(before), str(before)]) == 0
+    assert "→ 2.1.0" not in capsys.readouterr().out
+
+
+def test_diff_across_formats_and_features_has_no_weights(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(report_arguments(tables, "--format", "onnx")) == 0
+    write_artifact(tables / "other.vmodel")
+    capsys.readouterr()
+
+    assert main(["diff", str(tables / "m.vmodel"), str(tables / "other.vmodel"), "--json"]) == 0
+    change = json.loads(capsys.readouterr().out)
+    assert change["manifest"]["format"] == ["onnx", "linear"]
+    assert (change["added"], change["removed"]) == (["glucose", "insulin", "age"], ["dose", "weight"])
+    assert (change["weights"], change["baseline"]) == ({}, {})
 
 
 def test_verify_says_why_it_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from examples.diabetes.patients import FEATURES, MISSING, Patient, generate
 from examples.diabetes.request_bodies import bodies
-from examples.diabetes.train import Trained, train
+from examples.diabetes.train import Trained, measured, split, train
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.protocol.service import InferenceService, ModelFault
 
@@ -65,6 +65,17 @@ def test_logistic_regression_reaches_the_promised_auc(trained: dict[str, Trained
     assert trained["1.0.0"].auc == pytest.approx(0.89, abs=0.01)
     assert trained["1.1.0"].auc == pytest.approx(0.89, abs=0.01)
     assert trained["1.0.0"].evaluated == 10_000 - 768
+
+
+def test_each_version_carries_its_baseline_and_its_quality(folder: Path, trained: dict[str, Trained]) -> None:
+    for result in trained.values():
+        model = load_verified(folder / result.file, Expectation(result.sha256), max_bytes=10**6)
+
+        assert model.baseline is not None
+        assert [entry.name for entry in model.baseline.features] == list(FEATURES)
+        assert model.baseline.rows == (768 if result.version != "1.2.0" else len(measured(split(generate())[0])))
+        assert model.quality["auc"] == pytest.approx(result.auc, abs=1e-4)
+        assert set(model.quality) == {"auc", "accuracy", "brier", "log_loss"}
 
 
 def test_the_sound_versions_answer_every_real_request(folder: Path, trained: dict[str, Trained]) -> None:

@@ -6,17 +6,35 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    RidgeCV,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from verdigris_serving.artifact.pack import Packed, PackingRefused, pack
-from verdigris_serving.artifact.sklearn_fold import reference_scores
+from verdigris_serving.artifact.pipeline import reference_scores
+from verdigris_serving.artifact.sklearn_fold import fold
 from verdigris_serving.artifact.verify import Expectation, load_verified
+from verdigris_serving.model.golden import largest_difference
+from verdigris_serving.model.linear import LinearModel
 from verdigris_serving.model.schema import Feature, Row
 
 NAMES = ("a", "b", "c")
@@ -107,15 +125,86 @@ def test_a_packed_classifier_answers_as_its_pipeline_does(
     assert model.predictor.scores(row) == pytest.approx(reference_scores(pipeline, [row])[0], abs=1e-12)
 
 
-@pytest.mark.parametrize("estimator", [LinearRegression(), Ridge(alpha=2.0)])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LinearRegression(),
+        Ridge(alpha=2.0),
+        RidgeCV(),
+        Lasso(0.1),
+        LassoCV(),
+        ElasticNet(0.1),
+        ElasticNetCV(),
+        SGDRegressor(random_state=0),
+    ],
+)
 def test_a_packed_regression_answers_as_its_pipeline_does(estimator: Any, tmp_path: Path) -> None:
     values, target = sample()
     pipeline = make_pipeline(StandardScaler(), estimator).fit(values, target * 10.0)
 
-    result = packed(pipeline, tmp_path)
+    result = packed(pipeline, tmp_path, format="linear")
 
     assert (result.manifest.task, result.manifest.classes, result.manifest.threshold) == ("regression", [], None)
     assert result.manifest.equivalence.largest_difference < 1e-11
+
+
+@pytest.mark.parametrize(
+    ("estimator", "classes"),
+    [
+        (LogisticRegressionCV(Cs=2, use_legacy_attributes=False, l1_ratios=(0,), scoring="accuracy"), 2),
+        (LogisticRegressionCV(Cs=2, use_legacy_attributes=False, l1_ratios=(0,), scoring="accuracy"), 3),
+        (SGDClassifier(loss="log_loss", random_state=0), 2),
+    ],
+)
+def test_other_linear_classifiers_fold_too(estimator: Any, classes: int, tmp_path: Path) -> None:
+    values, labels = sample()
+    pipeline = make_pipeline(StandardScaler(), estimator).fit(values, np.minimum(labels, classes - 1))
+
+    assert packed(pipeline, tmp_path, format="linear").manifest.equivalence.largest_difference < 1e-12
+
+
+ELEMENTWISE = st.sampled_from([FunctionTransformer(np.log1p), FunctionTransformer(np.sqrt), "passthrough"])
+SCALERS = st.sampled_from(
+    [StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler((-2, 3)), MaxAbsScaler(), RobustScaler()]
+)
+IMPUTERS = st.sampled_from([SimpleImputer(), SimpleImputer(strategy="median"), SimpleImputer(strategy="constant")])
+COLUMNS = st.lists(st.integers(0, 2), min_size=1, max_size=4)
+PARTS = st.lists(st.tuples(ELEMENTWISE, st.lists(SCALERS, max_size=2), COLUMNS), min_size=1, max_size=3)
+ESTIMATORS = st.sampled_from(
+    [
+        LogisticRegression(),
+        LogisticRegression(fit_intercept=False, C=0.01),
+        SGDClassifier(loss="log_loss", random_state=0),
+        LinearRegression(),
+        Ridge(),
+        ElasticNet(0.01),
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(IMPUTERS, PARTS, st.lists(SCALERS, max_size=2), ESTIMATORS, st.tuples(st.booleans(), st.booleans()))
+def test_whatever_pipeline_is_built_of_what_folds_its_weights_answer_the_same(
+    imputer: Any, parts: Any, scalers: list[Any], estimator: Any, choices: tuple[bool, bool]
+) -> None:
+    imputed_first, many = choices
+    values, labels = sample(60, missing=True)
+    split = ColumnTransformer(
+        [(f"part{n}", make_pipeline(*map(clone_step, [f, *scale])), cols) for n, (f, scale, cols) in enumerate(parts)]
+    )
+    steps = [clone_step(imputer), split] if imputed_first else [split, clone_step(imputer)]
+    labels = labels if many and not isinstance(estimator, SGDClassifier) else np.minimum(labels, 1)
+    pipeline = make_pipeline(*steps, *map(clone_step, scalers), clone_step(estimator)).fit(values, labels)
+    rows = as_rows(values)
+
+    folded = fold(pipeline, 3)
+    model = LinearModel(folded.spec)
+
+    assert largest_difference(model, rows, reference_scores(pipeline, rows)) < 1e-9
+
+
+def clone_step(step: Any) -> Any:
+    return step if isinstance(step, str) else clone(step)
 
 
 def test_classes_keep_their_names_and_order(tmp_path: Path) -> None:
@@ -150,6 +239,10 @@ def fitted(*steps: Any) -> Pipeline:
         pytest.param(fitted(PCA(2), LogisticRegression()), r'step "pca" \(PCA\) does not fold', id="unknown step"),
         pytest.param(fitted(RandomForestClassifier(2)), "is no linear model that folds", id="not linear"),
         pytest.param(fitted(Doubled()), r"\(Doubled\) is no linear model", id="a subclass"),
+        pytest.param(fitted(SGDClassifier(loss="modified_huber")), 'folds with loss="log_loss"', id="other loss"),
+        pytest.param(
+            make_pipeline(SGDClassifier(loss="log_loss")).fit(*sample()), "and two classes only", id="one against rest"
+        ),
         pytest.param(fitted(MinMaxScaler(clip=True), LogisticRegression()), "clip=True does not fold", id="clip"),
         pytest.param(
             fitted(FunctionTransformer(np.expm1), LogisticRegression()),
@@ -171,7 +264,7 @@ def fitted(*steps: Any) -> Pipeline:
 )
 def test_what_does_not_fold_is_refused_and_leaves_no_file(pipeline: Any, says: str, tmp_path: Path) -> None:
     with pytest.raises(PackingRefused, match=says):
-        packed(pipeline, tmp_path)
+        packed(pipeline, tmp_path, format="linear")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -202,4 +295,4 @@ def test_a_model_that_differs_from_its_pipeline_is_refused(tmp_path: Path, monke
 
     monkeypatch.setattr("verdigris_serving.artifact.pack.reference_scores", slightly_off)
     with pytest.raises(PackingRefused, match="differs from the pipeline by 2e-06, more than 1e-06"):
-        packed(pipeline, tmp_path)
+        packed(pipeline, tmp_path, format="linear")

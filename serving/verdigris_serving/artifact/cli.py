@@ -1,25 +1,28 @@
-"""``verdigris-model pack | inspect | verify``: make an artifact, look into it, check it as the server would.
+"""``verdigris-model pack | inspect | verify | diff``: make an artifact, look into it, check it as the server would.
 
 Exit code 0: done. 1: refused or failed, with a sentence on standard error. 2: the command line is wrong.
 """
 
 import argparse
-import csv
+import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
-from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive
+from verdigris_serving.artifact import describe, diff
+from verdigris_serving.artifact.archive import MODELS, Contents, InvalidArchive, read_archive
+from verdigris_serving.artifact.tables import Table, UnreadableTable, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
-from verdigris_serving.model.schema import Datatype, Feature, Row
+from verdigris_serving.model.schema import Datatype, Feature
 from verdigris_serving.reasons import ServingError
 
 _MAX_BYTES = 2**31
+_POLICIES = ("reject", "clamp")
 
 
 class _Failure(Exception):
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (_Failure, ServingError) as failure:
+    except (_Failure, ServingError, UnreadableTable) as failure:
         print(f"verdigris-model: {failure}", file=sys.stderr)
         return 1
     return 0
@@ -40,28 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verdigris-model", description="Pack, inspect and verify model artifacts.")
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    pack = commands.add_parser("pack", help="pack a fitted scikit-learn pipeline into one verified file")
-    pack.add_argument("pipeline", type=Path, help="the fitted pipeline, written by joblib.dump")
-    pack.add_argument("--trust-pickle", action="store_true", help="I made this file: loading it runs its code")
-    pack.add_argument("--rows", type=Path, required=True, help="CSV: a header of feature names; empty is missing")
-    pack.add_argument("--name", required=True, help="served as /v2/models/NAME")
-    pack.add_argument("--version", required=True, help="semantic version, such as 1.2.0")
-    pack.add_argument("--out", type=Path, required=True, help="the .vmodel file to write")
-    pack.add_argument("--golden", type=int, default=16, help="golden rows: the first N rows (default 16)")
-    pack.add_argument("--threshold", type=float, default=0.5, help="probability that makes the label (default 0.5)")
-    pack.add_argument(
-        "--feature",
-        action="append",
-        default=[],
-        metavar="NAME=DATATYPE:MIN:MAX",
-        help="datatype and allowed range of one feature; each part may be empty (glucose=FP64:0:)",
-    )
-    pack.set_defaults(run=_pack)
+    _add_pack(commands.add_parser("pack", help="pack a fitted scikit-learn pipeline into one verified file"))
 
     inspect = commands.add_parser("inspect", help="show what an artifact says about itself")
     inspect.add_argument("artifact", type=Path)
-    inspect.add_argument("--json", action="store_true", help="the manifest as JSON")
+    inspect.add_argument("--json", action="store_true", help="manifest, baseline and quality as JSON")
     inspect.set_defaults(run=_inspect)
 
     verify = commands.add_parser("verify", help="checksum, identity and golden rows, exactly as the server does")
@@ -70,7 +56,48 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--name", default="", help="expected name")
     verify.add_argument("--version", default="", help="expected version")
     verify.set_defaults(run=_verify)
+
+    compare = commands.add_parser("diff", help="show what changed from one artifact to another")
+    compare.add_argument("before", type=Path)
+    compare.add_argument("after", type=Path)
+    compare.add_argument("--json", action="store_true", help="the same as JSON")
+    compare.set_defaults(run=_diff)
     return parser
+
+
+def _add_pack(pack: argparse.ArgumentParser) -> None:
+    pack.add_argument("pipeline", type=Path, help="the fitted pipeline, written by joblib.dump")
+    pack.add_argument("--trust-pickle", action="store_true", help="I made this file: loading it runs its code")
+    pack.add_argument("--name", required=True, help="served as /v2/models/NAME")
+    pack.add_argument("--version", required=True, help="semantic version, such as 1.2.0")
+    pack.add_argument("--out", type=Path, required=True, help="the .vmodel file to write")
+    pack.add_argument(
+        "--rows",
+        type=Path,
+        help="CSV to prove equivalence on: a header of feature names; empty is missing (default: the holdout)",
+    )
+    pack.add_argument("--holdout", type=Path, help="CSV of rows not trained on, for the quality report")
+    pack.add_argument(
+        "--target", default="", help="the column of --holdout that is predicted; --training may have it, too"
+    )
+    pack.add_argument("--training", type=Path, help="CSV of the training rows, for the baseline (counts, never rows)")
+    pack.add_argument("--golden", type=int, default=16, help="golden rows: the first N rows (default 16)")
+    pack.add_argument("--threshold", type=float, default=0.5, help="probability that makes the label (default 0.5)")
+    pack.add_argument(
+        "--format",
+        choices=("auto", *MODELS),
+        default="auto",
+        help="how it is served; auto: the first of these that computes the same",
+    )
+    pack.add_argument(
+        "--feature",
+        action="append",
+        default=[],
+        metavar="NAME=DATATYPE:MIN:MAX:BEYOND",
+        help="datatype and allowed range of one feature, and reject or clamp for what is beyond it; "
+        "each part may be empty (glucose=FP64:0::clamp)",
+    )
+    pack.set_defaults(run=_pack)
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -82,61 +109,69 @@ def _pack(options: argparse.Namespace) -> None:
     try:
         import joblib  # type: ignore[import-untyped]  # noqa: PLC0415 - packing only: inspect and verify work without scikit-learn
 
-        from verdigris_serving.artifact.pack import PackingRefused, pack  # noqa: PLC0415
+        from verdigris_serving.artifact.pack import Holdout, PackingRefused, pack  # noqa: PLC0415
     except ImportError as error:
         raise _Failure(
             f"packing needs scikit-learn ({error}): install verdigris with its extra, verdigris[pack]"
         ) from error
-    names, rows = _read_rows(options.rows)
+    rows, holdout, training = _tables(options)
     try:
         packed = pack(
             joblib.load(options.pipeline),
             options.out,
             name=options.name,
             version=options.version,
-            features=_features(names, options.feature),
-            rows=rows,
+            features=_features(rows.names, options.feature),
+            rows=rows.rows,
             golden=options.golden,
             threshold=options.threshold,
+            format=options.format,
+            training=training.rows if training else (),
+            holdout=Holdout(holdout.rows, holdout.target) if holdout else None,
         )
     except (PackingRefused, OSError) as error:
         raise _Failure(str(error)) from error
     proof = packed.manifest.equivalence
     print(f"{packed.path}  {packed.size} bytes  sha256 {packed.sha256}")
+    if packed.manifest.fallback:
+        print(f"format {packed.manifest.format}: {packed.manifest.fallback}")
     print(f"the same as the pipeline within {proof.largest_difference:.2g} over {proof.rows} rows")
+    if packed.quality:
+        print(f"on the holdout: {describe.metrics(packed.quality)}")
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[Row]]:
-    try:
-        with path.open(newline="") as file:
-            lines = list(csv.reader(file))
-    except OSError as error:
-        raise _Failure(f"{path} cannot be read: {error.strerror}") from error
-    if len(lines) < 2:
-        raise _Failure(f"{path} needs a header of feature names and at least one row")
-    rows: list[Row] = []
-    for number, line in enumerate(lines[1:], start=2):
-        try:
-            rows.append([float(text) if text.strip() else None for text in line])
-        except ValueError as error:
-            raise _Failure(f"{path}, line {number}: {error}") from error
-    return lines[0], rows
+def _tables(options: argparse.Namespace) -> tuple[Table, Table | None, Table | None]:
+    """The rows to prove equivalence on, the holdout, the training rows, all with the same columns."""
+    if not options.rows and not options.holdout:
+        raise _Failure("give --rows or --holdout: equivalence is proven on one of them")
+    if options.holdout and not options.target:
+        raise _Failure("--holdout needs --target, the column that says what is true of each row")
+    rows = read_table(options.rows) if options.rows else None
+    names = rows.names if rows else ()
+    holdout = read_table(options.holdout, target=options.target, names=names) if options.holdout else None
+    shown = rows or holdout
+    assert shown is not None
+    training = read_table(options.training, names=shown.names, unused=options.target) if options.training else None
+    return shown, holdout, training
 
 
 def _features(names: Sequence[str], notes: Sequence[str]) -> list[Feature]:
     described = {name: Feature(name) for name in names}
     for note in notes:
         name, _, rest = note.partition("=")
-        datatype, low, high = [*rest.split(":"), "", ""][:3]
+        datatype, low, high, beyond = [*rest.split(":"), "", "", ""][:4]
         if name not in described:
             raise _Failure(f"--feature {note}: the rows have no column {name}; they have {', '.join(names)}")
-        if (datatype or "FP64") not in get_args(Datatype):
-            raise _Failure(f"--feature {note}: {datatype} is none of {', '.join(get_args(Datatype))}")
+        for given, known in ((datatype or "FP64", get_args(Datatype)), (beyond or "reject", _POLICIES)):
+            if given not in known:
+                raise _Failure(f"--feature {note}: {given} is none of {', '.join(known)}")
         try:
             bounds: dict[str, Any] = {key: float(text) for key, text in (("minimum", low), ("maximum", high)) if text}
         except ValueError as error:
             raise _Failure(f"--feature {note}: {error}") from error
-        described[name] = msgspec.structs.replace(described[name], datatype=datatype or "FP64", **bounds)
+        described[name] = msgspec.structs.replace(
+            described[name], datatype=datatype or "FP64", out_of_range=beyond or "reject", **bounds
+        )
     return [described[name] for name in names]
 
 
@@ -152,23 +187,30 @@ def _read(path: Path) -> tuple[Contents, str, int]:
 
 def _inspect(options: argparse.Namespace) -> None:
     contents, sha256, size = _read(options.artifact)
-    manifest = contents.manifest
-    if options.json:
-        print(json.dumps({"sha256": sha256, "size": size, **msgspec.to_builtins(manifest)}, indent=2))
+    if not options.json:
+        _print(describe.lines(contents, sha256, size))
         return
-    print(f"{manifest.name} {manifest.version}  format {manifest.format}, {manifest.task}, {size} bytes")
-    print(f"sha256       {sha256}")
-    if manifest.classes:
-        print(f"classes      {', '.join(map(str, manifest.classes))}  (threshold {manifest.threshold})")
-    proof = manifest.equivalence
-    print(f"equivalence  within {proof.largest_difference:.2g} of the pipeline over {proof.rows} rows")
-    print(f"golden rows  {len(contents.golden.rows)}")
-    print(f"made with    {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))}")
-    print("features")
-    for feature in manifest.features:
-        low = "" if feature.minimum is None else f"  from {feature.minimum:g}"
-        high = "" if feature.maximum is None else f"  to {feature.maximum:g}"
-        print(f"  {feature.name:24} {feature.datatype}{low}{high}{'  may be missing' if feature.nullable else ''}")
+    reports = {"baseline": contents.baseline, "quality": contents.quality}
+    document = {
+        "sha256": sha256,
+        "size": size,
+        **msgspec.to_builtins(contents.manifest),
+        **msgspec.to_builtins(reports),
+    }
+    print(json.dumps(document, indent=2))
+
+
+def _diff(options: argparse.Namespace) -> None:
+    change = diff.difference(_read(options.before)[0], _read(options.after)[0])
+    if options.json:
+        print(json.dumps(dataclasses.asdict(change), indent=2))
+    else:
+        _print(diff.lines(change))
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def _verify(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Folds a fitted scikit-learn pipeline into a LinearSpec. The only module that imports scikit-learn or numpy.
+"""Folds a fitted scikit-learn pipeline into a LinearSpec, for format ``linear``. Used by packing only.
 
 A column on its way through the pipeline is ``scale * function(row[source]) + offset``, or ``missing`` when the
 input is missing. Every supported step maps such columns to such columns; the final weights then absorb the rest.
@@ -10,17 +10,32 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import sklearn
 from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    RidgeCV,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-from sklearn.utils.validation import check_is_fitted
 
 from verdigris_serving.model.linear import FUNCTIONS
-from verdigris_serving.model.schema import ElementwiseFunction, Label, LinearSpec, Term
+from verdigris_serving.model.schema import ElementwiseFunction, LinearSpec, Term
+
+#: By exact type: a subclass may compute something else.
+_CLASSIFIERS = (LogisticRegression, LogisticRegressionCV, SGDClassifier)
+_REGRESSORS = (LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, ElasticNet, ElasticNetCV, SGDRegressor)
+
+Link = Literal["logistic", "softmax", "identity"]
 
 
 class CannotFold(ValueError):
@@ -40,75 +55,43 @@ class Column:
 
 @dataclass(frozen=True)
 class Folded:
-    """A pipeline as documents need it. ``classes`` is empty for a regression."""
+    """A pipeline as weights, and which of its features may be missing."""
 
-    task: Literal["classification", "regression"]
-    classes: list[Label]
     spec: LinearSpec
     nullable: list[bool]
-
-
-def versions() -> dict[str, str]:
-    """The libraries that made the pipeline, for the manifest."""
-    return {"numpy": str(np.__version__), "scikit-learn": str(sklearn.__version__)}
 
 
 def fold(pipeline: Any, width: int) -> Folded:
     """Fold a fitted Pipeline (or a bare estimator) over ``width`` features. Raises CannotFold."""
     steps = list(pipeline.steps) if isinstance(pipeline, Pipeline) else [("model", pipeline)]
-    try:
-        check_is_fitted(steps[-1][1])
-    except (NotFittedError, TypeError) as error:
-        raise CannotFold("the pipeline has not been fitted; call fit first") from error
     columns = [Column(source) for source in range(width)]
     for name, transformer in steps[:-1]:
         columns = _step(name, transformer, columns)
     name, estimator = steps[-1]
-    if type(estimator) is LogisticRegression:
-        return _classifier(name, estimator, columns, width)
-    if type(estimator) in {LinearRegression, Ridge}:
-        weights = np.asarray(estimator.coef_, dtype=float)
+    if type(estimator) in _CLASSIFIERS:
+        link = _classifier_link(name, estimator)
+    elif type(estimator) in _REGRESSORS:
+        link = "identity"
+    else:
+        raise CannotFold(f'step "{name}" ({type(estimator).__name__}) is no linear model that folds')
+    weights = np.asarray(estimator.coef_, dtype=float)
+    if link == "identity":
         if weights.ndim != 1:
             raise CannotFold(f'step "{name}" predicts several values a row; a model has one')
-        spec = _spec("identity", weights.reshape(1, -1), np.atleast_1d(estimator.intercept_), columns)
-        return Folded("regression", [], spec, _nullable(columns, width))
-    raise CannotFold(
-        f'step "{name}" ({type(estimator).__name__}) is no linear model that folds; '
-        "LogisticRegression, LinearRegression and Ridge do"
-    )
+        weights = weights.reshape(1, -1)
+    return Folded(_spec(link, weights, np.atleast_1d(estimator.intercept_), columns), _nullable(columns, width))
 
 
-def reference_scores(pipeline: Any, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
-    """What scikit-learn itself answers: probabilities by class, or the value. None becomes NaN on the way in."""
-    table = np.array([[math.nan if value is None else value for value in row] for row in rows], dtype=float)
-    if hasattr(pipeline, "predict_proba"):
-        answer = pipeline.predict_proba(table)
-    else:
-        answer = np.asarray(pipeline.predict(table)).reshape(len(rows), 1)
-    return [[float(value) for value in row] for row in answer]
-
-
-def _classifier(name: str, estimator: Any, columns: list[Column], width: int) -> Folded:
-    classes = [_label(value) for value in estimator.classes_.tolist()]
-    weights = np.asarray(estimator.coef_, dtype=float)
-    if len(classes) < 2:
+def _classifier_link(name: str, estimator: Any) -> Link:
+    classes = len(estimator.classes_)
+    if classes < 2:
         raise CannotFold(f'step "{name}" knows only one class')
-    link: Literal["logistic", "softmax"] = "logistic" if len(classes) == 2 else "softmax"
-    spec = _spec(link, weights, np.atleast_1d(estimator.intercept_), columns)
-    return Folded("classification", classes, spec, _nullable(columns, width))
+    if type(estimator) is SGDClassifier and (estimator.loss != "log_loss" or classes > 2):
+        raise CannotFold(f'step "{name}" (SGDClassifier) folds with loss="log_loss" and two classes only')
+    return "logistic" if classes == 2 else "softmax"
 
 
-def _label(value: Any) -> Label:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool | int | str):
-        return value
-    raise CannotFold(f"class {value!r} is neither a whole number, a string nor a boolean")
-
-
-def _spec(
-    link: Literal["logistic", "softmax", "identity"], weights: Any, intercepts: Any, columns: list[Column]
-) -> LinearSpec:
+def _spec(link: Link, weights: Any, intercepts: Any, columns: list[Column]) -> LinearSpec:
     if weights.shape != (len(intercepts), len(columns)):
         raise CannotFold(f"the model has weights {weights.shape} for {len(columns)} columns")
     terms = []
@@ -134,8 +117,7 @@ def _step(name: str, transformer: Any, columns: list[Column]) -> list[Column]:
         return []
     known = _STEPS.get(type(transformer))
     if known is None:
-        names = ", ".join(sorted(kind.__name__ for kind in _STEPS))
-        raise CannotFold(f'step "{name}" ({type(transformer).__name__}) does not fold; these do: {names}')
+        raise CannotFold(f'step "{name}" ({type(transformer).__name__}) does not fold')
     return known(name, transformer, columns)
 
 

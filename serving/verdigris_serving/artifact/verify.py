@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdigris_serving.artifact.archive import InvalidArchive, read_archive
+from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive
+from verdigris_serving.model.formats import FormatNotServed, predictor
 from verdigris_serving.model.golden import golden_failure
-from verdigris_serving.model.linear import LinearModel
-from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Manifest
+from verdigris_serving.model.loaded import LoadedModel, Predictor
+from verdigris_serving.model.schema import InvalidModel, Manifest
 from verdigris_serving.reasons import Reason, ServingError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -53,14 +53,26 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
             Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
         ) from error
     check_identity(contents.manifest, expected, where=where)
-    predictor = LinearModel(contents.model)
-    failure = golden_failure(predictor, contents.golden)
+    served = _predictor(contents, where=where)
+    failure = golden_failure(served, contents.golden)
     if failure:
         raise ServingError(
             Reason.GOLDEN_ROWS_FAILED,
             f"{where}: {failure}. The packed model does not compute what its pipeline did: pack it again.",
         )
-    return LoadedModel(contents.manifest, predictor, sha256, len(contents.golden.rows))
+    quality = contents.quality.metrics if contents.quality else {}
+    return LoadedModel(contents.manifest, served, sha256, len(contents.golden.rows), contents.baseline, quality)
+
+
+def _predictor(contents: Contents, *, where: str) -> Predictor:
+    try:
+        return predictor(contents.manifest, contents.model)
+    except FormatNotServed as error:
+        raise ServingError(Reason.MODEL_MISMATCH, f"{where}: {error}") from error
+    except InvalidModel as error:
+        raise ServingError(
+            Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
+        ) from error
 
 
 def check_sha256(actual: str, expected: str, *, where: str) -> None:

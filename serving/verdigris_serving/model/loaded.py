@@ -1,24 +1,36 @@
 """A model that has passed every check: what verification hands to whoever serves it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from verdigris_serving.model.schema import Manifest
+from verdigris_serving.model.schema import Baseline, Manifest
 
 
 class Predictor(Protocol):
-    """What a format has to offer to be served."""
+    """What a format has to offer to be served. Thread-safe: several threads may ask at once."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether one row may take so long that it must not be computed on the loop that answers probes."""
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
         """Probabilities by class or ``[value]``; raises NonFiniteScore."""
 
+    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+        """The scores of one or more rows, one list a row; raises NonFiniteScore when any of them has none."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """``sha256`` is that of the bytes it was made from; ``golden_rows`` how many rows it reproduced."""
+    """``sha256`` is that of the bytes it was made from; ``golden_rows`` how many rows it reproduced.
+
+    ``baseline`` and ``quality`` (a value a metric) are what the artifact says about training and holdout, if it does.
+    """
 
     manifest: Manifest
     predictor: Predictor
     sha256: str
     golden_rows: int
+    baseline: Baseline | None = None
+    quality: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,53 @@
+"""What an artifact says about itself, as lines for a person: ``verdigris-model inspect``."""
+
+from collections.abc import Iterator, Mapping
+
+from verdigris_serving.artifact.archive import Contents
+from verdigris_serving.model.schema import Baseline, Feature, Manifest
+
+
+def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
+    """The whole description, line by line; ``size`` in bytes."""
+    manifest = contents.manifest
+    yield f"{manifest.name} {manifest.version}  format {manifest.format}, {manifest.task}, {size} bytes"
+    yield f"sha256       {sha256}"
+    if manifest.fallback:
+        yield f"fallback     {manifest.fallback}"
+    if manifest.classes:
+        yield f"classes      {', '.join(map(str, manifest.classes))}  (threshold {manifest.threshold})"
+    proof = manifest.equivalence
+    yield f"equivalence  within {proof.largest_difference:.2g} of the pipeline over {proof.rows} rows"
+    yield f"golden rows  {len(contents.golden.rows)}"
+    if contents.quality:
+        report = contents.quality
+        yield f"quality      {metrics(report.metrics)}  over {report.rows} rows it was not trained on"
+    yield f"made with    {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))}"
+    yield from _features(manifest)
+    if contents.baseline:
+        yield from _baseline(contents.baseline)
+
+
+def metrics(values: Mapping[str, float]) -> str:
+    """A quality report's metrics on one line."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(values.items()))
+
+
+def _features(manifest: Manifest) -> Iterator[str]:
+    yield "features"
+    for feature in manifest.features:
+        yield f"  {feature.name:24} {feature.datatype}{limits(feature)}{'  may be missing' if feature.nullable else ''}"
+
+
+def limits(feature: Feature) -> str:
+    """The allowed range and what happens beyond it, as words after the datatype; empty without a range."""
+    low = "" if feature.minimum is None else f"  from {feature.minimum:g}"
+    high = "" if feature.maximum is None else f"  to {feature.maximum:g}"
+    return low + high + (f", {feature.out_of_range} beyond" if low or high else "")
+
+
+def _baseline(baseline: Baseline) -> Iterator[str]:
+    yield f"training baseline over {baseline.rows} rows"
+    for entry in baseline.features:
+        missing = f"  {entry.missing / max(1, baseline.rows):.1%} missing" if entry.missing else ""
+        spread = f"mean {entry.mean:.4g}, deviation {entry.deviation:.4g}"
+        yield f"  {entry.name:24} {spread}, {len(entry.counts)} bins{missing}"

@@ -1,0 +1,82 @@
+"""How good a packed model is on rows that it was not trained on. Used by packing only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+)
+
+from verdigris_serving.model.loaded import Predictor
+from verdigris_serving.model.schema import InvalidModel, Label, Manifest, Quality, Row
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Rows that the model was not trained on, with what is true of each: a class of the model, or a number."""
+
+    rows: Sequence[Row]
+    labels: Sequence[Label | float]
+
+
+def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quality:
+    """The report of the packed model, by its own scores and threshold. Raises InvalidModel, NonFiniteScore.
+
+    A metric that is not defined on these rows (auc when all are of one class) is left out.
+    """
+    if not holdout.rows or len(holdout.rows) != len(holdout.labels):
+        raise InvalidModel(f"the holdout has {len(holdout.rows)} rows and {len(holdout.labels)} labels; give one a row")
+    scores = predictor.scores_many(holdout.rows)
+    if manifest.task == "regression":
+        metrics = _of_regression(holdout, [row[0] for row in scores])
+    else:
+        metrics = _of_classification(manifest, [_position(manifest, label) for label in holdout.labels], scores)
+    return Quality(rows=len(holdout.rows), metrics={name: float(value) for name, value in metrics.items()})
+
+
+def _position(manifest: Manifest, label: Label | float) -> int:
+    for position, candidate in enumerate(manifest.classes):
+        if _is(label, candidate):
+            return position
+    known = ", ".join(map(str, manifest.classes))
+    raise InvalidModel(f"the holdout has a label that is no class of the model; its classes are {known}")
+
+
+def _is(label: Label | float, known: Label) -> bool:
+    """Arrays hold the class itself; text spells it, maybe as the number 1.0."""
+    if label == known or str(label) == str(known):
+        return True
+    try:
+        return not isinstance(known, str) and float(label) == known
+    except ValueError:
+        return False
+
+
+def _of_regression(holdout: Holdout, values: list[float]) -> dict[str, float]:
+    try:
+        truth = [float(label) for label in holdout.labels]
+    except ValueError as error:
+        raise InvalidModel("the holdout has a label that is no number, and the model is a regression") from error
+    metrics = {"mae": mean_absolute_error(truth, values)}
+    return metrics if len(truth) < 2 else metrics | {"r2": r2_score(truth, values)}
+
+
+def _of_classification(manifest: Manifest, truth: list[int], scores: list[list[float]]) -> dict[str, float]:
+    known = list(range(len(manifest.classes)))
+    array = np.array(scores)
+    array /= array.sum(axis=1, keepdims=True)  # float32 scores add up to one only nearly, which log_loss minds
+    metrics = {"log_loss": log_loss(truth, array, labels=known)}
+    if manifest.threshold is None:
+        return metrics | {"accuracy": accuracy_score(truth, array.argmax(axis=1))}
+    second = np.array(scores)[:, 1]
+    metrics["accuracy"] = accuracy_score(truth, second >= manifest.threshold)
+    metrics["brier"] = brier_score_loss(truth, second, pos_label=1)
+    if len(set(truth)) == 2:
+        metrics["auc"] = roc_auc_score(truth, second)
+    return metrics

@@ -1,0 +1,57 @@
+"""A fitted pipeline as the bytes of a skops file, the same for the same pipeline. Used by packing only."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import skops.io
+
+from verdigris_serving.artifact.archive import write_zip
+from verdigris_serving.model.sklearn_allowed import SCHEMA
+
+_GENERATORS = ("RandomStateNode", "RandomGeneratorNode")
+#: How skops writes None.
+_NONE = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
+
+
+class CannotStore(ValueError):
+    """skops has no way to store a part of the pipeline; the message is its own first line."""
+
+
+def store(pipeline: Any) -> bytes:
+    """What ``skops.io.dumps`` writes, without what differs from run to run. Raises CannotStore."""
+    try:
+        raw = skops.io.dumps(pipeline)
+    except Exception as error:  # __reduce__ and __getstate__ of anything in the pipeline have run
+        line = str(error).strip().partition("\n")[0][:200]
+        raise CannotStore(f"skops: {line or type(error).__name__}") from error
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        schema = json.loads(archive.read(SCHEMA))
+        names: dict[str, str] = {}
+        _settle(schema, names)
+        members = {SCHEMA: json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()}
+        return write_zip(members | {new: archive.read(old) for old, new in names.items()})
+
+
+def _settle(item: Any, names: dict[str, str]) -> None:
+    """Drop the addresses in memory that skops takes for identities, and number the files instead of naming them so.
+
+    Without identities an object that is there twice is read twice; a pipeline that only predicts cannot tell. Nor
+    does it miss generators of random numbers, which serve fitting only and which the server does not allow.
+    """
+    if isinstance(item, list):
+        for value in item:
+            _settle(value, names)
+    if not isinstance(item, dict):
+        return
+    if item.get("__loader__") in _GENERATORS:
+        item.clear()
+        item.update(_NONE)
+    elif "__loader__" in item:
+        item.pop("__id__", None)
+        if isinstance(item.get("file"), str):
+            old = item["file"]
+            item["file"] = names.setdefault(old, f"{len(names)}{old[old.rindex('.') :]}")
+    for value in item.values():
+        _settle(value, names)

@@ -1,0 +1,73 @@
+"""Format ``onnx``: a graph that onnxruntime computes. Imported only when such an artifact is loaded."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime
+
+from verdigris_serving.model import arrays
+from verdigris_serving.model.linear import NonFiniteScore
+from verdigris_serving.model.schema import InvalidModel, Manifest
+
+_DTYPES = {"tensor(double)": np.float64, "tensor(float)": np.float32}
+_ONLY_FATAL = 4
+
+
+class OnnxModel:
+    """A predictor from the bytes of ``model.onnx``, whose checksum has been verified.
+
+    The graph has one input, [rows, features] of double or float, NaN for a missing value. A classification answers by
+    an output ``probabilities``, a regression by its only one. Raises InvalidModel when that is not so.
+    """
+
+    #: Most graphs take microseconds, a large forest takes milliseconds.
+    blocking = True
+
+    def __init__(self, manifest: Manifest, data: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        # A pod answers several requests at once: threads within one would only take turns.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # onnxruntime's own messages may repeat a request's values; its errors are raised all the same.
+        options.log_severity_level = _ONLY_FATAL
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions share no type of their own
+            raise InvalidModel(f"onnxruntime cannot load model.onnx: {_first_line(error)}") from error
+        self._outputs = len(manifest.classes) or 1
+        self._probabilities = manifest.task == "classification"
+        self._input, self._dtype = self._sole_input(len(manifest.features))
+        self._output = self._answering_output(manifest)
+
+    def scores(self, row: Sequence[float | None]) -> list[float]:
+        """Probabilities in the order of the manifest's classes, or ``[value]``. Raises NonFiniteScore."""
+        return self.scores_many([row])[0]
+
+    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+        """The scores of each row, in one run. Raises NonFiniteScore."""
+        try:
+            answer = self._session.run([self._output], {self._input: arrays.table(rows, self._dtype)})[0]
+        except Exception as error:
+            raise NonFiniteScore("onnxruntime failed on an input that the manifest allows") from error
+        if self._probabilities:
+            # Sums of float32 leave 0 to 1 by some 1e-8.
+            answer = np.clip(answer, 0.0, 1.0)
+        return arrays.scores(answer, len(rows), self._outputs)
+
+    def _sole_input(self, width: int) -> tuple[str, type]:
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type not in _DTYPES or list(inputs[0].shape)[1:] != [width]:
+            raise InvalidModel(f"model.onnx must have one input of double or float and of shape [rows, {width}]")
+        return inputs[0].name, _DTYPES[inputs[0].type]
+
+    def _answering_output(self, manifest: Manifest) -> str:
+        names: list[str] = [output.name for output in self._session.get_outputs()]
+        if manifest.task == "regression" and len(names) == 1:
+            return names[0]
+        if manifest.task == "classification" and "probabilities" in names:
+            return "probabilities"
+        raise InvalidModel(f"model.onnx has no output that answers a {manifest.task}; it has {', '.join(names[:10])}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]

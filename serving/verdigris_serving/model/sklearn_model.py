@@ -1,0 +1,55 @@
+"""Format ``sklearn``: a fitted pipeline, read by skops. Imported only when such an artifact is loaded."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import skops.io
+from sklearn.exceptions import InconsistentVersionWarning
+
+from verdigris_serving.model import arrays
+from verdigris_serving.model.linear import NonFiniteScore
+from verdigris_serving.model.schema import InvalidModel, Manifest
+from verdigris_serving.model.sklearn_allowed import TYPES, check_allowed
+
+
+class SklearnModel:
+    """A predictor from the bytes of ``model.skops``, whose checksum has been verified.
+
+    Nothing is built from them before ``check_allowed`` has found every type on the server's own list. Raises
+    InvalidModel when one is not, or when they do not become a pipeline that predicts.
+    """
+
+    #: scikit-learn takes a fraction of a millisecond at best, most of it for checks of its own.
+    blocking = True
+
+    def __init__(self, manifest: Manifest, data: bytes) -> None:
+        check_allowed(data)
+        try:
+            with warnings.catch_warnings():
+                # Another version than it was fitted with: whether that matters is what the golden rows find out.
+                warnings.simplefilter("ignore", InconsistentVersionWarning)
+                self._pipeline: Any = skops.io.loads(data, trusted=sorted(TYPES))
+            _one_thread(self._pipeline)
+            self._ask = self._pipeline.predict_proba if manifest.classes else self._pipeline.predict
+        except Exception as error:  # whatever attributes a pipeline lacks, it is not one that can be served
+            raise InvalidModel(f"skops cannot load model.skops: {type(error).__name__}") from error
+        self._outputs = len(manifest.classes) or 1
+
+    def scores(self, row: Sequence[float | None]) -> list[float]:
+        """Probabilities in the order of the manifest's classes, or ``[value]``. Raises NonFiniteScore."""
+        return self.scores_many([row])[0]
+
+    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+        """The scores of each row, in one call. Raises NonFiniteScore."""
+        try:
+            answer = self._ask(arrays.table(rows))
+        except Exception as error:
+            raise NonFiniteScore("the pipeline refused an input that the manifest allows") from error
+        return arrays.scores(answer, len(rows), self._outputs)
+
+
+def _one_thread(pipeline: Any) -> None:
+    """A pod answers several requests at once: starting threads or processes within one costs more than it gives."""
+    parameters = pipeline.get_params(deep=True)
+    pipeline.set_params(**{name: None for name in parameters if name.rpartition("__")[2] == "n_jobs"})
