@@ -24,6 +24,8 @@ class NonFiniteScore(ArithmeticError):
 class LinearModel:
     """A predictor built from a checked LinearSpec. ``scores`` is its whole surface."""
 
+    blocking = False
+
     def __init__(self, spec: LinearSpec) -> None:
         self._link = {"logistic": _logistic, "softmax": _softmax, "identity": _identity}[spec.link]
         self._sums = [

@@ -8,7 +8,12 @@ from verdigris_serving.model.schema import Manifest
 
 
 class Predictor(Protocol):
-    """What a format has to offer to be served."""
+    """What a format has to offer to be served.
+
+    ``blocking``: one row takes so long (beyond some 0.1 ms) that it must not be computed on the event loop.
+    """
+
+    blocking: bool
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
         """Probabilities by class or ``[value]``; raises NonFiniteScore."""
