@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from types import FrameType
 
@@ -35,9 +34,13 @@ _log = logging.getLogger("verdigris.server")
 
 def serve(settings: ServerSettings) -> None:
     """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start."""
-    started = time.perf_counter()
     model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
-    server = build(model, settings, Limits())
+    run(model, settings, Limits())
+
+
+def run(model: LoadedModel, settings: ServerSettings, limits: Limits) -> None:
+    """Serve a verified model until a signal says stop. Raises ServingError when the port cannot be listened on."""
+    server = build(model, settings, limits)
     allow_many_connections()
     # What is alive now stays: the collector need not look at it again.
     gc.collect()
@@ -53,7 +56,6 @@ def serve(settings: ServerSettings) -> None:
         "version": model.manifest.version,
         "sha256": model.sha256,
         "port": listener.getsockname()[1],
-        "load_ms": round((time.perf_counter() - started) * 1000, 1),
     }
     _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,18 +1,20 @@
 """From a request to its answer: routes, inference here or in a thread, and what is counted. Knows no sockets."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission, Rejection
 from verdigris_serving.http.messages import JSON, Request, Response
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import Routes
+from verdigris_serving.http.workers import Workers
 from verdigris_serving.logs import Sparse
 from verdigris_serving.protocol.service import Answer, InferenceService, ModelFault, error_answer
 
@@ -47,7 +49,7 @@ class App:
         self._access = access
         self._routes = Routes(service)
         self._largest_inline = -1 if blocking else LARGE_BODY
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="infer")
+        self._workers = Workers(concurrency)
         self._faults = Sparse()
         # As unique as a random number each time, for the price of one.
         self._ids = (f"{prefix}{number:016x}" for prefix in [os.urandom(8).hex()] for number in itertools.count())
@@ -83,10 +85,6 @@ class App:
         if self._access is not None:
             self._access.note(request, response, self._routes.label(request.path))
 
-    def close(self) -> None:
-        """Let go of the threads; what waits for one is given up."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     def _inference(self, request: Request, done: Callable[[Request, Response], None]) -> Response | None:
         if request.path not in self._routes.infer:
             return self._looked_up(request)
@@ -97,7 +95,7 @@ class App:
         if not self._admission.enter():
             return self._turn_away(Rejection.QUEUE)
         loop = asyncio.get_running_loop()
-        self._threads.submit(self._in_thread, request, next(self._ids), loop, done)
+        self._workers.submit(partial(self._in_thread, request, next(self._ids), loop, done))
         return None
 
     def _in_thread(
@@ -109,7 +107,8 @@ class App:
     ) -> None:
         # A client that has left while it waited costs no time.
         response = Response(503, b"") if request.abandoned else self._infer(request.body, fresh_id)
-        loop.call_soon_threadsafe(self._leave, request, response, done)
+        with contextlib.suppress(RuntimeError):  # the grace is over and the loop closed: nobody waits any more
+            loop.call_soon_threadsafe(self._leave, request, response, done)
 
     def _leave(self, request: Request, response: Response, done: Callable[[Request, Response], None]) -> None:
         self._admission.leave()

@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
     """A connection from its first byte to its last."""
 
     def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+        self.shared = shared
         self._parser = RequestParser(shared.limits)
         self._waiting: deque[Request] = deque()
         #: The request that is being computed in a thread.
@@ -58,11 +58,11 @@ class Connection(asyncio.Protocol):
         """Called once, first."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by behaviour, not by class
         self._opened = self._since = time.monotonic()
-        self._shared.connections.add(self)
+        self.shared.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended changes nothing
         """Called once, last: nobody waits for an answer any more."""
-        self._shared.connections.discard(self)
+        self.shared.connections.discard(self)
         self._hold(0)
         self._waiting.clear()
         self._lingering = True
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         """Some bytes; any number of requests may end in them."""
         if self._lingering:
             self._dropped += len(data)
-            if self._dropped > self._shared.limits.dropped:
+            if self._dropped > self.shared.limits.dropped:
                 self._transport.abort()
             return
         parser = self._parser
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
 
     def look(self, now: float) -> None:
         """End what has taken too long, at ``now`` (seconds, monotonic)."""
-        limits, taken = self._shared.limits, now - self._since
+        limits, taken = self.shared.limits, now - self._since
         if self._lingering or self._stalled:
             if taken > (limits.write_deadline if self._stalled else limits.linger):
                 self._transport.abort()
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         self._steer()
 
     def _answer(self, request: Request) -> None:
-        shared = self._shared
+        shared = self.shared
         response: Response | None
         if request.refusal is not None:
             response = shared.app.refuse(request, *request.refusal)
@@ -164,6 +164,7 @@ class Connection(asyncio.Protocol):
 
     def _computed(self, request: Request, response: Response) -> None:
         self._computing = None
+        self._since = time.monotonic()
         if request.abandoned:
             return
         self._send(request, response)
@@ -178,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def _send(self, request: Request, response: Response) -> None:
-        shared = self._shared
+        shared = self.shared
         last = not request.keep_alive
         if not last and not self._waiting:
             last = self._no_more or (self._parser.stage is Stage.BETWEEN and self._may_not_stay())
@@ -191,7 +192,7 @@ class Connection(asyncio.Protocol):
 
     def _may_not_stay(self) -> bool:
         """Asked only where nothing of a further request is here: that one would be lost."""
-        shared = self._shared
+        shared = self.shared
         age = time.monotonic() - self._opened
         return shared.drain.closes(age) or len(shared.connections) > shared.limits.connections
 
@@ -217,7 +218,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, size: int) -> bool:
         more, self._held = size - self._held, size
-        return not more or self._shared.admission.hold(more)
+        return not more or self.shared.admission.hold(more)
 
     def _steer(self) -> None:
         """Read no further while requests wait here or answers are not taken in."""
@@ -228,4 +229,6 @@ class Connection(asyncio.Protocol):
         if pause:
             self._transport.pause_reading()
         else:
+            # The time for which nothing was read is not the client's.
+            self._since = time.monotonic()
             self._transport.resume_reading()

@@ -51,10 +51,10 @@ class Server:
     def __init__(
         self, app: App, drain: Drain, admission: Admission, metrics: Metrics, *, grace: float, limits: Limits
     ) -> None:
-        self._shared = Shared(app, drain, admission, limits)
+        self.shared = Shared(app, drain, admission, limits)
         self._metrics = metrics
         self._half = grace / 2
-        metrics.connections = lambda: len(self._shared.connections)
+        metrics.connections = lambda: len(self.shared.connections)
 
     async def serve(self, listener: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT, then leave gently; returns once every connection is closed."""
@@ -64,7 +64,7 @@ class Server:
             loop.add_signal_handler(number, stop.set)
         self._beat()
         beating = asyncio.create_task(self._keep_beating())
-        server = await loop.create_server(lambda: Connection(self._shared), sock=listener, backlog=BACKLOG)
+        server = await loop.create_server(lambda: Connection(self.shared), sock=listener, backlog=BACKLOG)
         try:
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,7 +72,6 @@ class Server:
             await self._leave(server)
         finally:
             beating.cancel()
-            self._shared.app.close()
 
     async def _keep_beating(self) -> None:
         while True:
@@ -80,7 +79,7 @@ class Server:
             self._beat()
 
     def _beat(self) -> None:
-        shared, now = self._shared, time.monotonic()
+        shared, now = self.shared, time.monotonic()
         shared.admission.beat(now)
         shared.drain.look()
         shared.date = formatdate(usegmt=True).encode()
@@ -89,8 +88,8 @@ class Server:
             connection.look(now)
 
     async def _leave(self, server: asyncio.Server) -> None:
-        connections = self._shared.connections
-        self._shared.drain.stop()
+        connections = self.shared.connections
+        self.shared.drain.stop()
         _log.info("stopping: %d connections are open", len(connections))
         await self._until_left(QUIET)
         server.close()
@@ -109,7 +108,7 @@ class Server:
         clock = asyncio.get_running_loop().time
         end, last_seen = clock() + self._half, clock()
         while clock() < end:
-            if self._shared.connections:
+            if self.shared.connections:
                 last_seen = clock()
             elif clock() - last_seen >= quiet:
                 return
