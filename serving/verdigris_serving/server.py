@@ -4,21 +4,27 @@ Nothing answers before the checksum, the load and the golden rows are through, s
 very bytes that were asked for. Exit code 0: asked to stop. 1: could not start; the termination message says why.
 """
 
+import asyncio
 import gc
 import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from types import FrameType
 
+import uvloop
+
 from verdigris_serving.artifact.verify import load_verified
+from verdigris_serving.http.access import AccessLog
+from verdigris_serving.http.admission import Admission
 from verdigris_serving.http.app import App
 from verdigris_serving.http.drain import Drain
-from verdigris_serving.http.lifecycle import GracefulServer, listen
+from verdigris_serving.http.lifecycle import Server, allow_many_connections, listen
+from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.metrics import Metrics
 from verdigris_serving.logs import set_up_logging
+from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.protocol.service import InferenceService
 from verdigris_serving.reasons import Reason, ServingError, write_termination
 from verdigris_serving.settings import ServerSettings, termination_log
@@ -28,11 +34,14 @@ _log = logging.getLogger("verdigris.server")
 
 def serve(settings: ServerSettings) -> None:
     """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start."""
-    started = time.perf_counter()
     model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
-    drain = Drain(settings.traffic_file)
-    app = App(InferenceService(model), Metrics(model), drain, concurrency=settings.concurrency)
-    server = GracefulServer(app, drain, grace=settings.grace)
+    run(model, settings, Limits())
+
+
+def run(model: LoadedModel, settings: ServerSettings, limits: Limits) -> None:
+    """Serve a verified model until a signal says stop. Raises ServingError when the port cannot be listened on."""
+    server = build(model, settings, limits)
+    allow_many_connections()
     # What is alive now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -47,10 +56,25 @@ def serve(settings: ServerSettings) -> None:
         "version": model.manifest.version,
         "sha256": model.sha256,
         "port": listener.getsockname()[1],
-        "load_ms": round((time.perf_counter() - started) * 1000, 1),
     }
     _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
-    server.run(sockets=[listener])
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(listener))
+
+
+def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Server:
+    """The server of a model, its parts put together; nothing listens yet."""
+    metrics = Metrics(model)
+    admission = Admission(concurrency=settings.concurrency, queue=settings.queue, bodies=limits.bodies)
+    app = App(
+        InferenceService(model, metrics.observations.observe),
+        metrics,
+        admission,
+        concurrency=settings.concurrency,
+        blocking=model.predictor.blocking,
+        access=AccessLog(settings.access_log) if settings.access_log else None,
+    )
+    return Server(app, Drain(settings.traffic_file), admission, metrics, grace=settings.grace, limits=limits)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -12,7 +12,9 @@
 | VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
 | VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |
 | VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |
-| VERDIGRIS_CONCURRENCY | server | 8 | large batches computed at once, off the event loop |
+| VERDIGRIS_CONCURRENCY | server | 8 | inferences in threads at once: large batches, and all of a slow format |
+| VERDIGRIS_QUEUE | server | 64 | inferences that may wait for a thread; further ones get 503 |
+| VERDIGRIS_ACCESS_LOG | server | 0 | share of the requests that are logged, 0 to 1 |
 | VERDIGRIS_GRACE | server | 10 | seconds from SIGTERM to the end, however busy; half of it for idle connections |
 """
 
@@ -72,12 +74,14 @@ class FetchSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """The server's settings; ``grace`` in seconds."""
+    """The server's settings; ``grace`` in seconds, ``access_log`` a share."""
 
     model: ModelSettings
     port: int
     traffic_file: Path
     concurrency: int
+    queue: int
+    access_log: float
     grace: float
 
     @classmethod
@@ -88,6 +92,8 @@ class ServerSettings:
             port=int(_number(env, "VERDIGRIS_PORT", 8080, low=0, high=65_535)),
             traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
             concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
+            queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),
+            access_log=_number(env, "VERDIGRIS_ACCESS_LOG", 0, low=0, high=1),
             grace=_number(env, "VERDIGRIS_GRACE", 10, low=0.1, high=3_600),
         )
 

@@ -134,11 +134,18 @@ def ask(
 
 
 @contextmanager
-def server(folder: Path, *, sha256: str = "", artifact: str = "model.vmodel", **env: str) -> Iterator[ServerProcess]:
+def server(
+    folder: Path,
+    *,
+    sha256: str = "",
+    artifact: str = "model.vmodel",
+    module: str = "verdigris_serving.server",
+    **env: str,
+) -> Iterator[ServerProcess]:
     """A server process on a free port for ``folder/artifact``, ended at the end."""
     traffic = folder / "traffic"
     process = start(
-        "verdigris_serving.server",
+        module,
         folder,
         VERDIGRIS_MODEL_PATH=str(folder / artifact),
         VERDIGRIS_MODEL_SHA256=sha256,

@@ -1,1 +1,3 @@
-"""The thin shell around ``protocol``: ASGI, routes, metrics, drain, shutdown. No decision about a model lives here."""
+"""The thin shell around ``protocol``: the HTTP server, routes, metrics, admission, drain, shutdown. No decision about a
+model lives here.
+"""

@@ -1,134 +1,137 @@
-"""The ASGI application: reads a body, hands it to the protocol, sends the answer. Bare on purpose; no framework."""
+"""From a request to its answer: routes, inference here or in a thread, and what is counted. Knows no sockets."""
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-from verdigris_serving.http.connection import OPENED
-from verdigris_serving.http.drain import Drain
+from verdigris_serving.http.access import AccessLog
+from verdigris_serving.http.admission import Admission, Rejection
+from verdigris_serving.http.messages import JSON, Request, Response
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import Routes
+from verdigris_serving.http.workers import Workers
 from verdigris_serving.logs import Sparse
 from verdigris_serving.protocol.service import Answer, InferenceService, ModelFault, error_answer
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
-
-#: Largest body of a request, in bytes: some 40,000 rows of eight features.
-MAX_BODY = 8 * 1024 * 1024
-#: How much more is read and dropped, so that the caller gets to see the 413 instead of a reset connection.
-MAX_DROPPED = 64 * 1024 * 1024
-#: Seconds for a body to arrive in full.
-BODY_DEADLINE = 30.0
 #: A body larger than this (bytes) is computed in a thread, so that the loop goes on answering probes.
 LARGE_BODY = 32 * 1024
 
-_JSON = (b"content-type", b"application/json")
-_CLOSE = (b"connection", b"close")
+_RETRY = b"retry-after: 1\r\n"
+_TURNED_AWAY = {
+    Rejection.QUEUE: "too many inferences are waiting already; ask again in a second",
+    Rejection.MEMORY: "too many large bodies are being received already; ask again in a second",
+    Rejection.LATE: "the server is overloaded; ask again in a second",
+}
 _log = logging.getLogger("verdigris.http")
 
 
-class _Gone(Exception):
-    """The client left before its request was complete; there is nobody to answer."""
-
-
 class App:
-    """One model over HTTP."""
+    """One model over HTTP. ``blocking``: its predictor is too slow for the event loop, however small the request."""
 
-    def __init__(self, service: InferenceService, metrics: Metrics, drain: Drain, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        service: InferenceService,
+        metrics: Metrics,
+        admission: Admission,
+        *,
+        concurrency: int,
+        blocking: bool,
+        access: AccessLog | None = None,
+    ) -> None:
         self._service = service
         self._metrics = metrics
-        self._drain = drain
+        self._admission = admission
+        self._access = access
         self._routes = Routes(service)
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="infer")
+        self._largest_inline = -1 if blocking else LARGE_BODY
+        self._workers = Workers(concurrency)
         self._faults = Sparse()
+        # As unique as a random number each time, for the price of one.
+        self._ids = (f"{prefix}{number:016x}" for prefix in [os.urandom(8).hex()] for number in itertools.count())
+        metrics.in_flight = lambda: admission.in_flight
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """ASGI's entry. Only HTTP is served; the server in front is told to offer nothing else."""
-        method, path = scope["method"], scope["path"]
-        try:
-            if method == "POST" and path.endswith(("/infer", "/infer/")):
-                await self._inference(scope, receive, send)
-            elif method == "GET" and path == "/metrics":
-                await self._send(scope, send, 200, self._metrics.exposition(), [(b"content-type", CONTENT_TYPE)])
-            else:
-                answer, allow = self._routes.look_up(method, path)
-                headers = [_JSON, (b"allow", allow.encode())] if allow else [_JSON]
-                await self._send(scope, send, answer.status, answer.body, headers)
-        except _Gone:
-            pass
+    def answer(self, request: Request, done: Callable[[Request, Response], None]) -> Response | None:
+        """The answer; or None, and ``done`` will be called with it on the event loop, later."""
+        if request.method == "POST" and request.path.endswith(("/infer", "/infer/")):
+            request.inference = True
+            return self._inference(request, done)
+        if request.path == "/metrics" and request.method in {"GET", "HEAD"}:
+            return Response(200, self._metrics.exposition(), CONTENT_TYPE)
+        return self._looked_up(request)
 
-    async def _inference(self, scope: Message, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        message = await receive()
-        if message["type"] != "http.request":
-            raise _Gone
-        body: bytes = message["body"]
-        started = time.perf_counter()
-        if message.get("more_body"):
-            answer_or_body = await self._rest(body, receive)
-            started = time.perf_counter()
-        else:
-            answer_or_body = body
-        if isinstance(answer_or_body, Answer):
-            answer = answer_or_body
-        elif path not in self._routes.infer:
-            answer = self._routes.look_up("POST", path)[0]
-        elif len(answer_or_body) > LARGE_BODY:
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._threads, self._infer, answer_or_body)
-        else:
-            answer = self._infer(answer_or_body)
-        await self._send(scope, send, answer.status, answer.body, [_JSON])
-        self._metrics.observe(answer.status, time.perf_counter() - started)
+    def refuse(self, request: Request, status: int, message: str) -> Response:
+        """The answer to a request that will not be acted upon; a 503 because there is no memory for its body."""
+        request.inference = request.method == "POST" and request.path in self._routes.infer
+        if status == 503:
+            return self._turn_away(Rejection.MEMORY)
+        answer = error_answer(status, message)
+        return Response(answer.status, answer.body)
 
-    async def _rest(self, first: bytes, receive: Receive) -> bytes | Answer:
-        """The whole body, or the answer that refuses it."""
-        chunks, size, more = [first], len(first), True
-        try:
-            async with asyncio.timeout(BODY_DEADLINE):
-                while more and size <= MAX_DROPPED:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        raise _Gone
-                    size += len(message["body"])
-                    more = message.get("more_body", False)
-                    if size <= MAX_BODY:
-                        chunks.append(message["body"])
-        except TimeoutError:
-            return error_answer(408, f"the body did not arrive within {BODY_DEADLINE:g} s")
-        if size > MAX_BODY:
-            return error_answer(413, f"the body is larger than {MAX_BODY} bytes; send the rows in several requests")
-        return b"".join(chunks)
+    def _turn_away(self, why: Rejection) -> Response:
+        """The answer to a request for which there is no room."""
+        self._metrics.reject(why)
+        answer = error_answer(503, _TURNED_AWAY[why])
+        return Response(503, answer.body, JSON, _RETRY)
 
-    def _infer(self, body: bytes) -> Answer:
+    def answered(self, request: Request, response: Response) -> None:
+        """To be called once the answer is on its way: counts it."""
+        if request.inference:
+            self._metrics.observe(response.status, time.monotonic() - request.arrived)
+        if self._access is not None:
+            self._access.note(request, response, self._routes.label(request.path))
+
+    def _inference(self, request: Request, done: Callable[[Request, Response], None]) -> Response | None:
+        if request.path not in self._routes.infer:
+            return self._looked_up(request)
+        if len(request.body) <= self._largest_inline:
+            if self._admission.late(request.arrived):
+                return self._turn_away(Rejection.LATE)
+            return self._infer(request.body, next(self._ids))
+        if not self._admission.enter():
+            return self._turn_away(Rejection.QUEUE)
+        loop = asyncio.get_running_loop()
+        self._workers.submit(partial(self._in_thread, request, next(self._ids), loop, done))
+        return None
+
+    def _in_thread(
+        self,
+        request: Request,
+        fresh_id: str,
+        loop: asyncio.AbstractEventLoop,
+        done: Callable[[Request, Response], None],
+    ) -> None:
+        # A client that has left while it waited costs no time.
+        response = Response(503, b"") if request.abandoned else self._infer(request.body, fresh_id)
+        with contextlib.suppress(RuntimeError):  # the grace is over and the loop closed: nobody waits any more
+            loop.call_soon_threadsafe(self._leave, request, response, done)
+
+    def _leave(self, request: Request, response: Response, done: Callable[[Request, Response], None]) -> None:
+        self._admission.leave()
+        done(request, response)
+
+    def _looked_up(self, request: Request) -> Response:
+        answer, allow = self._routes.look_up(request.method, request.path)
+        return Response(answer.status, answer.body, JSON, f"allow: {allow}\r\n".encode() if allow else b"")
+
+    def _infer(self, body: bytes, fresh_id: str) -> Response:
         """Answer one inference request; whatever goes wrong inside becomes a 500 without a trace."""
-        fresh_id = os.urandom(16).hex()
         try:
-            return self._service.infer(body, fresh_id)
+            answer: Answer = self._service.infer(body, fresh_id)
         except ModelFault as fault:
             self._report(fault.message, fault.request_id, trace=False)
-            return error_answer(500, f"internal error, id {fault.request_id}: {fault.message}")
+            answer = error_answer(500, f"internal error, id {fault.request_id}: {fault.message}")
         except Exception:
             self._report("an inference failed in a way the server does not know", fresh_id, trace=True)
-            return error_answer(500, f"internal error, id {fresh_id}")
+            answer = error_answer(500, f"internal error, id {fresh_id}")
+        return Response(answer.status, answer.body)
 
     def _report(self, message: str, request_id: str, *, trace: bool) -> None:
         held = self._faults.allow(time.monotonic())
         if held is not None:
             fields = {"request": request_id, "not_logged_before": held}
             _log.error("%s", message, exc_info=trace, extra={"fields": fields})
-
-    async def _send(self, scope: Message, send: Send, status: int, body: bytes, headers: Headers) -> None:
-        headers.append((b"content-length", b"%d" % len(body)))
-        # 408 and 413 leave bytes of the request unread: the connection cannot be used again.
-        if status in {408, 413} or self._drain.closes(time.monotonic() - scope[OPENED]):
-            headers.append(_CLOSE)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})

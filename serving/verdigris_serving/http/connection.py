@@ -1,23 +1,234 @@
-"""uvicorn's HTTP/1.1 protocol, which also tells the application how old a connection is."""
+"""One client's connection: requests answered in their order, at the pace at which the client takes the answers.
+
+Nothing waits for a slow client but its own connection. A connection ends gently: after the last answer only our half
+is closed, and what still arrives is dropped for a moment, because closing a socket with unread bytes resets it, and
+a reset can overtake the answer.
+"""
 
 import asyncio
 import time
+from collections import deque
+from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from verdigris_serving.http.admission import Admission
+from verdigris_serving.http.app import App
+from verdigris_serving.http.drain import Drain
+from verdigris_serving.http.limits import Limits
+from verdigris_serving.http.messages import CONTINUE, Request, Response, render
+from verdigris_serving.http.parser import RequestParser, Stage
 
-#: Key of the scope under which a connection's beginning (seconds of the monotonic clock) is found.
-OPENED = "verdigris.opened"
+#: Pipelined requests of one connection answered in a row before the others get their turn.
+BURST = 16
+_KEEP, _KEEP_1_0, _CLOSE = b"", b"connection: keep-alive\r\n", b"connection: close\r\n"
 
 
-class AgedProtocol(HttpToolsProtocol):
-    """Remembers when the connection was made."""
+class Shared:
+    """What all connections of a server have in common."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Called once a connection."""
-        self._opened = time.monotonic()
-        super().connection_made(transport)
+    def __init__(self, app: App, drain: Drain, admission: Admission, limits: Limits) -> None:
+        self.app = app
+        self.drain = drain
+        self.admission = admission
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        #: The value of the ``Date`` field; renewed with each beat.
+        self.date = b""
 
-    def on_message_begin(self) -> None:
-        """Called once a request."""
-        super().on_message_begin()
-        self.scope[OPENED] = self._opened  # type: ignore[literal-required]
+
+class Connection(asyncio.Protocol):
+    """A connection from its first byte to its last."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self._parser = RequestParser(shared.limits)
+        self._waiting: deque[Request] = deque()
+        #: The request that is being computed in a thread.
+        self._computing: Request | None = None
+        self._stalled = False
+        self._no_more = False
+        self._lingering = False
+        self._paused = False
+        self._dropped = 0
+        #: Bytes accounted for with the admission.
+        self._held = 0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once, first."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by behaviour, not by class
+        self._opened = self._since = time.monotonic()
+        self.shared.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended changes nothing
+        """Called once, last: nobody waits for an answer any more."""
+        self.shared.connections.discard(self)
+        self._hold(0)
+        self._waiting.clear()
+        self._lingering = True
+        if self._computing is not None:
+            self._computing.abandoned = True
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes; any number of requests may end in them."""
+        if self._lingering:
+            self._dropped += len(data)
+            if self._dropped > self.shared.limits.dropped:
+                self._transport.abort()
+            return
+        parser = self._parser
+        stage = parser.stage
+        requests = parser.feed(data)
+        now = time.monotonic()
+        if requests:
+            for request in requests:
+                request.arrived = now
+            self._since = now
+            self._waiting.extend(requests)
+            self._advance()
+        elif parser.stage is not stage:
+            self._since = now
+        if parser.stage is Stage.BODY:
+            self._body_goes_on()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may still be waiting for answers."""
+        self._no_more = True
+        return not self._lingering and (self._computing is not None or bool(self._waiting))
+
+    def pause_writing(self) -> None:
+        """The client does not take in what it is sent: no further request is answered before it has."""
+        self._stalled = True
+        self._since = time.monotonic()
+
+    def resume_writing(self) -> None:
+        """It has."""
+        self._stalled = False
+        self._since = time.monotonic()
+        self._advance()
+
+    # What the server calls.
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of a request is here, nothing is being computed or sent."""
+        return self._computing is None and not self._waiting and self._parser.stage is Stage.BETWEEN
+
+    def look(self, now: float) -> None:
+        """End what has taken too long, at ``now`` (seconds, monotonic)."""
+        limits, taken = self.shared.limits, now - self._since
+        if self._lingering or self._stalled:
+            if taken > (limits.write_deadline if self._stalled else limits.linger):
+                self._transport.abort()
+        elif self._computing is not None or self._waiting:
+            return
+        elif self._parser.stage is Stage.HEAD and taken > limits.head_deadline:
+            self._refuse(408, f"the request's head did not arrive within {limits.head_deadline:g} s")
+        elif self._parser.stage is Stage.BODY and taken > limits.body_deadline:
+            self._refuse(408, f"the body did not arrive within {limits.body_deadline:g} s")
+        elif self._parser.stage is Stage.BETWEEN and taken > limits.idle:
+            self.close()
+
+    def close(self) -> None:
+        """Close once everything written is sent."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is lost."""
+        self._transport.abort()
+
+    # Answering.
+
+    def _advance(self) -> None:
+        """Answer what waits, in order, until something has to be waited for."""
+        for _ in range(BURST):
+            if not self._waiting or self._computing is not None or self._stalled or self._lingering:
+                break
+            self._answer(self._waiting.popleft())
+        else:
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._advance)
+        self._steer()
+
+    def _answer(self, request: Request) -> None:
+        shared = self.shared
+        response: Response | None
+        if request.refusal is not None:
+            response = shared.app.refuse(request, *request.refusal)
+        else:
+            response = shared.app.answer(request, self._computed)
+        if response is None:
+            self._computing = request
+        else:
+            self._send(request, response)
+
+    def _computed(self, request: Request, response: Response) -> None:
+        self._computing = None
+        self._since = time.monotonic()
+        if request.abandoned:
+            return
+        self._send(request, response)
+        self._advance()
+        if self._parser.stage is Stage.BODY:
+            self._body_goes_on()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """End what is arriving with a refusal, after what came before it is answered."""
+        self._waiting.extend(self._parser.take_refusal(status, message))
+        self._waiting[-1].arrived = self._since = time.monotonic()
+        self._advance()
+
+    def _send(self, request: Request, response: Response) -> None:
+        shared = self.shared
+        last = not request.keep_alive
+        if not last and not self._waiting:
+            last = self._no_more or (self._parser.stage is Stage.BETWEEN and self._may_not_stay())
+        connection = _CLOSE if last else _KEEP_1_0 if request.old else _KEEP
+        self._transport.write(render(response, shared.date, connection, head_only=request.method == "HEAD"))
+        shared.app.answered(request, response)
+        self._hold(self._parser.size if self._parser.stage is Stage.BODY else 0)
+        if last:
+            self._leave()
+
+    def _may_not_stay(self) -> bool:
+        """Asked only where nothing of a further request is here: that one would be lost."""
+        shared = self.shared
+        age = time.monotonic() - self._opened
+        return shared.drain.closes(age) or len(shared.connections) > shared.limits.connections
+
+    def _leave(self) -> None:
+        """The last answer has been written."""
+        self._lingering = True
+        self._since = time.monotonic()
+        self._waiting.clear()
+        if self._no_more:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+
+    # Reading.
+
+    def _body_goes_on(self) -> None:
+        """A part of a body has arrived, and more is to come."""
+        computing = 0 if self._computing is None else len(self._computing.body)
+        if not self._hold(computing + self._parser.size):
+            self._refuse(503, "no memory is left for the body")
+        elif self._computing is None and not self._waiting and self._parser.wants_continue():
+            self._transport.write(CONTINUE)
+
+    def _hold(self, size: int) -> bool:
+        more, self._held = size - self._held, size
+        return not more or self.shared.admission.hold(more)
+
+    def _steer(self) -> None:
+        """Read no further while requests wait here or answers are not taken in."""
+        pause = (bool(self._waiting) or self._stalled) and not self._lingering
+        if pause is self._paused or self._transport.is_closing():
+            return
+        self._paused = pause
+        if pause:
+            self._transport.pause_reading()
+        else:
+            # The time for which nothing was read is not the client's.
+            self._since = time.monotonic()
+            self._transport.resume_reading()

@@ -9,13 +9,10 @@ Everything is still answered, always. Idle connections are left alone: closing o
 a request and lose it.
 """
 
-import asyncio
 import logging
 from pathlib import Path
 
 _log = logging.getLogger("verdigris.drain")
-#: Seconds between two looks at the file: one read of a few bytes from memory.
-POLL = 0.05
 #: Seconds for which a connection is kept while the version is on trial.
 TRIAL_AGE = 1.0
 
@@ -23,7 +20,7 @@ _KEPT_FOR = {b"off": 0.0, b"trial": TRIAL_AGE, b"": TRIAL_AGE}
 
 
 class Drain:
-    """For how long connections are kept: ask ``closes``; call ``stop`` at shutdown."""
+    """For how long connections are kept: ask ``closes``; ``look`` often, and call ``stop`` at shutdown."""
 
     def __init__(self, traffic_file: Path) -> None:
         self._file = traffic_file
@@ -51,9 +48,3 @@ class Drain:
         """From now on every answer closes, whatever the file says."""
         self._stopping = True
         self._kept_for = 0.0
-
-    async def watch(self) -> None:
-        """Look at the file for as long as the task lives."""
-        while True:
-            await asyncio.sleep(POLL)
-            self.look()

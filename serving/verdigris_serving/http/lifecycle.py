@@ -1,27 +1,30 @@
-"""The listening socket and the way out: uvicorn, with a shutdown that loses no request.
+"""The listening socket, the server's heartbeat, and a way out that loses no request.
 
-On SIGTERM uvicorn alone would close idle keep-alive connections at once, and a request just on its way over one
-of them would be reset. Here SIGTERM first only makes every answer say ``Connection: close`` while new connections
-are still taken, until no connection is open or half the grace is over; only then does uvicorn's own shutdown run.
+Closing idle connections on SIGTERM would reset a request just on its way over one of them. So SIGTERM first only
+makes every answer say ``Connection: close`` while new connections are still taken, until no connection is open or
+half the grace is over. Then the socket and what is idle are closed, and what is under way has the other half.
 """
 
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
-from collections.abc import Iterator
+import time
+from email.utils import formatdate
 
-import uvicorn
-
+from verdigris_serving.http.admission import Admission
 from verdigris_serving.http.app import App
-from verdigris_serving.http.connection import AgedProtocol
+from verdigris_serving.http.connection import Connection, Shared
 from verdigris_serving.http.drain import Drain
+from verdigris_serving.http.limits import Limits
+from verdigris_serving.http.metrics import Metrics
 
 _log = logging.getLogger("verdigris.lifecycle")
-#: Seconds that an idle connection is kept: longer than any common client's pool does, so that the client closes.
-KEEP_ALIVE = 620
 BACKLOG = 2048
+#: Seconds between two heartbeats: the traffic file is looked at, overdue connections are ended, rows are counted.
+BEAT = 0.05
 #: Seconds without any connection after which nobody else is expected.
 QUIET = 0.2
 
@@ -36,57 +39,77 @@ def listen(port: int) -> socket.socket:
     return socket.create_server(("", port), backlog=BACKLOG)
 
 
-class GracefulServer(uvicorn.Server):
-    """uvicorn with a lingering shutdown; ``grace`` in seconds from SIGTERM to the end."""
+def allow_many_connections() -> None:
+    """As many open files as the container may have: by default it is often 1,024, and a connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
-    def __init__(self, app: App, drain: Drain, *, grace: float) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http=AgedProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=max(1, round(grace / 2)),
-            )
-        )
-        self._drain = drain
-        self._linger = grace / 2
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave with exit code 0 after SIGTERM; uvicorn would raise the signal again at the end."""
+class Server:
+    """Connections in, answers out, until a signal; ``grace`` in seconds from SIGTERM to the end."""
+
+    def __init__(
+        self, app: App, drain: Drain, admission: Admission, metrics: Metrics, *, grace: float, limits: Limits
+    ) -> None:
+        self.shared = Shared(app, drain, admission, limits)
+        self._metrics = metrics
+        self._half = grace / 2
+        metrics.connections = lambda: len(self.shared.connections)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve until SIGTERM or SIGINT, then leave gently; returns once every connection is closed."""
         loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal says stop."""
-        watching = asyncio.create_task(self._drain.watch())
+            loop.add_signal_handler(number, stop.set)
+        self._beat()
+        beating = asyncio.create_task(self._keep_beating())
+        server = await loop.create_server(lambda: Connection(self.shared), sock=listener, backlog=BACKLOG)
         try:
-            await super().serve(sockets)
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            await self._leave(server)
         finally:
-            watching.cancel()
+            beating.cancel()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell clients to leave, wait for them, then close."""
-        self._drain.stop()
-        _log.info("stopping: %d connections are open", len(self.server_state.connections))
-        await self._until_left()
-        await super().shutdown(sockets)
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self._beat()
+
+    def _beat(self) -> None:
+        shared, now = self.shared, time.monotonic()
+        shared.admission.beat(now)
+        shared.drain.look()
+        shared.date = formatdate(usegmt=True).encode()
+        self._metrics.observations.count()
+        for connection in list(shared.connections):
+            connection.look(now)
+
+    async def _leave(self, server: asyncio.Server) -> None:
+        connections = self.shared.connections
+        self.shared.drain.stop()
+        _log.info("stopping: %d connections are open", len(connections))
+        await self._until_left(QUIET)
+        server.close()
+        for connection in list(connections):
+            if connection.idle:
+                connection.close()
+        await self._until_left(0.0)
+        if connections:
+            _log.warning("the grace is over: %d connections are cut off", len(connections))
+        for connection in list(connections):
+            connection.abort()
         _log.info("stopped")
 
-    async def _until_left(self) -> None:
+    async def _until_left(self, quiet: float) -> None:
+        """Until there has been no connection for ``quiet`` seconds, or half the grace is over."""
         clock = asyncio.get_running_loop().time
-        end, quiet_since = clock() + self._linger, clock()
-        while clock() < end and clock() - quiet_since < QUIET and not self.force_exit:
+        end, last_seen = clock() + self._half, clock()
+        while clock() < end:
+            if self.shared.connections:
+                last_seen = clock()
+            elif clock() - last_seen >= quiet:
+                return
             await asyncio.sleep(0.02)
-            if self.server_state.connections:
-                quiet_since = clock()

@@ -22,6 +22,13 @@ class Routes:
             bodies[f"{base}/ready"] = service.ready_body()
         self._get = {path: Answer(200, body) for path, body in bodies.items()}
 
+    def label(self, path: str) -> str:
+        """The path in this server's own words: a caller may have written anything into it."""
+        if path in self.infer:
+            return "infer"
+        plain = path.rstrip("/")
+        return plain if plain in self._get or plain == "/metrics" else "unknown"
+
     def look_up(self, method: str, path: str) -> tuple[Answer, str]:
         """The answer to anything but an inference request, and what to put into ``Allow`` (empty: nothing)."""
         plain = path.rstrip("/") or "/"

@@ -1,5 +1,6 @@
 """The protocol's operations for one loaded model. Thread-safe: nothing here changes after construction."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 from verdigris_serving import __version__
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Manifest
+from verdigris_serving.model.schema import Manifest, Row
 from verdigris_serving.protocol.messages import (
     CallerFault,
     InferRequest,
@@ -46,10 +47,13 @@ def error_answer(status: int, message: str) -> Answer:
 
 
 class InferenceService:
-    """Metadata and inference for one model."""
+    """Metadata and inference for one model; ``observe`` is told the rows and scores of each inference that succeeds."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(
+        self, model: LoadedModel, observe: Callable[[list[Row], list[list[float]]], None] | None = None
+    ) -> None:
         self.manifest = model.manifest
+        self._observe = observe
         self._predictor = model.predictor
         self._reader = InputReader(model.manifest.features)
         self._outputs = output_metadata(model.manifest)
@@ -71,6 +75,8 @@ class InferenceService:
             scores = [self._predictor.scores(row) for row in rows]
         except NonFiniteScore as fault:
             raise ModelFault(str(fault), request_id) from fault
+        if self._observe is not None:
+            self._observe(rows, scores)
         outputs = [tensor for tensor in self._tensors(scores) if wanted is None or tensor.name in wanted]
         manifest = self.manifest
         return Answer(200, _encode(InferResponse(manifest.name, manifest.version, request_id, outputs)))

@@ -1,0 +1,32 @@
+"""How much of anything one client may use. Plain numbers in one place; the tests serve with smaller ones."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes, times in seconds."""
+
+    #: Request line and header fields together.
+    head: int = 16 * 1024
+    #: Header fields, trailers included.
+    fields: int = 100
+    #: Body of one request: some 40,000 rows of eight features.
+    body: int = 8 * 1024 * 1024
+    #: All bodies that are arriving or waiting to be computed, of all connections together.
+    bodies: int = 128 * 1024 * 1024
+    #: How much more is read and dropped after a refusal, so that the caller gets to see the answer and no reset.
+    dropped: int = 64 * 1024 * 1024
+    #: Connections beyond this many are answered once each and not kept.
+    connections: int = 10_000
+
+    #: From a request's first byte to the end of its head.
+    head_deadline: float = 10.0
+    #: From the end of the head to the end of the body.
+    body_deadline: float = 30.0
+    #: For a client to take in what it is sent.
+    write_deadline: float = 30.0
+    #: For a client to close after an answer that said so.
+    linger: float = 2.0
+    #: An idle connection is kept longer than any common client's pool keeps it, so that the client closes.
+    idle: float = 620.0

@@ -1,0 +1,106 @@
+"""What the model was asked and what it said, as counts: a histogram of scores, and of each feature over the bins of
+its training baseline. Counts only, never a row; they add up over pods and over time.
+
+Answering only puts rows and scores aside. They are counted a column at a time, which costs a fraction of counting
+them one by one: when enough are there, when the metrics are scraped, and with each beat of the server.
+"""
+
+import threading
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from verdigris_serving.model.loaded import LoadedModel
+from verdigris_serving.model.schema import Row
+
+#: Rows that may be put aside before they are counted.
+BATCH = 256
+#: Features beyond this many are not counted: each is a dozen series in Prometheus.
+MAX_FEATURES = 200
+#: Upper edges for a probability: finer where a decision is clear-cut.
+PROBABILITY_EDGES = (0.01, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95, 0.99, 1.0)
+_DECADES = tuple(digit * 10.0**power for power in range(-3, 7) for digit in (1, 3))
+#: Upper edges for a regression's value, whose scale nobody knows beforehand: two a decade, on both sides of zero.
+VALUE_EDGES = (*(-edge for edge in reversed(_DECADES)), 0.0, *_DECADES)
+
+
+class FeatureBins(Protocol):
+    """One feature of the training baseline, as far as it is needed here; ``counts`` has one more than ``edges``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def missing(self) -> int: ...
+    @property
+    def edges(self) -> Sequence[float]: ...
+    @property
+    def counts(self) -> Sequence[int]: ...
+
+
+class Observations:
+    """Counts of one model's scores and inputs. Any thread may call ``observe``."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        names = [feature.name for feature in model.manifest.features]
+        baseline: Iterable[FeatureBins] = getattr(getattr(model, "baseline", None), "features", ())
+        known = {bins.name: bins for bins in baseline}
+        #: (column in a row, its baseline) of each feature that is counted.
+        self.features = [(names.index(name), known[name]) for name in names if name in known][:MAX_FEATURES]
+        #: Rows by feature (in the order of ``features``) and by bin: below the first edge, …, above the last, missing.
+        self.bins = [[0] * (len(bins.counts) + 1) for _, bins in self.features]
+
+        classes = len(model.manifest.classes)
+        self.score_edges = PROBABILITY_EDGES if classes else VALUE_EDGES
+        #: Scores by bin (one more than ``score_edges``: above the last), and their sum.
+        self.scores = [0] * (len(self.score_edges) + 1)
+        self.score_sum = 0.0
+        #: The second class's probability of two classes, the value of a regression; None: the largest of many.
+        self._score = {0: 0, 2: 1}.get(classes)
+
+        self._aside: deque[tuple[Sequence[Row], Sequence[Sequence[float]]]] = deque()
+        self._lock = threading.Lock()
+
+    def observe(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
+        """Take note of a successful inference. Neither list may be changed afterwards."""
+        self._aside.append((rows, scores))
+        if len(rows) > BATCH or len(self._aside) > BATCH:
+            self.count()
+
+    def count(self) -> None:
+        """Count everything that has been put aside."""
+        rows: list[Row] = []
+        scores: list[Sequence[float]] = []
+        for _ in range(len(self._aside)):
+            try:
+                more_rows, more_scores = self._aside.popleft()
+            except IndexError:  # another thread counts too
+                break
+            rows += more_rows
+            scores += more_scores
+        if rows:
+            self._add(rows, scores)
+
+    def _add(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
+        of_scores = [max(score) for score in scores] if self._score is None else [s[self._score] for s in scores]
+        by_score = Counter(map(partial(bisect_left, self.score_edges), of_scores))
+        by_feature = []
+        if self.features:
+            columns = list(zip(*rows, strict=True))
+            for column, bins in self.features:
+                present = [value for value in columns[column] if value is not None]
+                counted = Counter(map(partial(bisect_right, bins.edges), present))
+                counted[len(bins.counts)] = len(rows) - len(present)
+                by_feature.append(counted)
+        # Only the adding up is done under the lock: the event loop may be waiting for it.
+        with self._lock:
+            self.score_sum += sum(of_scores)
+            _add_to(self.scores, by_score)
+            for total, counted in zip(self.bins, by_feature, strict=True):
+                _add_to(total, counted)
+
+
+def _add_to(total: list[int], counted: Counter[int]) -> None:
+    for position, number in counted.items():
+        total[position] += number

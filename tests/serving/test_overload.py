@@ -1,0 +1,165 @@
+"""More to do than can be done: a bounded queue, refusals at once, and probes that never wait."""
+
+import json
+import signal
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.serving.support import PATIENCE, ServerProcess, eventually, request_body, server, write_artifact
+from tests.serving.wire import answers, connect, infer
+from verdigris_serving.http.admission import MAX_LATENESS, Admission
+
+CONCURRENCY, QUEUE = 2, 3
+
+
+@dataclass
+class Slow:
+    """A server whose inferences take until the gate is opened."""
+
+    server: ServerProcess
+    gate: Path
+
+    def in_flight(self) -> float:
+        return self.server.metric("verdigris_requests_in_flight")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Slow]:
+    write_artifact(tmp_path / "model.vmodel")
+    gate = tmp_path / "gate"
+    with server(
+        tmp_path,
+        module="tests.serving.tuned_server",
+        TEST_GATE=str(gate),
+        VERDIGRIS_CONCURRENCY=str(CONCURRENCY),
+        VERDIGRIS_QUEUE=str(QUEUE),
+    ) as process:
+        try:
+            yield Slow(process, gate)
+        finally:
+            gate.touch()
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def ask(clients: ThreadPoolExecutor, slow: Slow, number: int) -> list[Future[Answer]]:
+    """``number`` requests, none of which waits for another's answer."""
+    return [clients.submit(slow.server.infer) for _ in range(number)]
+
+
+def test_what_finds_no_room_is_turned_away_at_once_while_probes_are_answered(slow: Slow) -> None:
+    with ThreadPoolExecutor(40) as clients:
+        asked = ask(clients, slow, 40)
+        turned_away = 40 - CONCURRENCY - QUEUE
+        eventually(lambda: sum(answer.done() for answer in asked) == turned_away, "the surplus has its answers")
+
+        for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/demo/ready"):
+            assert slow.server.get(path)[0] == 200
+        assert slow.in_flight() == CONCURRENCY + QUEUE
+        assert slow.server.metric('verdigris_rejected_total{reason="queue"}') == turned_away
+        slow.gate.touch()
+        results = [answer.result() for answer in asked]
+
+    assert Counter(status for status, _, _ in results) == {200: CONCURRENCY + QUEUE, 503: turned_away}
+    for status, fields, body in results:
+        if status == 503:
+            assert fields["retry-after"] == "1"
+            assert "connection" not in fields, "the connection can be used again in a second"
+            assert "ask again" in json.loads(body)["error"]
+    assert slow.in_flight() == 0
+    assert slow.server.metric('verdigris_requests_total{code="503"}') == turned_away
+
+
+def test_room_that_has_become_free_is_used(slow: Slow) -> None:
+    slow.gate.touch()
+
+    assert {slow.server.infer()[0] for _ in range(5 * (CONCURRENCY + QUEUE))} == {200}
+
+
+def test_a_client_that_has_left_while_it_waited_costs_no_time(slow: Slow) -> None:
+    with ThreadPoolExecutor(CONCURRENCY) as clients:
+        computed = ask(clients, slow, CONCURRENCY)
+        eventually(lambda: slow.in_flight() == CONCURRENCY, "the threads are busy")
+        connection = slow.server.connect()
+        connection.request("POST", "/v2/models/demo/infer", request_body())
+        eventually(lambda: slow.in_flight() == CONCURRENCY + 1, "one waits")
+        # A reset: the end of the stream alone could be a client that has closed its half and waits.
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        eventually(lambda: slow.server.metric("verdigris_connections") == CONCURRENCY + 1, "it has left")
+        slow.gate.touch()
+        assert {answer.result()[0] for answer in computed} == {200}
+
+    eventually(lambda: slow.in_flight() == 0, "its place is free")
+    assert slow.server.metric("verdigris_score_count") == CONCURRENCY, "it was not computed"
+
+
+def test_sigterm_waits_for_what_is_computed_and_for_what_waits(slow: Slow) -> None:
+    with ThreadPoolExecutor(CONCURRENCY + QUEUE) as clients:
+        asked = ask(clients, slow, CONCURRENCY + QUEUE)
+        eventually(lambda: slow.in_flight() == CONCURRENCY + QUEUE, "all are let in")
+        slow.server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: slow.server.get("/v2/health/live")[1].get("connection") == "close", "it stops")
+        slow.gate.touch()
+
+        assert {answer.result()[0] for answer in asked} == {200}
+    assert slow.server.process.wait(timeout=PATIENCE) == 0
+
+
+def test_a_model_that_never_answers_cannot_outlast_the_grace(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model.vmodel")
+    stuck = {"TEST_GATE": str(tmp_path / "gate"), "VERDIGRIS_GRACE": "0.5"}
+    with server(tmp_path, module="tests.serving.tuned_server", **stuck) as process:
+        connection = process.connect()
+        connection.request("POST", "/v2/models/demo/infer", request_body())
+        eventually(lambda: process.metric("verdigris_requests_in_flight") == 1, "it is being computed")
+        process.process.send_signal(signal.SIGTERM)
+
+        assert process.process.wait(timeout=PATIENCE) == 0
+        connection.close()
+
+
+def test_many_large_batches_at_once_are_computed_a_few_at_a_time(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "model.vmodel")
+    rows = [[120.0, 80.0, 40.0]] * 2_000
+    with server(tmp_path, VERDIGRIS_CONCURRENCY="2", VERDIGRIS_QUEUE="100") as process:
+        statuses: list[int] = []
+        clients = [
+            threading.Thread(target=lambda: statuses.append(process.infer(request_body(rows))[0])) for _ in range(30)
+        ]
+        for client in clients:
+            client.start()
+        assert process.get("/v2/health/ready")[0] == 200
+        for client in clients:
+            client.join()
+
+    assert statuses == [200] * 30
+
+
+def test_the_loop_is_late_when_it_has_not_come_round() -> None:
+    admission = Admission(concurrency=1, queue=0, bodies=1)
+    assert not admission.late(1e9), "before the first beat nothing is late"
+
+    admission.beat(100.0)
+
+    assert not admission.late(100.0 + MAX_LATENESS)
+    assert admission.late(100.01 + MAX_LATENESS)
+
+
+async def test_a_small_request_is_turned_away_when_the_loop_is_late() -> None:
+    connection, paper = connect()
+    connection.shared.admission.beat(0.0)  # the machine has been up for longer than MAX_LATENESS
+
+    connection.data_received(infer())
+
+    (answer,) = answers(paper.written)
+    assert (answer.status, answer.fields["retry-after"]) == (503, "1")

@@ -1,0 +1,47 @@
+"""The server with limits that a test can wait for and a model that answers when the test says so: a process.
+
+TEST_LIMITS: JSON, fields of Limits. TEST_GATE: a file; while it is absent, each inference waits in its thread.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from verdigris_serving.artifact.verify import load_verified
+from verdigris_serving.http.limits import Limits
+from verdigris_serving.logs import set_up_logging
+from verdigris_serving.model.loaded import Predictor
+from verdigris_serving.server import run
+from verdigris_serving.settings import ServerSettings
+
+
+class Gated:
+    """A model of a slow format, whose rows take until a file appears."""
+
+    blocking = True
+
+    def __init__(self, predictor: Predictor, gate: Path) -> None:
+        self._predictor = predictor
+        self._gate = gate
+
+    def scores(self, row: Sequence[float | None]) -> list[float]:
+        while not self._gate.exists():
+            time.sleep(0.005)
+        return self._predictor.scores(row)
+
+
+def main() -> None:
+    set_up_logging()
+    settings = ServerSettings.from_environment(os.environ)
+    model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
+    gate = os.environ.get("TEST_GATE")
+    if gate:
+        model = dataclasses.replace(model, predictor=Gated(model.predictor, Path(gate)))
+    run(model, settings, Limits(**json.loads(os.environ.get("TEST_LIMITS", "{}"))))
+
+
+if __name__ == "__main__":
+    main()
