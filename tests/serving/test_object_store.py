@@ -270,7 +270,7 @@ def test_the_init_step_obeys_sigterm_while_a_store_is_silent(at_host: ArtifactHo
         VERDIGRIS_MODEL_PATH=str(tmp_path / "m.vmodel"),
         VERDIGRIS_FETCH_STALL="60",
     )
-    eventually(lambda: (tmp_path / ".m.vmodel.part").exists(), "the first bytes have come")
+    eventually((tmp_path / ".m.vmodel.part").exists, "the first bytes have come")
 
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=5) == 1
