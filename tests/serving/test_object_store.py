@@ -137,7 +137,7 @@ def test_without_usable_credentials_the_variable_is_named_and_nobody_is_asked(
         monkeypatch.setenv(name, value)
 
     failure = refusal(uri, tmp_path)
-    assert failure.reason is Reason.SETTINGS_INVALID
+    assert failure.reason is Reason.ARTIFACT_UNREACHABLE
     assert names in failure.message
     assert "spec.model.credentialsSecret" in failure.message
     assert SECRET not in failure.message

@@ -118,7 +118,7 @@ class ObjectStoreOpener:
         if any(env.get(name) for name in cloud.any_of) and all(env.get(name) for name in cloud.all_of):
             return
         raise ServingError(
-            Reason.SETTINGS_INVALID, f"{self._where} needs credentials: put {cloud.advice} into {_SECRET}."
+            Reason.ARTIFACT_UNREACHABLE, f"{self._where} needs credentials: put {cloud.advice} into {_SECRET}."
         )
 
     def open(self, timeout: float, resume: Resume | None) -> Source:
@@ -189,7 +189,7 @@ class ObjectStoreOpener:
             message = f"{where}: the store cannot be reached. Check {names}, and the network policies"
             raise Retry(Reason.ARTIFACT_UNREACHABLE, message) from None
         message = f"{where} cannot be asked for. Check {cloud.advice} in {_SECRET}, the endpoint, and spec.model.uri."
-        raise ServingError(Reason.SETTINGS_INVALID, message) from None
+        raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from None
 
 
 class _Reader:
