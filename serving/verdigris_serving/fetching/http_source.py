@@ -23,11 +23,16 @@ _LARGEST_DOCUMENT = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """What to ask for, and what to advise when the answer is no. ``authorization`` never follows to another host."""
+    """What to ask for, and what to advise when the answer is no.
+
+    ``authorization`` never follows a redirect to another host. ``missing`` are the statuses by which this server says
+    that there is no such thing.
+    """
 
     uri: str
     accept: str = "*/*"
     authorization: str = ""
+    missing: frozenset[int] = frozenset({404, 410})
     if_missing: str = "Check spec.model.uri, or publish the artifact."
     if_refused: str = "Check spec.model.uri and the right to read it."
 
@@ -82,18 +87,22 @@ class HttpOpener:
         return Source(where, response, int(sent[3]), offset=resume.offset, validator=resume.validator)
 
 
-def read_json(request: HttpRequest, timeout: float) -> Any:
-    """The JSON document that the answer holds. Raises like ``send``, and Retry when it is none."""
-    where = request.where
+def read_bytes(request: HttpRequest, timeout: float) -> bytes:
+    """The whole answer, a small document. Raises like ``send``, and Retry when it breaks off."""
     with send(request, timeout) as response:
         try:
-            body = response.read(_LARGEST_DOCUMENT)
-            return json.loads(body)
+            return bytes(response.read(_LARGEST_DOCUMENT))
         except (OSError, http.client.HTTPException) as error:
-            raise Retry(Reason.ARTIFACT_UNREACHABLE, f"{where}: the answer broke off") from error
-        except ValueError as error:
-            message = f"{where} answered with something that is no JSON: is it the right address?"
-            raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from error
+            raise Retry(Reason.ARTIFACT_UNREACHABLE, f"{request.where}: the answer broke off") from error
+
+
+def read_json(request: HttpRequest, timeout: float) -> Any:
+    """The JSON document that the answer holds. Raises like ``read_bytes``, and ServingError when it is none."""
+    try:
+        return json.loads(read_bytes(request, timeout))
+    except ValueError as error:
+        message = f"{request.where} answered with something that is no JSON: is it the right address?"
+        raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from error
 
 
 def send(request: HttpRequest, timeout: float, headers: Mapping[str, str] | None = None) -> Any:
@@ -124,7 +133,7 @@ def send(request: HttpRequest, timeout: float, headers: Mapping[str, str] | None
 def _status_failure(request: HttpRequest, error: urllib.error.HTTPError) -> Exception:
     status = error.code
     said = f"{request.where}: the server answered {status} {error.reason}"
-    if status in {404, 410}:
+    if status in request.missing:
         return ServingError(Reason.ARTIFACT_NOT_FOUND, f"{said}. {request.if_missing}")
     if status == 416:
         return Retry(Reason.ARTIFACT_TRUNCATED, said, start_over=True)

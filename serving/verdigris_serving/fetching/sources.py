@@ -4,17 +4,23 @@ from collections.abc import Mapping
 
 from verdigris_serving.fetching.file_source import FileOpener
 from verdigris_serving.fetching.http_source import HttpOpener, HttpRequest
-from verdigris_serving.fetching.port import Opener, safe_uri
+from verdigris_serving.fetching.mlflow import MlflowOpener
+from verdigris_serving.fetching.oci import OciOpener
+from verdigris_serving.fetching.port import Log, Opener, safe_uri
 from verdigris_serving.reasons import Reason, ServingError
 
 
-def opener_of(uri: str, env: Mapping[str, str]) -> Opener:
+def opener_of(uri: str, env: Mapping[str, str], log: Log) -> Opener:
     """The source of ``uri``; ``env`` holds its credentials. Raises ServingError for a kind that nobody here knows."""
     scheme = uri.partition(":")[0].lower()
     if scheme == "file":
         return FileOpener(uri)
     if scheme in {"http", "https"}:
         return HttpOpener(HttpRequest(uri))
+    if scheme == "oci":
+        return OciOpener(uri, env)
+    if scheme == "models":
+        return MlflowOpener(uri, env, log, elsewhere=lambda address: opener_of(address, env, log))
     if scheme in {"s3", "gs", "az"}:
         # Imports a compiled client: 15 ms and some megabytes that other addresses do not pay for.
         from verdigris_serving.fetching.object_store import ObjectStoreOpener  # noqa: PLC0415
@@ -22,6 +28,6 @@ def opener_of(uri: str, env: Mapping[str, str]) -> Opener:
         return ObjectStoreOpener(uri, env)
     raise ServingError(
         Reason.ARTIFACT_UNREACHABLE,
-        f"{safe_uri(uri)}: this image fetches https://, http://, s3://, gs://, az:// and file:// (a mounted volume), "
-        "not this. Correct spec.model.uri.",
+        f"{safe_uri(uri)}: this image fetches https://, http://, s3://, gs://, az://, oci://, models:/ and file:// "
+        "(a mounted volume), not this. Correct spec.model.uri.",
     )

@@ -56,7 +56,7 @@ def download(
     Raises ServingError with the reason; ``log`` hears of each attempt that failed.
     """
     end = clock() + limits.deadline
-    opener = opener_of(uri, env)
+    opener = opener_of(uri, env, log)
     part = _Part(target.with_name(f".{target.name}.part"))
     truncated, pause, most = 0, _FIRST_PAUSE, 0
     try:
