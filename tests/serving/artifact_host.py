@@ -91,13 +91,15 @@ def sends_chunks(chunks: list[bytes], *, finish: bool) -> Behaviour:
     return behave
 
 
-def answers(status: int, location: str = "", body: bytes = b"") -> Behaviour:
-    """Answer with a status, and with a body if it is given."""
+def answers(status: int, location: str = "", body: bytes = b"", challenge: str = "") -> Behaviour:
+    """Answer with a status, and with the headers and the body that are given."""
 
     def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
         request.send_response(status)
         if location:
             request.send_header("Location", location)
+        if challenge:
+            request.send_header("WWW-Authenticate", challenge)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         request.wfile.write(body)
