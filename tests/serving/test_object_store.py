@@ -1,5 +1,6 @@
 """Fetching from buckets: a real S3 server, and servers that break off, stall and refuse, asked by the real client."""
 
+import json
 import logging
 import os
 import signal
@@ -22,8 +23,8 @@ from tests.serving.artifact_host import (
 )
 from tests.serving.support import eventually, start, termination
 from tests.serving.test_fetch import GOOD, LIMITS, SHA256, get, refusal
-from verdigris_serving.fetching.stream import Limits
-from verdigris_serving.reasons import Reason
+from verdigris_serving.fetching.stream import Limits, download
+from verdigris_serving.reasons import Reason, ServingError
 
 LARGE = os.urandom(1_000_000) * 9
 SECRET = "never-to-be-seen"
@@ -47,6 +48,8 @@ def store() -> Iterator[str]:
     client.create_bucket(Bucket="models")
     client.put_object(Bucket="models", Key="diabetes/1.0.0.vmodel", Body=GOOD)
     client.put_object(Bucket="models", Key="large", Body=LARGE)
+    for key in ("diabetes/notes.txt", "diabetes/older/0.9.0.vmodel", "crowded/a.vmodel", "crowded/b.vmodel"):
+        client.put_object(Bucket="models", Key=key, Body=b"")
     try:
         yield url
     finally:
@@ -241,6 +244,31 @@ def test_a_container_of_azure_is_read_with_its_signature(at_host: ArtifactHost, 
     at_host.on("/models/a/m", sends_ranges(GOOD))
 
     assert get("az://models/a/m", tmp_path / "m", limits=PATIENT) == SHA256
+
+
+@pytest.mark.usefixtures("at_store")
+@pytest.mark.parametrize(
+    ("folder", "count"), [("diabetes", 1), ("none", 0), ("crowded", 2)], ids=["one", "none", "several"]
+)
+def test_mlflow_may_keep_the_one_artifact_of_a_version_in_a_bucket(
+    folder: str, count: int, host: ArtifactHost, tmp_path: Path
+) -> None:
+    api = "/api/2.0/mlflow/model-versions"
+    host.on(f"{api}/get", answers(200, body=b'{"model_version": {"status": "READY"}}'))
+    found = json.dumps({"artifact_uri": f"s3://models/{folder}"}).encode()
+    host.on(f"{api}/get-download-uri", answers(200, body=found))
+    env = {**os.environ, "MLFLOW_TRACKING_URI": host.url}
+
+    def fetch() -> str:
+        return download(
+            "models:/diabetes/1", tmp_path / "m", sha256=SHA256, limits=PATIENT, log=lambda _: None, env=env
+        )
+
+    if count == 1:
+        assert fetch() == SHA256
+    else:
+        with pytest.raises(ServingError, match=f"holds {count} .vmodel files and must hold one"):
+            fetch()
 
 
 @pytest.mark.usefixtures("at_store")

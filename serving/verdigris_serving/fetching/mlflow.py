@@ -15,6 +15,8 @@ from verdigris_serving.fetching.port import Log, Opener, Resume, Source, safe_ur
 from verdigris_serving.reasons import Reason, ServingError
 
 _MODEL = re.compile(r"models:/+([^/@:]+)(?:/([0-9]+)|@([\w-]+))", re.ASCII)
+Elsewhere = Callable[[str], Opener]
+NamesIn = Callable[[str, float], list[str]]
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _REFUSED = (
@@ -28,11 +30,12 @@ _FOLDER = "Log one .vmodel file into the folder that the version was registered 
 class MlflowOpener:
     """A version of a registered model.
 
-    ``elsewhere`` opens an address that is not the tracking server's. What an alias means is asked once a fetch, so that
+    ``elsewhere`` opens an address that is not the tracking server's, ``names_in`` lists a folder of a bucket within
+    seconds. What an alias means is asked once a fetch, so that
     a fetch that goes on after a break cannot change to another version.
     """
 
-    def __init__(self, uri: str, env: Mapping[str, str], log: Log, elsewhere: Callable[[str], Opener]) -> None:
+    def __init__(self, uri: str, env: Mapping[str, str], log: Log, *, elsewhere: Elsewhere, names_in: NamesIn) -> None:
         found = _MODEL.fullmatch(uri)
         if found is None:
             message = f"{safe_uri(uri)} is no model of MLflow's: write models:/NAME/VERSION or models:/NAME@ALIAS."
@@ -47,7 +50,7 @@ class MlflowOpener:
             )
         self._authorization = _authorization(env)
         self._log = log
-        self._elsewhere = elsewhere
+        self._elsewhere, self._names_in = elsewhere, names_in
         self._artifact: Opener | None = None
 
     def open(self, timeout: float, resume: Resume | None) -> Source:
@@ -75,6 +78,9 @@ class MlflowOpener:
         parts = urlsplit(folder)
         if folder.endswith(".vmodel") and parts.scheme != "mlflow-artifacts":
             return self._elsewhere(folder)
+        if parts.scheme in {"s3", "gs", "az"}:
+            name = _only_vmodel(self._names_in(folder, timeout), model)
+            return self._elsewhere(f"{folder}/{name}")
         if parts.scheme == "mlflow-artifacts":
             base, path = self._server + _ARTIFACTS, unquote(parts.path.lstrip("/"))
         elif _ARTIFACTS in parts.path and parts.scheme in {"http", "https"}:
@@ -86,18 +92,14 @@ class MlflowOpener:
                 "hand out artifacts (--serve-artifacts), or register the version from the address of the .vmodel file."
             )
             raise ServingError(Reason.ARTIFACT_UNREACHABLE, message)
-        name = self._one_vmodel(f"{base}?{urlencode({'path': path})}", model, timeout)
+        name = _only_vmodel(self._listed(f"{base}?{urlencode({'path': path})}", timeout), model)
         return HttpOpener(self._request(f"{base}/{quote(f'{path}/{name}')}"))
 
-    def _one_vmodel(self, listing: str, model: str, timeout: float) -> str:
+    def _listed(self, listing: str, timeout: float) -> list[str]:
         answer = read_json(self._request(listing), timeout)
         files = answer.get("files", []) if isinstance(answer, dict) else []
         paths = [str(file.get("path", "")) for file in files if isinstance(file, dict) and not file.get("is_dir")]
-        names = [path.rpartition("/")[2] for path in paths if path.endswith(".vmodel")]
-        if len(names) != 1:
-            message = f"the folder of {model} holds {len(names)} .vmodel files and must hold one. {_FOLDER}"
-            raise ServingError(Reason.ARTIFACT_NOT_FOUND, message)
-        return names[0]
+        return [path.rpartition("/")[2] for path in paths]
 
     def _ask(self, path: str, timeout: float) -> Any:
         return read_json(self._request(self._server + path), timeout)
@@ -113,6 +115,15 @@ class MlflowOpener:
             if_missing=_NO_VERSION,
             if_refused=_REFUSED,
         )
+
+
+def _only_vmodel(names: list[str], model: str) -> str:
+    """The one artifact among these files. Raises ServingError when there is none, or more than one."""
+    found = [name for name in names if name.endswith(".vmodel")]
+    if len(found) != 1:
+        message = f"the folder of {model} holds {len(found)} .vmodel files and must hold one. {_FOLDER}"
+        raise ServingError(Reason.ARTIFACT_NOT_FOUND, message)
+    return found[0]
 
 
 def _authorization(env: Mapping[str, str]) -> str:

@@ -124,8 +124,21 @@ class ObjectStoreOpener:
     def open(self, timeout: float, resume: Resume | None) -> Source:
         """Ask for the object, or for the rest of the very version that was begun."""
         runner = asyncio.Runner()
+        found = self._run(runner, self._get(timeout, resume), timeout)
+        offset, length = found.range[0], found.meta["size"]
+        reader = _Reader(runner, found.stream(min_chunk_size=1), timeout)
+        return Source(self._where, reader, length, offset=offset, validator=found.meta["e_tag"] or "")
+
+    def names(self, timeout: float) -> list[str]:
+        """The names of the objects in the folder that the address is of. Raises like ``open``."""
+        runner = asyncio.Runner()
+        found = self._run(runner, self._list(timeout), timeout)
+        runner.close()
+        return [str(item["path"]).rpartition("/")[2] for item in found["objects"]]
+
+    def _run(self, runner: asyncio.Runner, wanted: Awaitable[_T], timeout: float) -> _T:
         try:
-            found = runner.run(_within(timeout, self._get(timeout, resume)))
+            return runner.run(_within(timeout, wanted))
         except (BaseError, OSError, ValueError) as error:
             runner.close()
             self._fail(error, timeout)
@@ -133,13 +146,10 @@ class ObjectStoreOpener:
             # SIGTERM ends the process from here: the connection's thread must not keep it.
             runner.close()
             raise
-        offset, length = found.range[0], found.meta["size"]
-        reader = _Reader(runner, found.stream(min_chunk_size=1), timeout)
-        return Source(self._where, reader, length, offset=offset, validator=found.meta["e_tag"] or "")
 
-    async def _get(self, timeout: float, resume: Resume | None) -> Any:
+    def _store(self, timeout: float) -> Any:
         limit = timedelta(seconds=timeout)
-        store = self._cloud.store(
+        return self._cloud.store(
             self._bucket,
             # No limit on the whole answer: the loop has the deadline, and the largest silence is awaited here.
             client_options={
@@ -151,10 +161,15 @@ class ObjectStoreOpener:
             # The loop tries again, and tells why.
             retry_config={"max_retries": 0, "retry_timeout": limit},
         )
+
+    async def _list(self, timeout: float) -> Any:
+        return await obstore.list_with_delimiter_async(self._store(timeout), self._key)
+
+    async def _get(self, timeout: float, resume: Resume | None) -> Any:
         options: obstore.GetOptions = {}
         if resume:
             options = {"range": {"offset": resume.offset}, "if_match": resume.validator}
-        return await obstore.get_async(store, self._key, options=options)
+        return await obstore.get_async(self._store(timeout), self._key, options=options)
 
     def _fail(self, error: Exception, timeout: float) -> NoReturn:
         """Say what is wrong in words of our own: the client's repeat addresses with signatures in them."""
