@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from verdigris_serving.artifact.verify import load_verified
-from verdigris_serving.download import Limits, download, safe_uri
+from verdigris_serving.fetching.port import safe_uri
+from verdigris_serving.fetching.stream import Limits, download
 from verdigris_serving.logs import set_up_logging
 from verdigris_serving.reasons import Reason, ServingError, write_termination
 from verdigris_serving.settings import FetchSettings, termination_log

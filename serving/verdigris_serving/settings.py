@@ -7,7 +7,7 @@
 | VERDIGRIS_MODEL_NAME, _VERSION, _FORMAT | both | (empty) | what the manifest must say; empty: anything |
 | VERDIGRIS_TERMINATION_LOG | both | /dev/termination-log | where the reason of a failure is written |
 | VERDIGRIS_MAX_BYTES | both | 536870912 | largest artifact, in bytes |
-| VERDIGRIS_MODEL_URI | fetch | required | https://, http:// or file:// |
+| VERDIGRIS_MODEL_URI | fetch | required | where the artifact is; README.md lists the kinds of address |
 | VERDIGRIS_FETCH_DEADLINE | fetch | 120 | seconds for the whole fetch, retries included |
 | VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
 | VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |

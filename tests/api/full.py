@@ -16,6 +16,7 @@ FULL_SPEC: dict[str, Any] = {
         "sha256": SHA256,
         "allowUnverified": True,
         "format": "linear",
+        "credentialsSecret": "store-keys",
     },
     "serving": {
         "image": "example.com/team/serving:1.2.3",

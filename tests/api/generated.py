@@ -37,6 +37,13 @@ MODEL = st.fixed_dictionaries(
                 "pvc://models/a/b",
                 "file:///m",
                 "https://example.com/" + "a" * 2000,
+                "s3://models/a/b?c#d",
+                "gs://" + "b" * 255 + "/a",
+                "az://models/a",
+                "oci://[::1]:5000/team/a__b:1.0.0-rc.1",
+                "oci://registry.example.com/a@sha256:" + SHA256,
+                "models:/a.b-c_d%20e/1",
+                "models:/diabetes@champion_2",
             ]
         ),
         "sha256": st.just(SHA256),
@@ -44,7 +51,8 @@ MODEL = st.fixed_dictionaries(
     optional={
         "name": st.sampled_from(["diabetes", "a", "0-0", "a" * 63]),
         "allowUnverified": st.booleans(),
-        "format": st.just("linear"),
+        "format": st.sampled_from(["linear", "onnx", "sklearn"]),
+        "credentialsSecret": st.sampled_from(["store-keys", "a.b-c", "0" * 253]),
     },
 )
 RESOURCE_LIST = st.dictionaries(
@@ -132,6 +140,16 @@ ODD_TEXTS = [
     *("1.0.0\n", "1.0", "01.0.0", "1.0.0-01", "1.0.0-", "+1", "-1", ".5", "5.", "1E", "1Ei", "1e3", "0x1", "1 Mi"),
     *("a" * 41, "a" * 63, "a" * 64, "a" * 65, "é" * 64, "𝒜" * 64, "a" * 253, "a" * 254, "1" * 33, "a/b", "a//b"),
     *("https://a", "https://a/", "https://a/b c", "https://é/b", "HTTPS://a/b", "pvc://A/b", "file://a", "a:b:c"),
+    *("s3://a", "s3://a/", "s3:///a", "gs://A/b", "S3://a/b", "az://" + "b" * 256 + "/a", "oci://a/b", "oci://a/b:"),
+    *(
+        "oci://a/B:1",
+        "oci://a/b:1@sha256:" + SHA256,
+        "models:/a",
+        "models:/a/0",
+        "models:/a/b",
+        "models:/a@",
+        "models:a",
+    ),
     *("VERDIGRIS_X", "A=B", "example.com/", "/zone", "y" * 254 + "/z", SHA256.upper(), SHA256 + "0"),
 ]
 ODD_VALUES: st.SearchStrategy[Any] = st.one_of(

@@ -31,6 +31,22 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ("a uri with a password", {"model.uri": "https://u:p@example.com/m"}, ("spec.model.uri", "without a user")),
     ("a uri without a path", {"model.uri": "https://example.com"}, ("spec.model.uri", "https://HOST/PATH")),
     ("a path instead of a uri", {"model.uri": "/models/m.vmodel"}, ("spec.model.uri", "file:///PATH")),
+    ("a bucket without a key", {"model.uri": "s3://models"}, ("spec.model.uri", "s3://BUCKET/KEY")),
+    (
+        "an OCI artifact without a tag",
+        {"model.uri": "oci://registry.example.com/diabetes"},
+        ("spec.model.uri", "oci://REGISTRY/REPOSITORY:TAG"),
+    ),
+    (
+        "a stage of MLflow instead of a version",
+        {"model.uri": "models:/diabetes/Production"},
+        ("spec.model.uri", "models:/NAME/VERSION or models:/NAME@ALIAS"),
+    ),
+    (
+        "a Secret in capitals",
+        {"model.credentialsSecret": "Store"},
+        ("spec.model.credentialsSecret", "must be the name of an object"),
+    ),
     ("no checksum", {"model.sha256": GONE}, ("spec.model.sha256", "put the artifact's SHA-256 here")),
     (
         "no checksum, and allowUnverified false",
@@ -40,7 +56,7 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ("a checksum in capitals", {"model.sha256": SHA256.upper()}, ("spec.model.sha256", "lower-case hex")),
     ("a checksum too short", {"model.sha256": SHA256[:-1]}, ("spec.model.sha256", "64 lower-case hex")),
     ("a checksum with a prefix", {"model.sha256": "sha256:" + SHA256}, ("spec.model.sha256", "without a prefix")),
-    ("an unknown format", {"model.format": "pickle"}, ("spec.model.format", 'supported values: "linear"')),
+    ("an unknown format", {"model.format": "pickle"}, ("spec.model.format", '"linear", "onnx", "sklearn"')),
     ("a model name in capitals", {"model.name": "Diabetes"}, ("spec.model.name", "lower-case letters")),
     ("a misspelt field", {"modle": {}}, ("spec.modle", "unknown field")),
     ("a misspelt nested field", {"rollout.baking": "5m"}, ("spec.rollout.baking", "unknown field")),

@@ -54,6 +54,8 @@ def test_the_operator_is_told_its_settings(default_manifests: list[Manifest]) ->
     assert environment(default_manifests) == {
         "VERDIGRIS_NAMESPACES": "",
         "VERDIGRIS_SERVING_IMAGE": "verdigris/serving:0.1.0",
+        "VERDIGRIS_SERVING_IMAGE_ONNX": "verdigris/serving-onnx:0.1.0",
+        "VERDIGRIS_SERVING_IMAGE_SKLEARN": "verdigris/serving-sklearn:0.1.0",
         "VERDIGRIS_PROMETHEUS_ADDRESS": "http://prometheus-operated.monitoring.svc:9090",
         "VERDIGRIS_RESYNC": "10m",
         "VERDIGRIS_LOG_LEVEL": "info",
@@ -66,7 +68,10 @@ def test_the_operator_is_told_its_settings(default_manifests: list[Manifest]) ->
 def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
     values = {
         "watchNamespaces": ["clinic", "lab"],
-        "serving": {"image": "registry.example.com/serving:1"},
+        "serving": {
+            "image": "registry.example.com/serving:1",
+            "images": {"onnx": "registry.example.com/onnx:2", "sklearn": "registry.example.com/sklearn:3"},
+        },
         "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
         "resyncInterval": "1h30m",
         "logLevel": "debug",
@@ -76,6 +81,8 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
     assert from_environment(told) == Settings(
         namespaces=("clinic", "lab"),
         serving_image="registry.example.com/serving:1",
+        serving_image_onnx="registry.example.com/onnx:2",
+        serving_image_sklearn="registry.example.com/sklearn:3",
         prometheus_address="http://prometheus.monitoring.svc:9090",
         resync=timedelta(hours=1, minutes=30),
         log_level="debug",

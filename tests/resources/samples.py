@@ -142,13 +142,15 @@ _URIS = st.sampled_from(
         "http://store.models.svc.cluster.local/a.vmodel",
         "pvc://claim/deep/a.vmodel",
         "file:///opt/a.vmodel",
+        "s3://models/a.vmodel",
+        "oci://registry.tools:5000/models/a:1",
     ]
 )
 SPECS: st.SearchStrategy[ModelDeploymentSpec] = st.fixed_dictionaries(
     {
         "model": st.fixed_dictionaries(
             {"version": st.just("1.2.3"), "uri": _URIS, "allowUnverified": st.just(True)},
-            optional={"name": _NAMES, "sha256": st.just(SHA256)},
+            optional={"name": _NAMES, "sha256": st.just(SHA256), "credentialsSecret": _NAMES},
         ),
         "serving": _optional(
             image=_NAMES,

@@ -58,6 +58,28 @@ def test_a_store_in_the_cluster_is_reached_on_whatever_port_its_pods_have(host: 
     assert _egress(f"http://{host}:9000/a") == [_ports(9000), _namespaces(namespace)]
 
 
+@pytest.mark.parametrize("uri", ["s3://models/a", "gs://models/a", "az://models/a", "models:/diabetes@champion"])
+def test_a_store_that_is_not_named_is_reached_on_the_port_of_https_and_its_bucket_is_no_namespace(uri: str) -> None:
+    assert _egress(uri) == [_ports(443)]
+
+
+@pytest.mark.parametrize(
+    ("uri", "rules"),
+    [
+        ("oci://registry.example.com/models/a:1", [_ports(443)]),
+        ("oci://registry.example.com:5000/models/a:1", [_ports(443, 5000)]),
+        ("oci://registry.tools.svc:5000/models/a:1", [_ports(443, 5000), _namespaces("tools")]),
+    ],
+)
+def test_a_registry_is_reached_and_what_it_sends_its_clients_on_to(uri: str, rules: list[Any]) -> None:
+    assert _egress(uri) == rules
+
+
+@pytest.mark.parametrize("address", ["http://[", "databricks", "http://mlflow.example.com:port"])
+def test_an_address_of_the_users_that_is_none_opens_nothing(address: str) -> None:
+    assert _egress("file:///a", address) == []
+
+
 def test_the_stores_of_all_revisions_stay_reachable() -> None:
     uris = ["https://new.example.org.uk/a", "http://b.models.svc/a", "http://a.models.svc/b", "file:///x"]
 

@@ -11,7 +11,7 @@ from tests.resources.samples import DEFAULTS, FULL, MINIMAL, OWNER, REVISION, SP
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.values import parse_quantity
 from verdigris.resources import pod_template
-from verdigris.resources.names import COLOR_LABEL, PRE_STOP_SECONDS, REVISION_LABEL
+from verdigris.resources.names import COLOR_LABEL, PRE_STOP_SECONDS, REVISION_LABEL, Defaults
 from verdigris_serving.artifact.verify import Expectation
 from verdigris_serving.settings import FetchSettings, ServerSettings
 
@@ -135,6 +135,54 @@ def test_the_image_is_the_users_or_else_the_operators() -> None:
     for raw, image in ((MINIMAL, "verdigris/serving:0.1.0"), (FULL, "clinic.example.com/serving:7")):
         pod = _pod(raw)
         assert {pod["initContainers"][0]["image"], pod["containers"][0]["image"]} == {image}
+
+
+@pytest.mark.parametrize(
+    ("model", "image"),
+    [
+        ({}, "default"),
+        ({"format": "linear"}, "default"),
+        ({"format": "onnx"}, "with-onnx"),
+        ({"format": "sklearn"}, "with-sklearn"),
+    ],
+)
+def test_the_operators_image_is_the_one_for_the_format(model: dict[str, str], image: str) -> None:
+    defaults = Defaults("default", format_images={"onnx": "with-onnx", "sklearn": "with-sklearn"})
+    parsed = spec({"model": {**MINIMAL["model"], **model}})
+    pod = pod_template.build(OWNER, parsed, REVISION, defaults)["spec"]
+
+    assert {pod["initContainers"][0]["image"], pod["containers"][0]["image"]} == {image}
+
+
+def test_an_image_of_the_users_serves_whatever_format() -> None:
+    defaults = Defaults("default", format_images={"onnx": "with-onnx"})
+    parsed = spec({"model": {**MINIMAL["model"], "format": "onnx"}, "serving": {"image": "mine:1"}})
+    pod = pod_template.build(OWNER, parsed, REVISION, defaults)["spec"]
+
+    assert {pod["initContainers"][0]["image"], pod["containers"][0]["image"]} == {"mine:1"}
+
+
+def test_only_the_fetch_step_holds_the_keys_to_the_store() -> None:
+    pod = _pod({"model": {**MINIMAL["model"], "credentialsSecret": "store-keys"}})
+
+    (fetch,), (server,) = pod["initContainers"], pod["containers"]
+    assert fetch["envFrom"] == [{"secretRef": {"name": "store-keys", "optional": False}}]
+    assert "envFrom" not in server
+    assert "envFrom" not in _pod(MINIMAL)["initContainers"][0]
+
+
+def test_addresses_of_stores_are_found_in_what_the_fetch_step_is_told() -> None:
+    told = [
+        {"name": "AWS_ENDPOINT_URL", "value": "http://minio.stores:9000"},
+        {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"},
+        {"name": "AZURE_STORAGE_ENDPOINT"},
+        {"name": "PROXY", "value": "http://elsewhere"},
+    ]
+    parsed = spec({**MINIMAL, "serving": {"env": told}})
+    template = pod_template.build(OWNER, parsed, REVISION, DEFAULTS)
+
+    found = pod_template.stores(pod_template.environment(template))
+    assert found == {"http://minio.stores:9000", "http://mlflow:5000"}
 
 
 def test_each_colour_and_revision_spreads_over_the_nodes_by_itself() -> None:

@@ -191,6 +191,11 @@ def test_the_first_algorithm_gives_for_ever_what_it_gave_on_its_first_day() -> N
     assert revision_of(spec("1.0.0")) == "v1-035370aa40"
 
 
+def test_a_field_that_is_younger_than_the_algorithm_counts_only_once_it_is_given() -> None:
+    keyed = spec("1.0.0", model={"credentialsSecret": "store-keys"})
+    assert revision_of(keyed) not in {revision_of(spec("1.0.0")), revision_of(spec("1.0.0", model={"format": "onnx"}))}
+
+
 # 8. Steady means silent
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.rollout.world import World, serving, spec
 from verdigris.api.status import Failure, RolloutStatus, WarmStatus
+from verdigris.rollout.actions import Keep
 from verdigris.rollout.revision import revision_of
 
 
@@ -178,6 +180,22 @@ def test_the_candidate_starts_at_the_size_that_the_active_colour_has_now() -> No
     assert world.deployments["green"].replicas == 4
     assert world.hpas["green"] == 4
     assert world.hpas["blue"] == 4
+
+
+def test_the_stores_of_every_colour_in_use_stay_reachable() -> None:
+    def told(address: str) -> dict[str, Any]:
+        return {"env": [{"name": "MLFLOW_TRACKING_URI", "value": address}]}
+
+    world = World(spec("1.0.0", serving=told("http://old.example.com:5001"))).run(30)
+    world.apply(spec("1.1.0", serving=told("http://new.example.com:5002")))
+    (policy,) = [
+        action.manifest
+        for action in world.reconcile().actions
+        if isinstance(action, Keep) and action.manifest["kind"] == "NetworkPolicy"
+    ]
+
+    ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule.get("ports", ())}
+    assert ports == {53, 443, 5001, 5002}
 
 
 def test_a_fixed_size_has_no_autoscaler() -> None:

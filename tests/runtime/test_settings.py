@@ -23,6 +23,8 @@ def test_every_variable_is_read() -> None:
         {
             "VERDIGRIS_NAMESPACES": "a, b,",
             "VERDIGRIS_SERVING_IMAGE": "me/serving:1",
+            "VERDIGRIS_SERVING_IMAGE_ONNX": "me/onnx:2",
+            "VERDIGRIS_SERVING_IMAGE_SKLEARN": "me/sklearn:3",
             "VERDIGRIS_PROMETHEUS_ADDRESS": "http://prometheus:9090/",
             "VERDIGRIS_LEASE_NAMESPACE": "system",
             "VERDIGRIS_LEASE_NAME": "lease",
@@ -39,6 +41,8 @@ def test_every_variable_is_read() -> None:
     assert settings == Settings(
         namespaces=("a", "b"),
         serving_image="me/serving:1",
+        serving_image_onnx="me/onnx:2",
+        serving_image_sklearn="me/sklearn:3",
         prometheus_address="http://prometheus:9090",
         lease_namespace="system",
         lease_name="lease",

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Behaviour = Callable[[BaseHTTPRequestHandler, int], None]
@@ -15,6 +16,8 @@ class ArtifactHost:
         self.url = f"http://127.0.0.1:{port}"
         self.behaviours: dict[str, Behaviour] = {}
         self.seen: list[str] = []
+        #: Of each request in ``seen``.
+        self.headers: list[Message] = []
         #: Set when the test is over: a behaviour that stalls waits for this.
         self.over = threading.Event()
 
@@ -39,6 +42,7 @@ def artifact_host() -> Iterator[ArtifactHost]:
             path = self.path.split("?")[0]
             before = host.count(path)
             host.seen.append(path)
+            host.headers.append(self.headers)
             host.behaviours[path](self, before)
 
         def log_message(self, *_: object) -> None:
@@ -87,24 +91,29 @@ def sends_chunks(chunks: list[bytes], *, finish: bool) -> Behaviour:
     return behave
 
 
-def answers(status: int, location: str = "") -> Behaviour:
-    """Answer with a status and no body."""
+def answers(status: int, location: str = "", body: bytes = b"", challenge: str = "") -> Behaviour:
+    """Answer with a status, and with the headers and the body that are given."""
 
     def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
         request.send_response(status)
         if location:
             request.send_header("Location", location)
-        request.send_header("Content-Length", "0")
+        if challenge:
+            request.send_header("WWW-Authenticate", challenge)
+        request.send_header("Content-Length", str(len(body)))
         request.end_headers()
+        request.wfile.write(body)
 
     return behave
 
 
-def stalls(host: ArtifactHost, data: bytes) -> Behaviour:
+def stalls(host: ArtifactHost, data: bytes, etag: str = "") -> Behaviour:
     """Send half of the declared bytes and then nothing more."""
 
     def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
         request.send_response(200)
+        if etag:
+            request.send_header("ETag", etag)
         request.send_header("Content-Length", str(len(data)))
         request.end_headers()
         request.wfile.write(data[: len(data) // 2])
@@ -137,5 +146,45 @@ def first_then(first: Behaviour, times: int, then: Behaviour) -> Behaviour:
 
     def behave(request: BaseHTTPRequestHandler, before: int) -> None:
         (first if before < times else then)(request, before)
+
+    return behave
+
+
+def sends_ranges(data: bytes, *, etag: str = '"1"', most: int | None = None) -> Behaviour:
+    """Answer like a file server that knows byte ranges, and break off after ``most`` bytes of each answer."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        wanted = request.headers.get("Range")
+        asks = wanted is not None and request.headers.get("If-Range", etag) == etag
+        if request.headers.get("If-Match", etag) != etag:
+            answers(412)(request, _before)
+            return
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and asks else 0
+        if start >= len(data):
+            answers(416)(request, _before)
+            return
+        request.send_response(206 if asks else 200)
+        request.send_header("ETag", etag)
+        request.send_header("Last-Modified", "Tue, 24 Nov 2026 08:00:00 GMT")
+        if asks:
+            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        request.send_header("Content-Length", str(len(data) - start))
+        request.end_headers()
+        request.wfile.write(data[start:][:most])
+        request.close_connection = True
+
+    return behave
+
+
+def sends_partial(data: bytes, content_range: str, etag: str = '"1"') -> Behaviour:
+    """Answer 206 with ``data``, whatever was asked for."""
+
+    def behave(request: BaseHTTPRequestHandler, _before: int) -> None:
+        request.send_response(206)
+        request.send_header("ETag", etag)
+        request.send_header("Content-Range", content_range)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
 
     return behave

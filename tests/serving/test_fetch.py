@@ -26,7 +26,9 @@ from tests.serving.artifact_host import (
 )
 from tests.serving.support import contents, eventually, start, termination
 from verdigris_serving.artifact.archive import write_archive
-from verdigris_serving.download import Limits, _SafeRedirects, download, safe_uri
+from verdigris_serving.fetching.http_source import SafeRedirects
+from verdigris_serving.fetching.port import safe_uri
+from verdigris_serving.fetching.stream import Limits, download
 from verdigris_serving.reasons import Reason, ServingError
 
 GOOD = write_archive(contents())
@@ -80,7 +82,7 @@ def test_a_redirect_from_https_to_an_unprotected_address_is_refused() -> None:
     request = urllib.request.Request("https://host/m?signature=secret")
 
     with pytest.raises(ServingError, match="https://host/m redirects from https to an unprotected address"):
-        _SafeRedirects().redirect_request(request, None, 302, "Found", Message(), "http://other/m")
+        SafeRedirects().redirect_request(request, None, 302, "Found", Message(), "http://other/m")
 
 
 def test_a_stall_is_given_up_and_tried_again(host: ArtifactHost, tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["ftp://host/m", "s3://bucket/m", "m.vmodel", "http:///m", "http://a b/m", "http://[/m"]
+    "uri", ["ftp://host/m", "swift://bucket/m", "m.vmodel", "http:///m", "http://a b/m", "http://[/m"]
 )
 def test_an_address_that_cannot_be_fetched_is_refused_without_a_trace(uri: str, tmp_path: Path) -> None:
     assert refusal(uri, tmp_path, limits=Limits(0.2, 0.2, 1_000)).reason is Reason.ARTIFACT_UNREACHABLE

@@ -34,6 +34,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default (printf "verdigris/serving:%s" .Chart.AppVersion) .Values.serving.image -}}
 {{- end -}}
 
+{{- define "verdigris.servingImageOnnx" -}}
+{{- default (printf "verdigris/serving-onnx:%s" .Chart.AppVersion) .Values.serving.images.onnx -}}
+{{- end -}}
+
+{{- define "verdigris.servingImageSklearn" -}}
+{{- default (printf "verdigris/serving-sklearn:%s" .Chart.AppVersion) .Values.serving.images.sklearn -}}
+{{- end -}}
+
 {{/* Restricted Pod Security: the pod's half and the container's half. */}}
 {{- define "verdigris.podSecurityContext" -}}
 runAsNonRoot: true

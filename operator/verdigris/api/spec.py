@@ -44,13 +44,17 @@ class ModelSpec(ApiModel):
     name: ModelName | None = Field(default=None, description="Served as /v2/models/NAME. Default: metadata.name.")
     version: SemVer = Field(description="Semantic version of the model, for example 2.1.0.")
     uri: ArtifactUri = Field(
-        description="Where the artifact is: https://, http://, pvc://CLAIM/PATH or file:///PATH in the image."
+        description="Where the artifact is: https://, http://, s3://, gs://, az://, oci://, models:/ (MLflow), "
+        "pvc://CLAIM/PATH or file:///PATH in the image."
     )
     sha256: Sha256 | None = Field(default=None, description="SHA-256 of the artifact, 64 lower-case hex digits.")
     allow_unverified: bool = Field(
         default=False, description="Run an artifact without a checksum. For experiments only."
     )
-    format: Literal["linear"] = Field(default="linear", description="How the artifact is served.")
+    format: Literal["linear", "onnx", "sklearn"] = Field(default="linear", description="How the artifact is served.")
+    credentials_secret: DnsName | None = Field(
+        default=None, description="Secret whose keys the fetch step gets as environment variables."
+    )
 
 
 # Named, because API servers before 1.34 find a comparison of six quantities of unknown length too dear.

@@ -94,6 +94,9 @@ _AUTHORITY = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])(:[0-
 _VISIBLE = "[!-~]"
 _SEMVER_ID = "(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _IMAGE_PART = "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*"
+_TAG = ":[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
+_DIGEST = "@sha256:[0-9a-f]{64}"
+_BUCKET = "[A-Za-z0-9][-A-Za-z0-9._]{0,254}"
 
 
 def _keys(regex: str, message: str) -> Rule:
@@ -146,9 +149,13 @@ ArtifactUri = Annotated[
     str,
     Field(max_length=2048),
     pattern(
-        rf"https?://{_AUTHORITY}/{_VISIBLE}+|pvc://{_DNS_NAME}/{_VISIBLE}+|file:///{_VISIBLE}+",
-        "must say where the artifact is: write https://HOST/PATH, http://HOST/PATH, pvc://CLAIM/PATH or "
-        "file:///PATH (a file in the serving image), without spaces and without a user or password",
+        rf"https?://{_AUTHORITY}/{_VISIBLE}+|(s3|gs|az)://{_BUCKET}/{_VISIBLE}+|pvc://{_DNS_NAME}/{_VISIBLE}+|"
+        rf"oci://{_AUTHORITY}/{_IMAGE_PART}(/{_IMAGE_PART})*({_TAG}|{_DIGEST})|file:///{_VISIBLE}+|"
+        r"models:/[A-Za-z0-9][-A-Za-z0-9_.%]*(/[1-9][0-9]{0,8}|@[A-Za-z][-A-Za-z0-9_]*)",
+        "must say where the artifact is: write https://HOST/PATH, http://HOST/PATH, s3://BUCKET/KEY, gs://BUCKET/KEY, "
+        "az://CONTAINER/KEY, oci://REGISTRY/REPOSITORY:TAG, oci://REGISTRY/REPOSITORY@sha256:DIGEST, "
+        "models:/NAME/VERSION or models:/NAME@ALIAS (MLflow), pvc://CLAIM/PATH or file:///PATH (a file in the serving "
+        "image), without spaces and without a user or password",
     ),
 ]
 BaseUrl = Annotated[
@@ -173,7 +180,7 @@ ImageRef = Annotated[
     Field(max_length=512),
     pattern(
         rf"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{{1,5}})?/)?{_IMAGE_PART}(/{_IMAGE_PART})*"
-        r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?",
+        rf"({_TAG})?({_DIGEST})?",
         "must be a container image: write for example example.com/team/serving:1.2.3",
     ),
 ]

@@ -108,7 +108,11 @@ class Runtime:
             evidence=PrometheusSource(self._questions),
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
-            defaults=Defaults(settings.serving_image, settings.prometheus_address),
+            defaults=Defaults(
+                settings.serving_image,
+                settings.prometheus_address,
+                {"onnx": settings.serving_image_onnx, "sklearn": settings.serving_image_sklearn},
+            ),
         )
 
     async def _close(self) -> None:

@@ -27,6 +27,10 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     # VERDIGRIS_SERVING_IMAGE: image of the model server, for specs that name none.
     serving_image: str = "verdigris/serving:0.1.0"
+    # VERDIGRIS_SERVING_IMAGE_ONNX: the same for models of format onnx.
+    serving_image_onnx: str = "verdigris/serving-onnx:0.1.0"
+    # VERDIGRIS_SERVING_IMAGE_SKLEARN: the same for models of format sklearn.
+    serving_image_sklearn: str = "verdigris/serving-sklearn:0.1.0"
     # VERDIGRIS_PROMETHEUS_ADDRESS: base URL, for specs that name none; empty: rollouts have no evidence.
     prometheus_address: str | None = None
     # VERDIGRIS_LEASE_NAMESPACE: default is the pod's own namespace, else verdigris-system.
@@ -57,6 +61,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(
         namespaces=read.words("VERDIGRIS_NAMESPACES"),
         serving_image=read.text("VERDIGRIS_SERVING_IMAGE", Settings.serving_image),
+        serving_image_onnx=read.text("VERDIGRIS_SERVING_IMAGE_ONNX", Settings.serving_image_onnx),
+        serving_image_sklearn=read.text("VERDIGRIS_SERVING_IMAGE_SKLEARN", Settings.serving_image_sklearn),
         prometheus_address=read.text("VERDIGRIS_PROMETHEUS_ADDRESS", "").rstrip("/") or None,
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
         lease_name=read.text("VERDIGRIS_LEASE_NAME", Settings.lease_name),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from verdigris.api.status import Color
 
@@ -38,6 +39,12 @@ class Defaults:
 
     serving_image: str
     prometheus_address: str | None = None
+    #: Images of the formats that ``serving_image`` does not serve.
+    format_images: Mapping[str, str] = field(default_factory=dict)
+
+    def image_for(self, format: str) -> str:
+        """The serving image for models of this format."""
+        return self.format_images.get(format) or self.serving_image
 
 
 def color_name(name: str, color: Color) -> str:

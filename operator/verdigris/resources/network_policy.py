@@ -9,22 +9,26 @@ from urllib.parse import SplitResult, urlsplit
 from verdigris.resources.meta import Manifest, metadata, selector
 from verdigris.resources.names import HTTP_PORT, Owner
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, **dict.fromkeys(("https", "s3", "gs", "az", "oci", "models"), 443)}
+_NAMES_A_HOST = {"http", "https", "oci"}
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def build(owner: Owner, uris: Iterable[str], *, external: bool = False) -> Manifest:
     """`uris` are the artifacts of every revision that may have to start: the active one's too, not only the newest.
 
+    Among them are the stores' own addresses where the spec gives them; of one that only a Secret knows, no port is open
+    but 443.
+
     `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin.
     """
-    stores = [urlsplit(uri) for uri in uris]
+    stores = [store for uri in uris if (store := _split(uri))]
     ingress: Manifest = {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]}
     if not external:
         ingress["from"] = [{"namespaceSelector": {}}]
     # No destination on DNS: a node-local cache is no pod, so no selector would match it.
     egress: list[Manifest] = [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]
-    ports = sorted({port for store in stores if (port := _port(store))})
+    ports = sorted({port for store in stores for port in _ports(store)})
     if ports:
         egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
     # A policy sees the packet after the Service's port became the pod's port, which a URI does not tell.
@@ -44,12 +48,25 @@ def build(owner: Owner, uris: Iterable[str], *, external: bool = False) -> Manif
     }
 
 
-def _port(store: SplitResult) -> int | None:
-    """The port to reach; None for what needs no network, and for a port that is none (the fetch step will say so)."""
+def _split(uri: str) -> SplitResult | None:
+    """Its parts; None for what a user called an address in an environment variable and is none."""
     try:
-        return store.port or _DEFAULT_PORTS.get(store.scheme)
+        return urlsplit(uri)
     except ValueError:
         return None
+
+
+def _ports(store: SplitResult) -> set[int]:
+    """The ports to reach; empty for what needs no network, and for a port that is none (the fetch step will say so).
+
+    A registry sends its clients on, to where tokens are issued and to where its blobs are: 443 besides its own port.
+    """
+    usual = _DEFAULT_PORTS.get(store.scheme)
+    try:
+        port = store.port or usual
+    except ValueError:
+        return set()
+    return {port for port in (port, usual if store.scheme == "oci" else None) if port}
 
 
 def _namespace(store: SplitResult, owner: Owner) -> str | None:
@@ -57,7 +74,7 @@ def _namespace(store: SplitResult, owner: Owner) -> str | None:
 
     A public `example.com` looks like a Service in a namespace `com`; that rule then simply matches no pod.
     """
-    if store.scheme not in _DEFAULT_PORTS or not store.hostname or _is_address(store.hostname):
+    if store.scheme not in _NAMES_A_HOST or not store.hostname or _is_address(store.hostname):
         return None
     parts = store.hostname.split(".")
     if len(parts) == 1:

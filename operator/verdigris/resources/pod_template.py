@@ -5,7 +5,8 @@ Rendered once for each revision and kept in its ControllerRevision, so a newer o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from verdigris.api.spec import EnvVar, ModelDeploymentSpec, ModelSpec, ServingSpec, Toleration
@@ -28,6 +29,23 @@ GRACE_SECONDS = 30
 MODEL_DIRECTORY = "/model"
 ARTIFACT_DIRECTORY = "/artifact"
 TRAFFIC_DIRECTORY = "/etc/verdigris"
+
+
+_STORE_VARIABLES = frozenset(
+    {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT", "MLFLOW_TRACKING_URI"}
+)
+
+
+def stores(variables: Iterable[tuple[str, str]]) -> set[str]:
+    """The addresses of object stores and tracking servers among these environment variables, (name, value)."""
+    return {value for name, value in variables if name in _STORE_VARIABLES and value}
+
+
+def environment(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the init step of a built template is told, (name, value)."""
+    for container in template["spec"].get("initContainers", ()):
+        for variable in container.get("env", ()):
+            yield variable["name"], variable.get("value", "")
 
 
 def build(owner: Owner, spec: ModelDeploymentSpec, revision: str, defaults: Defaults) -> Manifest:
@@ -65,7 +83,8 @@ def _fetch(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Manif
     return {
         "name": "fetch",
         "command": ["python3", "-m", "verdigris_serving.fetch"],
-        **_common(spec.serving, defaults),
+        **_common(spec, defaults),
+        **_credentials(spec.model),
         "env": _env({**source, **_model_env(owner, spec.model)}, spec.serving.env),
         "volumeMounts": mounts,
     }
@@ -81,7 +100,7 @@ def _server(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Mani
     return {
         "name": "server",
         "command": ["python3", "-m", "verdigris_serving.server"],
-        **_common(spec.serving, defaults),
+        **_common(spec, defaults),
         "env": _env(settings, spec.serving.env),
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "volumeMounts": [
@@ -98,18 +117,19 @@ def _server(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Mani
     }
 
 
-def _common(serving: ServingSpec, defaults: Defaults) -> Manifest:
+def _common(spec: ModelDeploymentSpec, defaults: Defaults) -> Manifest:
     """What both containers share.
 
     The init step has the server's own resources: it runs before it, so the scheduler counts nothing twice, the pod
     keeps its quality of service, and a quota that demands a limit of every container is met by both.
     """
+    serving = spec.serving
     amounts = {
         "requests": resource_list(serving.resources.requests),
         "limits": resource_list(serving.resources.limits),
     }
     return {
-        "image": serving.image or defaults.serving_image,
+        "image": serving.image or defaults.image_for(spec.model.format),
         "resources": {kind: values for kind, values in amounts.items() if values},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -117,6 +137,13 @@ def _common(serving: ServingSpec, defaults: Defaults) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
         },
     }
+
+
+def _credentials(model: ModelSpec) -> Manifest:
+    """The Secret as environment, for the init step alone: what answers requests need hold no key to a store."""
+    if model.credentials_secret is None:
+        return {}
+    return {"envFrom": [{"secretRef": {"name": model.credentials_secret, "optional": False}}]}
 
 
 def _model_env(owner: Owner, model: ModelSpec) -> dict[str, str]:

@@ -71,9 +71,13 @@ def _shared(turn: Turn) -> Iterator[Action]:
 
 
 def _uris(turn: Turn) -> tuple[str, ...]:
-    """The artifacts that pods of any colour in use may have to fetch (again, when a pod is rescheduled)."""
-    kept = [turn.observed.snapshots.get(ref.revision) for ref in roles(turn).values()]
-    return tuple(sorted({snapshot.uri for snapshot in kept if snapshot} | {turn.observed.spec.model.uri}))
+    """What pods of any colour in use may have to ask for their artifact (again, when a pod is rescheduled)."""
+    spec = turn.observed.spec
+    found = {spec.model.uri} | pod_template.stores((variable.name, variable.value) for variable in spec.serving.env)
+    for ref in roles(turn).values():
+        if snapshot := turn.observed.snapshots.get(ref.revision):
+            found |= {snapshot.uri} | pod_template.stores(pod_template.environment(snapshot.pod_template))
+    return tuple(sorted(found))
 
 
 def _snapshots(turn: Turn) -> Iterator[Action]:

@@ -21,6 +21,8 @@ _V1_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "sha256": None,
         "allowUnverified": False,
         "format": "linear",
+        # Younger than the algorithm: a default, which is dropped.
+        "credentialsSecret": None,
     },
     "serving": {
         "image": None,
