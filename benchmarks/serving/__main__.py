@@ -1,4 +1,4 @@
-"""`python -m benchmarks.serving` (`make bench-serving`): our server and its peers in one run, with a table and a chart."""
+"""`python -m benchmarks.serving` (`make bench-serving`): our server beside its peers, with a table and a chart."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ class Load:
     p99_ms: float
 
     @property
-    def ideal_ms(self) -> float:
-        """The latency when every connection waits for exactly one turn of all the others (Little's law)."""
-        return 1000 * self.connections / self.requests_per_s if self.requests_per_s else float("inf")
+    def ideal_ms(self) -> float | None:
+        """The latency when every connection waits for exactly one turn of all the others; None without an answer."""
+        return 1000 * self.connections / self.requests_per_s if self.requests_per_s else None
 
 
 def put(url: str, bodies: Path, connections: int, seconds: int, core: int) -> Load:

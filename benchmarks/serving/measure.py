@@ -14,7 +14,7 @@ from benchmarks.serving import load
 from benchmarks.serving.errors import BenchError
 from benchmarks.serving.load import Load
 from benchmarks.serving.material import TOLERANCE, Material, Probabilities
-from benchmarks.serving.process import Running, running
+from benchmarks.serving.process import Running, core_busy_s, running
 from benchmarks.serving.servers import MLServer, Server
 from dev.cluster.shell import run, say
 
@@ -49,6 +49,8 @@ class Measured:
     memory_mb: list[float] = field(default_factory=list)
     core_share: list[float] = field(default_factory=list)
     """Of its core, while BUSY connections asked: near 1 when the server was the limit and not the clients."""
+    foreign_share: list[float] = field(default_factory=list)
+    """Of its core, at the same time, by anything else on the machine."""
     difference: float = 0.0
 
 
@@ -121,9 +123,11 @@ def _round(result: Measured, material: Material, plan: Plan) -> None:
             result.difference = max(result.difference, _check(started, material))
         bodies, url = _bodies(server, material, plan), _url(started)
         load.put(url, bodies, BUSY, 1, plan.load_core)  # warm
-        used = started.processor_s()
+        used, busy = started.processor_s(), core_busy_s(plan.server_core)
         result.busy.append(_put(server, url, bodies, BUSY, plan))
-        result.core_share.append((started.processor_s() - used) / plan.seconds)
+        used, busy = started.processor_s() - used, core_busy_s(plan.server_core) - busy
+        result.core_share.append(used / plan.seconds)
+        result.foreign_share.append(max(0.0, busy - used) / plan.seconds)
         result.single.append(_put(server, url, bodies, SINGLE, plan))
         if server.answers_batches:
             whole = load.write_bodies(plan.folder / server.name / "batch", [server.body(material.rows)])

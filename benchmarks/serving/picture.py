@@ -15,19 +15,21 @@ OUR_COLOR, PEER_COLOR, LIMIT_COLOR, INK = "#009E73", "#BBBBBB", "#E8E8E8", "#333
 
 @dataclass(frozen=True)
 class Panel:
-    """One measure: its key in the report's rows, its title, how a figure is written, and which end is better."""
+    """One measure: its key in the report's rows, its title, how a figure is written, and the words for a distance."""
 
     key: str
     title: str
     text: str
+    worse: str
+    better: str
     more_is_better: bool = False
 
 
 PANELS = (
-    Panel("requests_per_s", "requests/s: one core, one row, 16 connections", "{:,.0f}", more_is_better=True),
-    Panel("p50_ms", "latency at one connection, median", "{:.3g} ms"),
-    Panel("rss_mb", "memory after load (RSS)", "{:.0f} MB"),
-    Panel("start_to_ready_s", "process start to ready", "{:.2f} s"),
+    Panel("requests_per_s", "requests/s, 16 connections: more is better", "{:,.0f}", "fewer", "more", True),
+    Panel("p50_ms", "median latency, 1 connection: less is better", "{:.3g} ms", "slower", "faster"),
+    Panel("rss_mb", "memory after load (RSS): less is better", "{:.0f} MB", "more", "less"),
+    Panel("start_to_ready_s", "process start to ready: less is better", "{:.2g} s", "longer", "shorter"),
 )
 
 
@@ -36,7 +38,9 @@ def draw(report: Mapping[str, Any], folder: Path) -> list[Path]:
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     for axes, panel in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
         _panel(axes, report["servers"], panel)
-    figure.suptitle(f"One logistic regression, one core, five ways to serve it   ({report['machine']})", color=INK)
+    figure.suptitle(
+        f"One logistic regression served from one core, one row a request   ({report['machine']})", color=INK
+    )
     figure.supxlabel(
         "logarithmic scales; the bar is the median, the line from the least to the greatest; "
         "hatched: nginx answering fixed bytes, the limit",
@@ -61,8 +65,8 @@ def _distance(row: Mapping[str, Any], ours: float | None, panel: Panel) -> str:
         return ""
     times = ours / row[panel.key] if panel.more_is_better else row[panel.key] / ours
     if times >= 1.1:
-        return f"   {times:.2g}× worse" if times < 100 else f"   {times:.0f}× worse"
-    return f"   {1 / times:.2g}× better" if times <= 0.9 else "   the same"
+        return f"   {times:.3g}× {panel.worse}" if times >= 100 else f"   {times:.2g}× {panel.worse}"
+    return f"   {1 / times:.2g}× {panel.better}" if times <= 0.9 else "   the same"
 
 
 def _panel(axes: Any, rows: Sequence[Mapping[str, Any]], panel: Panel) -> None:

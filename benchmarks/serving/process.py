@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.serving.errors import BenchError
 from benchmarks.serving.install import program
 from benchmarks.serving.servers import Server
-from dev.cluster.shell import environment, tail
+from dev.cluster.shell import environment, tail, wait_for
 
 POLL_S = 0.005
 PATIENCE_S = 90.0
@@ -82,6 +82,14 @@ def running(server: Server, folder: Path, core: int) -> Iterator[Running]:
         _end(process)
 
 
+def core_busy_s(core: int) -> float:
+    """Seconds since boot in which that core ran processes, or was taken from this machine by its host."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    fields = next(line for line in lines if line.startswith(f"cpu{core} ")).split()
+    user, nice, system, steal = (int(fields[n]) for n in (1, 2, 3, 8))
+    return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nobody listens on at the moment."""
     with contextlib.ExitStack() as held:
@@ -122,13 +130,17 @@ def _answers(port: int, path: str) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the server, then SIGKILL to whatever is left of its session."""
+    """SIGTERM to the server, then SIGKILL to whatever is left of its session: the next one has the core for itself."""
+    family = tree(process.pid)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(PATIENCE_S)
+    # A child of a killed parent belongs to another process now, and may be a zombie ("Z") for a while.
+    gone = "the end of a server's processes"
+    wait_for(gone, lambda: all(_stat(pid)[:1] in ([], ["Z"]) for pid in family), timeout=PATIENCE_S, interval=0.01)
 
 
 def _stat(pid: int) -> list[str]:

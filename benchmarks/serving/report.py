@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -26,6 +26,9 @@ IMAGES_MB = {"default": 40.0, "onnx": 160.0, "sklearn": 300.0}
 """Unpacked, above the base."""
 WHOLE_IMAGE_MB = 170.0
 
+FOREIGN_SHARE, BUSY_SHARE = 0.1, 0.9
+"""Of the servers' core: more by others spoils a measurement; less in all means that the clients were too slow."""
+
 
 def servers(measured: Sequence[Measured]) -> list[dict[str, Any]]:
     """One row a server: medians over the rounds, and under `spread` the least and the greatest of each."""
@@ -45,6 +48,7 @@ def _server(each: Measured) -> dict[str, Any]:
         **{name: _rounded(median(found)) for name, found in values.items()},
         "spread": {name: [_rounded(min(found)), _rounded(max(found))] for name, found in values.items()},
         "core_share": _rounded(median(each.core_share)),
+        "foreign_share": _rounded(median(each.foreign_share)),
         "largest_difference": each.difference,
         "versions": each.server.versions(),
     }
@@ -72,7 +76,7 @@ def crowds(measured: Sequence[Measured]) -> list[dict[str, Any]]:
             "requests": sum(run.requests for run in each.crowd),
             "requests_per_s": _rounded(median(run.requests_per_s for run in each.crowd)),
             "p99_ms": _rounded(median(run.p99_ms for run in each.crowd)),
-            "ideal_ms": _rounded(_ideal(each.crowd)),
+            "ideal_ms": _ideal(each.crowd),
         }
         for each in measured
     ]
@@ -115,7 +119,7 @@ def _throughput(ours: Row, best: Row | None, limit: Row | None) -> list[Bar]:
 
 
 def _crowd(ours: Row) -> list[Bar]:
-    times = ours["p99_ms"] / ours["ideal_ms"]
+    times = ours["p99_ms"] / ours["ideal_ms"] if ours["ideal_ms"] else float("inf")
     return [
         Bar("errors at 1,000 connections", str(ours["errors"]), "0", ours["errors"] == 0),
         Bar(
@@ -154,7 +158,6 @@ def table(report: Mapping[str, Any]) -> str:
     lines = [["", "requests/s", "p50", "p99", "RSS", "ready", "1,000 rows", "1,000 connections"]]
     for row in report["servers"]:
         name = row["server"]
-        many = crowd[name]
         lines.append(
             [
                 name,
@@ -164,13 +167,19 @@ def table(report: Mapping[str, Any]) -> str:
                 f"{row['rss_mb']:.0f} MB",
                 f"{row['start_to_ready_s']:.2f} s",
                 f"{batch[name]['requests_per_s']:,.0f} /s" if name in batch else "-",
-                f"{many['errors']} errors, p99 {many['p99_ms']:,.0f} of {many['ideal_ms']:,.0f} ms",
+                _told(crowd[name]),
             ]
         )
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  " + "  ".join(f"{cell:{'<' if n == 0 else '>'}{widths[n]}}" for n, cell in enumerate(line)) for line in lines
     )
+
+
+def _told(crowd: Row) -> str:
+    if crowd["ideal_ms"] is None:
+        return f"{crowd['errors']} errors, no answer"
+    return f"{crowd['errors']} errors, p99 {crowd['p99_ms']:,.0f} ms (ideal {crowd['ideal_ms']:,.0f})"
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -187,12 +196,16 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             f"Verdigris with format sklearn reaches {share:.0%} of that, and its p50 is "
             f"{sklearn['p50_ms'] * 1000 / floor:.2f} times the floor."
         )
-    found += [
-        f"{row['server']} used {row['core_share']:.0%} of its core: its clients, not it, may be the limit."
-        for row in report["servers"]
-        if row["core_share"] < 0.9
-    ]
+    found += [sentence for row in report["servers"] for sentence in _disturbances(row)]
     return found + list(report["sentences"])
+
+
+def _disturbances(row: Row) -> Iterator[str]:
+    name, own, foreign = row["server"], row["core_share"], row["foreign_share"]
+    if foreign > FOREIGN_SHARE:
+        yield f"Other work took {foreign:.0%} of the core while {name} was measured: do it again on a quiet machine."
+    elif own + foreign < BUSY_SHARE:
+        yield f"{name} used {own:.0%} of its core: its clients were the limit, and it could do more."
 
 
 def _best(rows: Mapping[str, Row], key: str, choose: Any) -> Row | None:
@@ -204,8 +217,9 @@ def _at_most(what: str, value: float, limit: float, unit: str) -> Bar:
     return Bar(what, f"{value:.3g} {unit}", f"<= {limit:g} {unit}", value <= limit)
 
 
-def _ideal(runs: Sequence[Load]) -> float:
-    return median(run.ideal_ms for run in runs)
+def _ideal(runs: Sequence[Load]) -> float | None:
+    known = [run.ideal_ms for run in runs if run.ideal_ms is not None]
+    return _rounded(median(known)) if known else None
 
 
 def _rounded(value: float) -> float:
