@@ -78,6 +78,7 @@ class Verdigris(Server):
             "VERDIGRIS_TRAFFIC_FILE": str(folder / "traffic"),
         }
         (folder / "traffic").write_text("on\n")
+        (folder / "termination").touch()
         return Launch([self._python, "-m", "verdigris_serving.server"], env)
 
     def versions(self) -> dict[str, str]:
