@@ -34,7 +34,10 @@ cluster: setup   ## bring the local cluster up and leave it running
 images: setup    ## build all images and print their sizes
 	@$(PY) -m dev.cluster images --all
 
+bench-serving: setup  ## our server and its peers on one core: table, chart, out/bench/serving.json (10 min)
+	@$(PY) -m benchmarks.serving
+
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lint crds lock cluster images clean
+.PHONY: help setup demo test unit lint crds lock cluster images bench-serving clean

@@ -1,0 +1,135 @@
+"""`python -m benchmarks.serving` (`make bench-serving`): our server beside its peers, with a table and a chart."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serving import images, install, report
+from benchmarks.serving.errors import BenchError
+from benchmarks.serving.material import Material, prepare
+from benchmarks.serving.measure import STARTS, Plan, clients_core, faster, measure, one_answer, predict_floor_us
+from benchmarks.serving.picture import draw
+from benchmarks.serving.servers import BentoML, KServe, MLServer, Nginx, Server, Verdigris
+from dev.cluster.settings import Settings, from_environment
+from dev.cluster.shell import ClusterError, say, step
+from dev.demo.report import machine
+from dev.demo.report import table as bars_table
+
+NAMES = ("verdigris", "verdigris-sklearn", "mlserver", "kserve", "bentoml", "nginx")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and report; 0 when all servers gave the same probabilities, whether or not the bars are met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, STARTS + 1), metavar=f"1..{STARTS}")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each load (default 5)")
+    parser.add_argument("--servers", default=",".join(NAMES), help=f"some of {','.join(NAMES)} (default all)")
+    parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder of the report and the chart")
+    given = parser.parse_args(argv)
+    wanted = given.servers.split(",")
+    if unknown := set(wanted) - set(NAMES):
+        parser.error(f"there is no server {min(unknown)}; there are {', '.join(NAMES)}")
+    try:
+        found = _run(wanted, given.rounds, given.seconds)
+    except (BenchError, ClusterError) as error:
+        print(f"\nThe benchmark failed: {error}", file=sys.stderr)
+        return 1
+    _conclude(found, given.out)
+    return 0
+
+
+def _run(wanted: Sequence[str], rounds: int, seconds: int) -> dict[str, Any]:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise BenchError("Two cores are needed, one for the server and one for its clients; this process may use one.")
+    settings = from_environment()
+    install.programs(install.cache(settings) / "logs")
+    with tempfile.TemporaryDirectory(prefix="verdigris-bench-") as name:
+        plan = Plan(rounds, seconds, cores[0], cores[1], Path(name))
+        with step("Training the model that all of them serve"):
+            material = prepare(plan.folder)
+        environments = _environments(settings, material, wanted)
+        with clients_core(plan):
+            found = _measured(settings, material, plan, environments, wanted)
+    return {"machine": machine(), **found}
+
+
+def _environments(settings: Settings, material: Material, wanted: Sequence[str]) -> dict[str, Path]:
+    """The interpreter of each server that is wanted and can be had, all installed before anything is measured."""
+    requirements = {
+        "verdigris": install.LOCKS / "serving.txt",
+        "verdigris-sklearn": install.LOCKS / "serving-sklearn.txt",
+        **{name: install.PEERS / f"{name}.txt" for name in report.PEERS},
+    }
+    if material.sklearn is None:
+        del requirements["verdigris-sklearn"]
+    needed = {name: path for name, path in requirements.items() if name in wanted or name == "verdigris"}
+    return {name: install.python(settings, name, path) for name, path in needed.items()}
+
+
+def _measured(
+    settings: Settings, material: Material, plan: Plan, environments: dict[str, Path], wanted: Sequence[str]
+) -> dict[str, Any]:
+    ours = Verdigris(environments["verdigris"], material.linear)
+    all_servers: list[Server] = [ours]
+    sentences = []
+    if material.sklearn and "verdigris-sklearn" in environments:
+        all_servers.append(Verdigris(environments["verdigris-sklearn"], material.sklearn, "verdigris-sklearn"))
+    elif "verdigris-sklearn" in wanted:
+        sentences.append(material.why_no_sklearn)
+    if "mlserver" in wanted:
+        chosen, sentence = _mlserver(environments["mlserver"], material, plan)
+        all_servers.append(chosen)
+        sentences.append(sentence)
+    if "kserve" in wanted:
+        all_servers.append(KServe(environments["kserve"], material.joblib))
+    if "bentoml" in wanted:
+        all_servers.append(BentoML(environments["bentoml"], material.joblib))
+    if "nginx" in wanted:
+        all_servers.append(Nginx(one_answer(ours, material, plan)))
+    floor = predict_floor_us(material, plan)
+    results = measure([each for each in all_servers if each.name in wanted], material, plan)
+    built, missing = images.sizes(settings)
+    return {
+        "servers": report.servers(results),
+        "batch_1000": report.batches(results),
+        "connections_1000": report.crowds(results),
+        "images": built,
+        "predict_floor_us": floor,
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "sentences": sentences + missing,
+    }
+
+
+def _mlserver(python: Path, material: Material, plan: Plan) -> tuple[MLServer, str]:
+    variants = [MLServer(python, material.joblib, workers) for workers in (0, 1)]
+    with step("Trying MLServer with parallel_workers 0 and 1"):
+        chosen, tried = faster(material, plan, variants)
+    figures = ", ".join(f"{each:,.0f} requests/s with {workers}" for workers, each in tried.items())
+    return chosen, f"MLServer runs with parallel_workers {chosen.parallel_workers}, the faster one: {figures}."
+
+
+def _conclude(found: dict[str, Any], out: Path) -> None:
+    lines = report.bars(found)
+    found["bars"] = {bar.what: {"measured": bar.figure, "bar": bar.bar, "met": bar.met} for bar in lines}
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "serving.json"
+    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    pictures = draw(found, out)
+    print(f"\n{report.table(found)}\n\n{bars_table(lines)}\n")
+    for sentence in report.notes(found):
+        print(f"  {sentence}")
+    print(f"\nReport: {path}   Picture: {', '.join(map(str, pictures))}")
+    say("done")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The serving benchmark's logic: reading, judging, drawing. No server of anybody's is started."""
