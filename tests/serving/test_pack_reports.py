@@ -93,6 +93,14 @@ def test_rows_of_another_width_are_refused(options: dict[str, Any], tmp_path: Pa
         packed(fitted(LogisticRegression()), tmp_path, **options)
 
 
+@pytest.mark.parametrize(
+    "options", [{"rows": [[1.0, float("nan"), 2.0]], "golden": 1}, {"training": [[float("inf")] * 3]}]
+)
+def test_a_value_that_is_no_number_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(PackingRefused, match="row 0 has a value that is no number; a missing one is None"):
+        packed(fitted(LogisticRegression()), tmp_path, **options)
+
+
 def test_what_happens_beyond_a_range_is_kept(tmp_path: Path) -> None:
     features = [Feature("a", maximum=99.0, out_of_range="clamp"), Feature("b"), Feature("c")]
 
