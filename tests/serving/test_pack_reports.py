@@ -10,6 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from tests.serving.test_pack import as_rows, fitted, packed, sample
 from verdigris_serving.artifact.archive import read_archive
@@ -85,6 +86,15 @@ def test_labels_that_do_not_fit_are_refused(labels: list[Any], says: str, tmp_pa
 
     with pytest.raises(PackingRefused, match=says):
         packed(fitted(LogisticRegression()), tmp_path, rows=rows, golden=1, holdout=Holdout(rows, labels))
+
+
+@pytest.mark.parametrize("what", ["holdout", "training"])
+def test_a_row_that_the_model_has_no_answer_to_is_refused(what: str, tmp_path: Path) -> None:
+    logarithm = fitted(FunctionTransformer(np.log), LogisticRegression())
+    reports = {"holdout": Holdout([[0.0, 1.0, 1.0]], [1]), "training": [[0.0, 1.0, 1.0]]}
+
+    with pytest.raises(PackingRefused, match=f"no answer to a {what} row: the model's log"):
+        packed(logarithm, tmp_path, **{what: reports[what]})
 
 
 @pytest.mark.parametrize("options", [{"training": [[1.0]]}, {"holdout": Holdout([[1.0]], [1])}])

@@ -99,7 +99,7 @@ def pack(
         contents = _contents(manifest, model, proof, training, holdout)
         data = write_archive(contents)
         read_archive(data)  # what nobody could load must not be written
-    except (InvalidModel, InvalidArchive, NonFiniteScore) as refusal:
+    except (InvalidModel, InvalidArchive) as refusal:
         raise PackingRefused(f"{name} {version} was not packed: {refusal}") from refusal
     part = out.with_name(f".{out.name}.part")
     part.write_bytes(data)
