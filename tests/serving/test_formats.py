@@ -20,7 +20,6 @@ from sklearn.ensemble import (
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVR, LinearSVC
@@ -126,18 +125,6 @@ def test_a_server_process_serves_it(form: str, tmp_path: Path) -> None:
     assert msgspec.json.decode(body)["outputs"][1]["data"] == pytest.approx(
         reference_scores(pipeline, [[4.0, 0.5, 3.0]])[0], abs=1e-6
     )
-
-
-@pytest.mark.parametrize(
-    ("form", "pipeline"),
-    [("onnx", FOREST), ("onnx", KNeighborsClassifier()), ("sklearn", FOREST),
-     ("sklearn", HistGradientBoostingClassifier(max_iter=3, random_state=0))],
-)  # fmt: skip
-def test_the_same_pipeline_gives_the_same_bytes(form: str, pipeline: Any, tmp_path: Path) -> None:
-    first = packed(fitted(pipeline), tmp_path, format=form)
-    second = packed(fitted(pipeline), tmp_path, format=form)
-
-    assert first.sha256 == second.sha256
 
 
 @pytest.mark.parametrize("form", ["onnx", "sklearn"])
