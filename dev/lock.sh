@@ -7,8 +7,8 @@ compile() {
     "$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
         --no-header --no-annotate "$@"
 }
-compile --extra operator pyproject.toml -o requirements/operator.txt
-for variant in serving serving-onnx serving-sklearn; do
-    compile --extra "$variant" pyproject.toml -o "requirements/$variant.txt"
-done
+# The rest is resolved within what the tests run with: an image gets no version that they have not seen.
 compile --all-extras --group dev pyproject.toml -o requirements/dev.txt
+for extra in operator serving serving-onnx serving-sklearn; do
+    compile --extra "$extra" -c requirements/dev.txt pyproject.toml -o "requirements/$extra.txt"
+done

@@ -1,5 +1,6 @@
 """What a skops file may be made of: everything else is refused by name, and nothing of it runs."""
 
+import contextlib
 import functools
 import io
 import json
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -177,6 +180,13 @@ def test_a_file_that_is_not_what_it_should_be_is_refused_with_a_sentence(data: b
 def test_a_file_that_skops_cannot_read_is_refused_with_a_sentence(lacking: str) -> None:
     with pytest.raises(InvalidModel, match=r"model\.skops"):
         load(schema(lambda document: {key: value for key, value in document.items() if key != lacking}))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=8))
+def test_damaged_bytes_are_allowed_or_refused_and_nothing_else(position: int, noise: bytes) -> None:
+    with contextlib.suppress(InvalidModel):
+        check_allowed(GOOD[:position] + noise + GOOD[position + len(noise) :])
 
 
 def test_a_good_file_loads() -> None:

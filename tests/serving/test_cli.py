@@ -138,6 +138,11 @@ def test_a_table_that_does_not_fit_says_where(
     assert says in capsys.readouterr().err
 
 
+def test_the_target_may_be_a_column_of_the_rows(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(report_arguments(tables, "--rows", str(tables / "holdout.csv"))) == 0
+    assert "over 4 rows" in capsys.readouterr().out
+
+
 def test_rows_or_a_holdout_with_its_target_are_needed(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = report_arguments(tables)
 

@@ -10,6 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from tests.serving.test_pack import as_rows, fitted, packed, sample
 from verdigris_serving.artifact.archive import read_archive
@@ -87,9 +88,26 @@ def test_labels_that_do_not_fit_are_refused(labels: list[Any], says: str, tmp_pa
         packed(fitted(LogisticRegression()), tmp_path, rows=rows, golden=1, holdout=Holdout(rows, labels))
 
 
+@pytest.mark.parametrize("what", ["holdout", "training"])
+def test_a_row_that_the_model_has_no_answer_to_is_refused(what: str, tmp_path: Path) -> None:
+    logarithm = fitted(FunctionTransformer(np.log), LogisticRegression())
+    reports = {"holdout": Holdout([[0.0, 1.0, 1.0]], [1]), "training": [[0.0, 1.0, 1.0]]}
+
+    with pytest.raises(PackingRefused, match=f"no answer to a {what} row: the model's log"):
+        packed(logarithm, tmp_path, **{what: reports[what]})
+
+
 @pytest.mark.parametrize("options", [{"training": [[1.0]]}, {"holdout": Holdout([[1.0]], [1])}])
 def test_rows_of_another_width_are_refused(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(PackingRefused, match="row 0 has 1 values for 3 features"):
+        packed(fitted(LogisticRegression()), tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"rows": [[1.0, float("nan"), 2.0]], "golden": 1}, {"training": [[float("inf")] * 3]}]
+)
+def test_a_value_that_is_no_number_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(PackingRefused, match="row 0 has a value that is no number; a missing one is None"):
         packed(fitted(LogisticRegression()), tmp_path, **options)
 
 

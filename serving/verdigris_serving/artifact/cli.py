@@ -78,7 +78,7 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
     )
     pack.add_argument("--holdout", type=Path, help="CSV of rows not trained on, for the quality report")
     pack.add_argument(
-        "--target", default="", help="the column of --holdout that is predicted; --training may have it, too"
+        "--target", default="", help="the column of --holdout that is predicted; --rows and --training may have it, too"
     )
     pack.add_argument("--training", type=Path, help="CSV of the training rows, for the baseline (counts, never rows)")
     pack.add_argument("--golden", type=int, default=16, help="golden rows: the first N rows (default 16)")
@@ -146,7 +146,7 @@ def _tables(options: argparse.Namespace) -> tuple[Table, Table | None, Table | N
         raise _Failure("give --rows or --holdout: equivalence is proven on one of them")
     if options.holdout and not options.target:
         raise _Failure("--holdout needs --target, the column that says what is true of each row")
-    rows = read_table(options.rows) if options.rows else None
+    rows = read_table(options.rows, unused=options.target) if options.rows else None
     names = rows.names if rows else ()
     holdout = read_table(options.holdout, target=options.target, names=names) if options.holdout else None
     shown = rows or holdout

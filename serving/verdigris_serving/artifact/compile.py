@@ -86,8 +86,8 @@ def _proven(manifest: Manifest, model: bytes, proof: Proof) -> Compiled:
     except InvalidModel as refusal:
         raise CannotCompile(str(refusal)) from refusal
     difference = _difference(served, proof)
-    return Compiled(model, [_may_miss(number, served, proof) for number in range(len(manifest.features))],
-                    served, difference)  # fmt: skip
+    nullable = [_may_miss(number, served, proof) for number in range(len(manifest.features))]
+    return Compiled(model, nullable, served, difference)
 
 
 def _difference(served: Predictor, proof: Proof) -> float:

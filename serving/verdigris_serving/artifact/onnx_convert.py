@@ -31,6 +31,10 @@ def convert(pipeline: Any, width: int, precision: Precision) -> bytes:
         raise CannotConvert(f"skl2onnx: {line or type(error).__name__}") from error
     kept = {value.name: value.name for value in (*graph.graph.input, *graph.graph.output)}
     _rename(graph.graph, kept)
+    # Its own order comes from a set, and so from the hash seed.
+    domains = sorted(graph.opset_import, key=lambda entry: str(entry.domain))
+    del graph.opset_import[:]
+    graph.opset_import.extend(domains)
     data: bytes = graph.SerializeToString(deterministic=True)
     return data
 

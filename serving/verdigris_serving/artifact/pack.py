@@ -4,6 +4,7 @@ Needs the extra ``pack`` (scikit-learn and what converts from it); nothing that 
 """
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def pack(
         contents = _contents(manifest, model, proof, training, holdout)
         data = write_archive(contents)
         read_archive(data)  # what nobody could load must not be written
-    except (InvalidModel, InvalidArchive, NonFiniteScore) as refusal:
+    except (InvalidModel, InvalidArchive) as refusal:
         raise PackingRefused(f"{name} {version} was not packed: {refusal}") from refusal
     part = out.with_name(f".{out.name}.part")
     part.write_bytes(data)
@@ -110,7 +111,7 @@ def pack(
 def _proof(pipeline: Any, rows: list[Row], width: int, golden: int) -> Proof:
     if not 1 <= golden <= len(rows):
         raise InvalidModel(f"{golden} golden rows were asked for and {len(rows)} rows were given; give at least one")
-    _check_width("row", rows, width)
+    _check_rows("row", rows, width)
     try:
         expected = reference_scores(pipeline, rows)
     except ValueError as error:
@@ -118,10 +119,12 @@ def _proof(pipeline: Any, rows: list[Row], width: int, golden: int) -> Proof:
     return Proof(pipeline, rows, expected, golden)
 
 
-def _check_width(what: str, rows: Sequence[Row], width: int) -> None:
+def _check_rows(what: str, rows: Sequence[Row], width: int) -> None:
     for number, row in enumerate(rows):
         if len(row) != width:
             raise InvalidModel(f"{what} {number} has {len(row)} values for {width} features")
+        if any(value is not None and not math.isfinite(value) for value in row):
+            raise InvalidModel(f"{what} {number} has a value that is no number; a missing one is None, not NaN")
 
 
 def _first_that_computes_the_same(
@@ -150,8 +153,8 @@ def _contents(
 ) -> Contents:
     """The documents of the archive, with the reports that the given rows allow."""
     width = len(manifest.features)
-    _check_width("training row", training, width)
-    _check_width("holdout row", holdout.rows if holdout else (), width)
+    _check_rows("training row", training, width)
+    _check_rows("holdout row", holdout.rows if holdout else (), width)
     model = compiled_model.model
     if training and isinstance(model, LinearSpec):
         try:

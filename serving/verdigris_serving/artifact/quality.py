@@ -13,6 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import Predictor
 from verdigris_serving.model.schema import InvalidModel, Label, Manifest, Quality, Row
 
@@ -26,13 +27,16 @@ class Holdout:
 
 
 def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quality:
-    """The report of the packed model, by its own scores and threshold. Raises InvalidModel, NonFiniteScore.
+    """The report of the packed model, by its own scores and threshold. Raises InvalidModel.
 
     A metric that is not defined on these rows (auc when all are of one class) is left out.
     """
     if not holdout.rows or len(holdout.rows) != len(holdout.labels):
         raise InvalidModel(f"the holdout has {len(holdout.rows)} rows and {len(holdout.labels)} labels; give one a row")
-    scores = predictor.scores_many(holdout.rows)
+    try:
+        scores = predictor.scores_many(holdout.rows)
+    except NonFiniteScore as fault:
+        raise InvalidModel(f"the model has no answer to a holdout row: {fault}") from fault
     if manifest.task == "regression":
         metrics = _of_regression(holdout, [row[0] for row in scores])
     else:

@@ -22,12 +22,12 @@ class Table:
 
 
 def read_table(path: Path, *, target: str = "", names: Sequence[str] = (), unused: str = "") -> Table:
-    """The columns ``names`` of a CSV file in that order (all but ``target``, in the file's, when none are given).
+    """The columns ``names`` of a CSV file in that order; when none are given, all but ``target`` and ``unused``.
 
-    A column ``unused`` may be there; any other is an error. Raises UnreadableTable.
+    ``unused`` may be there and is not read; any other column is an error. Raises UnreadableTable.
     """
     header, lines = _lines(path)
-    wanted = list(names) or [name for name in header if name != target]
+    wanted = list(names) or [name for name in header if name not in {target, unused}]
     lacking = [name for name in (*wanted, *([target] if target else [])) if name not in header]
     if lacking:
         raise UnreadableTable(f"{path} has no column {lacking[0]}; it has {', '.join(header)}")
