@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 Behaviour = Callable[[BaseHTTPRequestHandler, int], None]
 
@@ -39,7 +40,7 @@ def artifact_host() -> Iterator[ArtifactHost]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.split("?")[0]
+            path = unquote(self.path.split("?")[0])
             before = host.count(path)
             host.seen.append(path)
             host.headers.append(self.headers)

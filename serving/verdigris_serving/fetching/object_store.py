@@ -25,7 +25,9 @@ _RETRIED_STATUS = frozenset({408, 425, 429})
 _BUCKET = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,254}")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]+)</Code>")
-_KIND = re.compile(r"kind: (Timeout|Connect)\b")
+#: The first one is the client's own; what is no fault of the network is Unknown to it.
+_KIND = re.compile(r"kind: (Timeout|Connect|Request|Interrupted|Decode|Unknown)\b")
+_HEADER = re.compile(r"([A-Za-z-]+) [Hh]eader missing from response")
 _CERTIFICATE = re.compile(r"invalid peer certificate: (\w+)")
 _SECRET = "the Secret that spec.model.credentialsSecret names"
 
@@ -64,6 +66,7 @@ _CLOUDS: Mapping[str, _Cloud] = {
             "GOOGLE_SERVICE_ACCOUNT",
             "GOOGLE_SERVICE_ACCOUNT_PATH",
             "GOOGLE_APPLICATION_CREDENTIALS",
+            "GOOGLE_BEARER_TOKEN",
             "GOOGLE_SKIP_SIGNATURE",
         ),
         (),
@@ -199,7 +202,10 @@ class ObjectStoreOpener:
         if isinstance(error, TimeoutError) or ((kind := _KIND.search(text)) and kind[1] == "Timeout"):
             message = f"{where}: the store did not answer within {timeout:.2g} s"
             raise Retry(Reason.ARTIFACT_UNREACHABLE, message) from None
-        if kind:
+        if found := _HEADER.search(text):
+            message = f"{where}: the store's answer has no {found[1]}, which every such store sends. Is it one?"
+            raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from None
+        if kind and kind[1] != "Unknown":
             names = " or ".join(cloud.endpoints)
             message = f"{where}: the store cannot be reached. Check {names}, and the network policies"
             raise Retry(Reason.ARTIFACT_UNREACHABLE, message) from None
