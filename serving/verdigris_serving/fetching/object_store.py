@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError, PreconditionError
@@ -29,7 +29,8 @@ _CODE = re.compile(r"<Code>([A-Za-z]+)</Code>")
 #: The first one is the client's own; what is no fault of the network is Unknown to it.
 _KIND = re.compile(r"kind: (Timeout|Connect|Request|Interrupted|Decode|Unknown)\b")
 _HEADER = re.compile(r"([A-Za-z-]+) [Hh]eader missing from response")
-_CERTIFICATE = re.compile(r"invalid peer certificate: (\w+)")
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
+_NO_AUTHORITIES = "No CA certificates were loaded"
 _SECRET = "the Secret that spec.model.credentialsSecret names"
 
 
@@ -144,7 +145,8 @@ class ObjectStoreOpener:
         try:
             return _aside(call, timeout)
         except (BaseError, OSError, ValueError) as error:
-            self._fail(error, timeout)
+            # Without the cause: a trace would print the client's words.
+            raise self._failure(error, timeout) from None
 
     def _store(self, timeout: float) -> Any:
         limit = timedelta(seconds=timeout)
@@ -161,43 +163,59 @@ class ObjectStoreOpener:
             retry_config={"max_retries": 0, "retry_timeout": limit},
         )
 
-    def _fail(self, error: Exception, timeout: float) -> NoReturn:
-        """Say what is wrong in words of our own: the client's repeat addresses with signatures in them."""
-        text, where, cloud = str(error), self._where, self._cloud
+    def _failure(self, error: Exception, timeout: float) -> Exception:
+        """What is wrong, in words of our own: the client's repeat addresses with signatures in them."""
+        text = str(error)
         status = int(found[1]) if (found := _STATUS.search(text)) else 0
-        code = f" ({found[1]})" if (found := _CODE.search(text)) else ""
         if isinstance(error, PreconditionError) or status == 416:
-            message = f"{where} was replaced while it was fetched"
-            raise Retry(Reason.ARTIFACT_UNREACHABLE, message, start_over=True) from None
-        if isinstance(error, FileNotFoundError) or status == 404:
+            message = f"{self._where} was replaced while it was fetched"
+            return Retry(Reason.ARTIFACT_UNREACHABLE, message, start_over=True)
+        if isinstance(error, FileNotFoundError):
+            status = 404
+        if status:
+            code = f" ({found[1]})" if (found := _CODE.search(text)) else ""
+            return self._refusal(status, code)
+        if isinstance(error, TimeoutError):
+            text = "kind: Timeout"
+        return self._silence(text, timeout)
+
+    def _refusal(self, status: int, code: str) -> Exception:
+        """What an answer that is no success means; ``code`` is the store's own word for it."""
+        where, advice = self._where, self._cloud.advice
+        if status == 404:
             thing = "bucket or container" if code in {" (NoSuchBucket)", " (ContainerNotFound)"} else "object"
             message = f"{where}: the store has no such {thing}{code}. Check spec.model.uri, or publish the artifact."
-            raise ServingError(Reason.ARTIFACT_NOT_FOUND, message) from None
+            return ServingError(Reason.ARTIFACT_NOT_FOUND, message)
         if status in {401, 403}:
-            message = (
-                f"{where}: the store refused the credentials{code}. Check {cloud.advice} in {_SECRET}, and its right"
-            )
-            raise ServingError(Reason.ARTIFACT_UNREACHABLE, f"{message} to read the object.") from None
+            message = f"{where}: the store refused the credentials{code}. Check {advice} in {_SECRET}, and its right"
+            return ServingError(Reason.ARTIFACT_UNREACHABLE, f"{message} to read the object.")
+        said = f"{where}: the store answered {status}{code}"
         if status >= 500 or status in _RETRIED_STATUS:
-            raise Retry(Reason.ARTIFACT_UNREACHABLE, f"{where}: the store answered {status}{code}") from None
-        if status:
-            message = f"{where}: the store answered {status}{code}. Check the region, the endpoint and spec.model.uri."
-            raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from None
+            return Retry(Reason.ARTIFACT_UNREACHABLE, said)
+        return ServingError(Reason.ARTIFACT_UNREACHABLE, f"{said}. Check the region, the endpoint and spec.model.uri.")
+
+    def _silence(self, text: str, timeout: float) -> Exception:
+        """What it means that no answer came, from the client's description of it."""
+        where, cloud = self._where, self._cloud
         if found := _CERTIFICATE.search(text):
-            message = f"{where}: the store's certificate is not trusted ({found[1]}). Add its authority to the image."
-            raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from None
-        if isinstance(error, TimeoutError) or ((kind := _KIND.search(text)) and kind[1] == "Timeout"):
-            message = f"{where}: the store did not answer within {timeout:.2g} s"
-            raise Retry(Reason.ARTIFACT_UNREACHABLE, message) from None
+            message = f"{where}: the store's certificate is not trusted ({found[1]}). Add its authority to the image"
+            return ServingError(Reason.ARTIFACT_UNREACHABLE, f"{message}, or set SSL_CERT_FILE.")
+        if _NO_AUTHORITIES in text:
+            message = f"{where}: this image knows no certificate authorities"
+            advice = "Install ca-certificates in it, or set SSL_CERT_FILE"
+            return ServingError(Reason.ARTIFACT_UNREACHABLE, f"{message}. {advice}.")
         if found := _HEADER.search(text):
             message = f"{where}: the store's answer has no {found[1]}, which every such store sends. Is it one?"
-            raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from None
-        if kind and kind[1] != "Unknown":
+            return ServingError(Reason.ARTIFACT_UNREACHABLE, message)
+        kind = found[1] if (found := _KIND.search(text)) else "Unknown"
+        if kind == "Timeout":
+            return Retry(Reason.ARTIFACT_UNREACHABLE, f"{where}: the store did not answer within {timeout:.2g} s")
+        if kind != "Unknown":
             names = " or ".join(cloud.endpoints)
             message = f"{where}: the store cannot be reached. Check {names}, and the network policies"
-            raise Retry(Reason.ARTIFACT_UNREACHABLE, message) from None
+            return Retry(Reason.ARTIFACT_UNREACHABLE, message)
         message = f"{where} cannot be asked for. Check {cloud.advice} in {_SECRET}, the endpoint, and spec.model.uri."
-        raise ServingError(Reason.ARTIFACT_UNREACHABLE, message) from None
+        return ServingError(Reason.ARTIFACT_UNREACHABLE, message)
 
 
 class _Reader:
