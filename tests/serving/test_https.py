@@ -101,3 +101,17 @@ def test_a_password_does_not_go_to_an_unprotected_token_server(host: ArtifactHos
         with pytest.raises(ServingError, match="401 Unauthorized"):
             download(uri, tmp_path / "m", sha256=SHA256, limits=PATIENT, log=lambda _: None, env=env)
         assert unprotected.seen == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_protected_tracking_server_cannot_send_to_an_unprotected_address(host: ArtifactHost, tmp_path: Path) -> None:
+    with artifact_host() as unprotected:
+        there = unprotected.on("/m.vmodel", sends(GOOD))
+        api = "/api/2.0/mlflow/model-versions"
+        host.on(f"{api}/get", sends(b'{"model_version": {"status": "READY"}}'))
+        host.on(f"{api}/get-download-uri", sends(b'{"artifact_uri": "%s"}' % there.encode()))
+        env = {"MLFLOW_TRACKING_URI": host.url}
+
+        with pytest.raises(ServingError, match="unprotected where its tracking server is not"):
+            download("models:/m/1", tmp_path / "m", sha256="", limits=PATIENT, log=lambda _: None, env=env)
+        assert unprotected.seen == []
