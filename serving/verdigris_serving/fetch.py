@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from verdigris_serving.artifact.verify import load_verified
 from verdigris_serving.fetching.port import safe_uri
@@ -72,5 +73,20 @@ def main(env: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
+def run() -> NoReturn:
+    """``main``, and then the end of the process.
+
+    At once, because the object stores' client has threads of its own: one that meets an interpreter which is being
+    taken down aborts the process, and its exit code is then not ours.
+    """
+    try:
+        code = main()
+    except SystemExit as stopped:
+        code = 1 if stopped.code else 0
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -1,10 +1,12 @@
 """A real HTTP server that hands out artifacts the way bad networks and bad proxies do."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 Behaviour = Callable[[BaseHTTPRequestHandler, int], None]
 
@@ -12,8 +14,8 @@ Behaviour = Callable[[BaseHTTPRequestHandler, int], None]
 class ArtifactHost:
     """Each path has a behaviour, called with the request and the number of earlier requests for that path."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, scheme: str) -> None:
+        self.url = f"{scheme}://127.0.0.1:{port}"
         self.behaviours: dict[str, Behaviour] = {}
         self.seen: list[str] = []
         #: Of each request in ``seen``.
@@ -32,14 +34,14 @@ class ArtifactHost:
 
 
 @contextmanager
-def artifact_host() -> Iterator[ArtifactHost]:
-    """A host on a free port of this machine."""
+def artifact_host(tls: ssl.SSLContext | None = None) -> Iterator[ArtifactHost]:
+    """A host on a free port of this machine; with ``tls`` it speaks https."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.split("?")[0]
+            path = unquote(self.path.split("?")[0])
             before = host.count(path)
             host.seen.append(path)
             host.headers.append(self.headers)
@@ -50,7 +52,9 @@ def artifact_host() -> Iterator[ArtifactHost]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         httpd.daemon_threads = True
-        host = ArtifactHost(httpd.server_address[1])
+        if tls is not None:
+            httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
+        host = ArtifactHost(httpd.server_address[1], "http" if tls is None else "https")
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

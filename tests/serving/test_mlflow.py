@@ -208,7 +208,7 @@ def test_a_version_that_is_not_ready_is_refused(server: ArtifactHost, tmp_path: 
     assert "is FAILED_REGISTRATION in MLflow, not READY" in refusal(server, tmp_path).message
 
 
-@pytest.mark.parametrize("uri", ["runs:/b8248c73/model", "dbfs:/models/m", "/srv/mlflow/m"])
+@pytest.mark.parametrize("uri", ["runs:/b8248c73/model", "dbfs:/models/m", "/srv/mlflow/m", "file:///srv/m.vmodel"])
 def test_a_folder_that_nobody_can_list_is_named_with_a_way_out(uri: str, server: ArtifactHost, tmp_path: Path) -> None:
     lies_at(server, uri)
 

@@ -1,9 +1,8 @@
-"""Fetching from buckets: a real S3 server, and servers that break off, stall and refuse, asked by the real client."""
+"""Fetching from buckets: a real S3 server, asked by the real client."""
 
 import json
 import logging
 import os
-import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,23 +14,16 @@ from moto.server import ThreadedMotoServer
 
 from tests.serving.artifact_host import (
     ArtifactHost,
-    Behaviour,
     answers,
     artifact_host,
-    first_then,
-    sends_ranges,
 )
-from tests.serving.support import eventually, start, termination
-from tests.serving.test_fetch import GOOD, LIMITS, SHA256, get, refusal
+from tests.serving.buckets import AZURE, GOOGLE, KEYS, PATIENT, SECRET, set_credentials
+from tests.serving.support import start, termination
+from tests.serving.test_fetch import GOOD, SHA256, get, refusal
 from verdigris_serving.fetching.stream import Limits, download
 from verdigris_serving.reasons import Reason, ServingError
 
 LARGE = os.urandom(1_000_000) * 9
-SECRET = "never-to-be-seen"
-KEYS = {"AWS_ACCESS_KEY_ID": "clinic", "AWS_SECRET_ACCESS_KEY": SECRET}
-AZURE = {"AZURE_STORAGE_ACCOUNT_NAME": "clinic", "AZURE_STORAGE_SAS_TOKEN": f"sv=2024-01-01&sig={SECRET}"}
-#: A cold client needs more than the milliseconds that the other tests grant.
-PATIENT = Limits(deadline=20.0, stall=5.0, max_bytes=20_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -64,25 +56,13 @@ def host() -> Iterator[ArtifactHost]:
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of this file, and none of the machine's."""
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "GOOGLE_", "AZURE_")):
-            monkeypatch.delenv(name)
-    for name, value in (KEYS | AZURE).items():
-        monkeypatch.setenv(name, value)
+    set_credentials(monkeypatch)
 
 
 @pytest.fixture
 def at_store(store: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_ENDPOINT_URL", store)
     return store
-
-
-@pytest.fixture
-def at_host(host: ArtifactHost, monkeypatch: pytest.MonkeyPatch) -> ArtifactHost:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", host.url)
-    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", host.url)
-    return host
 
 
 @pytest.mark.usefixtures("at_store")
@@ -134,7 +114,7 @@ def test_what_is_not_there_is_named(uri: str, reason: Reason, says: str, tmp_pat
 def test_without_usable_credentials_the_variable_is_named_and_nobody_is_asked(
     uri: str, kept: dict[str, str], names: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in KEYS | AZURE:
+    for name in KEYS | AZURE | GOOGLE:
         monkeypatch.delenv(name)
     for name, value in kept.items():
         monkeypatch.setenv(name, value)
@@ -164,86 +144,6 @@ def test_credentials_that_are_refused_are_named_but_not_repeated(at_store: str, 
     assert failure.reason is Reason.ARTIFACT_UNREACHABLE
     assert "refused the credentials (InvalidAccessKeyId). Check AWS_ACCESS_KEY_ID" in failure.message
     assert SECRET not in failure.message
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "ranges"),
-    [
-        pytest.param(sends_ranges(GOOD), [None], id="plainly"),
-        pytest.param(first_then(answers(503), 1, sends_ranges(GOOD)), [None, None], id="after a 503"),
-        pytest.param(
-            first_then(sends_ranges(GOOD, most=40), 1, sends_ranges(GOOD)), [None, "bytes=40-"], id="broken off"
-        ),
-        pytest.param(
-            first_then(sends_ranges(GOOD, most=40, etag='"0"'), 1, sends_ranges(GOOD)),
-            [None, "bytes=40-", None],
-            id="replaced",
-        ),
-    ],
-)
-def test_a_broken_answer_is_resumed(
-    behaviour: Behaviour, ranges: list[str | None], at_host: ArtifactHost, tmp_path: Path
-) -> None:
-    at_host.on("/models/m", behaviour)
-
-    assert get("s3://models/m", tmp_path / "m", limits=PATIENT) == SHA256
-    assert [headers.get("Range") for headers in at_host.headers] == ranges
-
-
-def test_a_silent_store_is_given_up_and_asked_again(at_host: ArtifactHost, tmp_path: Path) -> None:
-    def silent(*_: object) -> None:
-        at_host.over.wait(30)
-
-    at_host.on("/models/m", first_then(silent, 1, sends_ranges(GOOD)))
-    assert get("s3://models/m", tmp_path / "m", limits=LIMITS) == SHA256
-
-
-def stalls_after_40_bytes(host: ArtifactHost) -> Behaviour:
-    def behave(request: Any, before: int) -> None:
-        sends_ranges(GOOD, most=40)(request, before)
-        request.wfile.flush()
-        host.over.wait(30)
-
-    return behave
-
-
-def test_a_stalled_body_is_given_up_and_resumed(at_host: ArtifactHost, tmp_path: Path) -> None:
-    at_host.on("/models/m", first_then(stalls_after_40_bytes(at_host), 1, sends_ranges(GOOD)))
-    assert get("s3://models/m", tmp_path / "m", limits=LIMITS) == SHA256
-    assert [headers.get("Range") for headers in at_host.headers] == [None, "bytes=40-"]
-
-
-@pytest.mark.parametrize("scheme", ["s3", "az"])
-@pytest.mark.parametrize(
-    ("answer", "reason", "says"),
-    [
-        (
-            (403, "SignatureDoesNotMatch"),
-            Reason.ARTIFACT_UNREACHABLE,
-            "refused the credentials (SignatureDoesNotMatch)",
-        ),
-        ((400, "AuthorizationHeaderMalformed"), Reason.ARTIFACT_UNREACHABLE, "Check the region, the endpoint"),
-        ((404, ""), Reason.ARTIFACT_NOT_FOUND, "no such object"),
-        ((503, "SlowDown"), Reason.ARTIFACT_UNREACHABLE, "the store answered 503 (SlowDown)"),
-    ],
-)
-def test_what_a_store_says_is_passed_on_without_what_it_repeats(
-    scheme: str, answer: tuple[int, str], reason: Reason, says: str, *, at_host: ArtifactHost, tmp_path: Path
-) -> None:
-    status, code = answer
-    body = f"<Error><Code>{code}</Code><StringToSign>{SECRET}</StringToSign></Error>".encode()
-    at_host.on("/models/m", answers(status, body=body))
-
-    failure = refusal(f"{scheme}://models/m", tmp_path, limits=Limits(0.6, 0.5, 1_000))
-    assert failure.reason is reason
-    assert says in failure.message
-    assert SECRET not in failure.message
-
-
-def test_a_container_of_azure_is_read_with_its_signature(at_host: ArtifactHost, tmp_path: Path) -> None:
-    at_host.on("/models/a/m", sends_ranges(GOOD))
-
-    assert get("az://models/a/m", tmp_path / "m", limits=PATIENT) == SHA256
 
 
 @pytest.mark.usefixtures("at_store")
@@ -287,20 +187,3 @@ def test_the_init_step_fetches_from_a_bucket(store: str, tmp_path: Path) -> None
     assert termination(tmp_path) == {"reason": "Verified", "message": f"sha256 {SHA256}"}
     assert SECRET not in str(said)
     assert (tmp_path / "m.vmodel").read_bytes() == GOOD
-
-
-def test_the_init_step_obeys_sigterm_while_a_store_is_silent(at_host: ArtifactHost, tmp_path: Path) -> None:
-    at_host.on("/models/m", stalls_after_40_bytes(at_host))
-    process = start(
-        "verdigris_serving.fetch",
-        tmp_path,
-        VERDIGRIS_MODEL_URI="s3://models/m",
-        VERDIGRIS_MODEL_PATH=str(tmp_path / "m.vmodel"),
-        VERDIGRIS_FETCH_STALL="60",
-    )
-    eventually((tmp_path / ".m.vmodel.part").exists, "the first bytes have come")
-
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=5) == 1
-    process.communicate()
-    assert not list(tmp_path.glob("*vmodel*"))

@@ -17,6 +17,8 @@ from verdigris_serving.reasons import Reason, ServingError
 _MODEL = re.compile(r"models:/+([^/@:]+)(?:/([0-9]+)|@([\w-]+))", re.ASCII)
 Elsewhere = Callable[[str], Opener]
 NamesIn = Callable[[str, float], list[str]]
+_BUCKETS = frozenset({"s3", "gs", "az"})
+_ELSEWHERE = _BUCKETS | {"http", "https"}
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _REFUSED = (
@@ -30,9 +32,9 @@ _FOLDER = "Log one .vmodel file into the folder that the version was registered 
 class MlflowOpener:
     """A version of a registered model.
 
-    ``elsewhere`` opens an address that is not the tracking server's, ``names_in`` lists a folder of a bucket within
-    seconds. What an alias means is asked once a fetch, so that
-    a fetch that goes on after a break cannot change to another version.
+    ``elsewhere`` opens an address that is not the tracking server's; ``names_in`` lists a folder of a bucket, waiting
+    so many seconds at most. What an alias means is asked once a fetch, so that a fetch that goes on after a break
+    cannot change to another version.
     """
 
     def __init__(self, uri: str, env: Mapping[str, str], log: Log, *, elsewhere: Elsewhere, names_in: NamesIn) -> None:
@@ -76,9 +78,12 @@ class MlflowOpener:
 
     def _file_of(self, folder: str, model: str, timeout: float) -> Opener:
         parts = urlsplit(folder)
-        if folder.endswith(".vmodel") and parts.scheme != "mlflow-artifacts":
+        if parts.scheme == "http" and self._server.startswith("https://"):
+            message = f"{model} is at {safe_uri(folder)}, which is unprotected where its tracking server is not."
+            raise ServingError(Reason.ARTIFACT_UNREACHABLE, f"{message} Register it from an https address.")
+        if folder.endswith(".vmodel") and parts.scheme in _ELSEWHERE:
             return self._elsewhere(folder)
-        if parts.scheme in {"s3", "gs", "az"}:
+        if parts.scheme in _BUCKETS:
             name = _only_vmodel(self._names_in(folder, timeout), model)
             return self._elsewhere(f"{folder}/{name}")
         if parts.scheme == "mlflow-artifacts":

@@ -31,7 +31,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
 class Limits:
     """``deadline`` and ``stall`` in seconds, ``max_bytes`` in bytes.
 
-    The deadline is for the whole fetch and may be overrun by one stall: the longest silence that is waited out.
+    The deadline is for the whole fetch and may be overrun by one stall: the longest silence that is waited out. (A
+    source that asks several servers before it opens may overrun it by one for each.)
     """
 
     deadline: float
