@@ -16,7 +16,7 @@ from benchmarks.serving.load import Load
 from benchmarks.serving.material import TOLERANCE, Material, Probabilities
 from benchmarks.serving.process import Running, core_busy_s, running
 from benchmarks.serving.servers import MLServer, Server
-from dev.cluster.shell import run, say
+from dev.cluster.shell import run, say, tail
 
 SINGLE, BUSY, CROWD = 1, 16, 1_000
 """Connections at once."""
@@ -141,9 +141,10 @@ def _put(server: Server, url: str, bodies: Path, connections: int, plan: Plan) -
     """A load that every server has to bear. Raises BenchError when one request failed."""
     shown = load.put(url, bodies, connections, plan.seconds, plan.load_core)
     if shown.errors or not shown.requests:
+        what = f"failed {shown.errors} of {shown.requests} requests" if shown.errors else "answered no request"
         raise BenchError(
-            f"{server.name} failed {shown.errors} of {shown.requests} requests over {connections} connections: "
-            f"its log is in {plan.folder / server.name}."
+            f"{server.name} {what} over {connections} connections in {plan.seconds} s. The end of its log:\n"
+            f"{tail(plan.folder / server.name / 'server.log') or '(it is empty)'}"
         )
     return shown
 
