@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.serving import images, install, report
 from benchmarks.serving.errors import BenchError
 from benchmarks.serving.material import Material, prepare
-from benchmarks.serving.measure import STARTS, Plan, clients_core, faster, measure, one_answer, predict_floor_us
+from benchmarks.serving.measure import STARTS, Plan, clients_core, faster, measure, one_answer
 from benchmarks.serving.picture import draw
 from benchmarks.serving.servers import BentoML, KServe, MLServer, Nginx, Server, Verdigris
 from dev.cluster.settings import Settings, from_environment
@@ -94,8 +94,7 @@ def _measured(
         all_servers.append(BentoML(environments["bentoml"], material.joblib))
     if "nginx" in wanted:
         all_servers.append(Nginx(one_answer(ours, material, plan)))
-    floor = predict_floor_us(material, plan)
-    results = measure([each for each in all_servers if each.name in wanted], material, plan)
+    results, floor = measure([each for each in all_servers if each.name in wanted], material, plan)
     built, missing = images.sizes(settings)
     return {
         "servers": report.servers(results),

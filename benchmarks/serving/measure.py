@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from benchmarks.serving import load
 from benchmarks.serving.errors import BenchError
@@ -65,11 +66,16 @@ def clients_core(plan: Plan) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def measure(servers: Sequence[Server], material: Material, plan: Plan) -> list[Measured]:
-    """All rounds, the servers interleaved. Raises BenchError or ClusterError when one cannot be measured."""
+def measure(servers: Sequence[Server], material: Material, plan: Plan) -> tuple[list[Measured], float]:
+    """All rounds, the servers interleaved; beside the results the median of `predict_floor_us`, asked once a round.
+
+    Raises BenchError or ClusterError when a server cannot be measured.
+    """
     load.allow_connections(CROWD)
     results = [Measured(server) for server in servers]
+    floors = []
     for number in range(1, plan.rounds + 1):
+        floors.append(predict_floor_us(material, plan))
         for result in results:
             _round(result, material, plan)
             say(f"round {number} of {plan.rounds}: {result.server.name:18} {_told(result)}")
@@ -77,7 +83,7 @@ def measure(servers: Sequence[Server], material: Material, plan: Plan) -> list[M
         for result in results:
             with running(result.server, plan.folder / result.server.name, plan.server_core) as server:
                 result.starts.append(server.start_to_ready_s)
-    return results
+    return results, median(floors)
 
 
 def one_answer(server: Server, material: Material, plan: Plan) -> bytes:

@@ -166,7 +166,7 @@ def table(report: Mapping[str, Any]) -> str:
                 f"{row['p99_ms']:.3g} ms",
                 f"{row['rss_mb']:.0f} MB",
                 f"{row['start_to_ready_s']:.2f} s",
-                f"{batch[name]['requests_per_s']:,.0f} /s" if name in batch else "-",
+                f"{batch[name]['requests_per_s']:.3g} /s" if name in batch else "-",
                 _told(crowd[name]),
             ]
         )
