@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -24,6 +25,8 @@ SINGLE, BUSY, CROWD = 1, 16, 1_000
 STARTS = 5
 """Starts of each server, of which the median counts."""
 CHECKED_ROWS = 50
+NICENESS = -10
+"""Of servers and clients alike: a moment's work of somebody else should not become somebody's p99."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,15 @@ class Measured:
 
 @contextmanager
 def clients_core(plan: Plan) -> Iterator[None]:
-    """Keep this process, and so what it starts, off the servers' core."""
-    before = os.sched_getaffinity(0)
+    """Keep this process, and so what it starts, off the servers' core, and where root allows it before other work."""
+    before, niceness = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
     os.sched_setaffinity(0, {plan.load_core})
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     try:
         yield
     finally:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
         os.sched_setaffinity(0, before)
 
 
