@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.serving import images, install, report
 from benchmarks.serving.errors import BenchError
-from benchmarks.serving.material import Material, prepare
-from benchmarks.serving.measure import STARTS, Plan, clients_core, faster, measure, one_answer, predict_floor_us
+from benchmarks.serving.material import MODELS, Material, prepare
+from benchmarks.serving.measure import STARTS, Plan, clients_core, faster, measure, one_answer
 from benchmarks.serving.picture import draw
 from benchmarks.serving.servers import BentoML, KServe, MLServer, Nginx, Server, Verdigris
 from dev.cluster.settings import Settings, from_environment
@@ -31,13 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, STARTS + 1), metavar=f"1..{STARTS}")
     parser.add_argument("--seconds", type=int, default=5, help="length of each load (default 5)")
     parser.add_argument("--servers", default=",".join(NAMES), help=f"some of {','.join(NAMES)} (default all)")
+    parser.add_argument("--model", choices=MODELS, default="diabetes", help="which pipeline (default diabetes)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder of the report and the chart")
     given = parser.parse_args(argv)
     wanted = given.servers.split(",")
     if unknown := set(wanted) - set(NAMES):
         parser.error(f"there is no server {min(unknown)}; there are {', '.join(NAMES)}")
     try:
-        found = _run(wanted, given.rounds, given.seconds)
+        found = _run(wanted, given.model, given.rounds, given.seconds)
     except (BenchError, ClusterError) as error:
         print(f"\nThe benchmark failed: {error}", file=sys.stderr)
         return 1
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(wanted: Sequence[str], rounds: int, seconds: int) -> dict[str, Any]:
+def _run(wanted: Sequence[str], model: str, rounds: int, seconds: int) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchError("Two cores are needed, one for the server and one for its clients; this process may use one.")
@@ -54,11 +55,11 @@ def _run(wanted: Sequence[str], rounds: int, seconds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="verdigris-bench-") as name:
         plan = Plan(rounds, seconds, cores[0], cores[1], Path(name))
         with step("Training the model that all of them serve"):
-            material = prepare(plan.folder)
+            material = prepare(plan.folder, model)
         environments = _environments(settings, material, wanted)
         with clients_core(plan):
             found = _measured(settings, material, plan, environments, wanted)
-    return {"machine": machine(), **found}
+    return {"machine": machine(), "model": model, **found}
 
 
 def _environments(settings: Settings, material: Material, wanted: Sequence[str]) -> dict[str, Path]:
@@ -94,8 +95,7 @@ def _measured(
         all_servers.append(BentoML(environments["bentoml"], material.joblib))
     if "nginx" in wanted:
         all_servers.append(Nginx(one_answer(ours, material, plan)))
-    floor = predict_floor_us(material, plan)
-    results = measure([each for each in all_servers if each.name in wanted], material, plan)
+    results, floor = measure([each for each in all_servers if each.name in wanted], material, plan)
     built, missing = images.sizes(settings)
     return {
         "servers": report.servers(results),

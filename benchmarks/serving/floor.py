@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib  # type: ignore[import-untyped]
 import numpy as np
 
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 def main(model: str, rows: str) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib  # type: ignore[import-untyped]
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmarks.serving.errors import BenchError
 from examples.diabetes.patients import generate
@@ -23,6 +26,12 @@ NAME, VERSION = "diabetes", "1.0.0"
 ROWS = 1_000
 TOLERANCE = 1e-6
 """How far any probability of any server may be from the pipeline's own."""
+
+MODELS: Mapping[str, Callable[[], Pipeline]] = {
+    "diabetes": lambda: pipeline({INSULIN: np.log1p}, c=1.0),
+    "plain": lambda: Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())]),
+}
+"""The example's pipeline, and the cheapest that there is for those who call scikit-learn: scale and classify."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,12 @@ class Material:
     expected: Probabilities
 
 
-def prepare(folder: Path) -> Material:
-    """Train the example's pipeline once and write it in every form into the folder."""
+def prepare(folder: Path, model_name: str = "diabetes") -> Material:
+    """Train one of MODELS once and write it in every form into the folder."""
     known, unseen = split(generate())
-    model = pipeline({INSULIN: np.log1p}, c=1.0)
-    model.fit(*table(known))
+    model = MODELS[model_name]()
+    whole = [patient for patient in known if None not in patient.row]
+    model.fit(*table(known if model_name == "diabetes" else whole))
     rows = whole_rows([patient.row for patient in unseen])
     path = folder / "model.joblib"
     joblib.dump(model, path)

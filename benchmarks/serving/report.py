@@ -77,6 +77,7 @@ def crowds(measured: Sequence[Measured]) -> list[dict[str, Any]]:
             "requests_per_s": _rounded(median(run.requests_per_s for run in each.crowd)),
             "p99_ms": _rounded(median(run.p99_ms for run in each.crowd)),
             "ideal_ms": _ideal(each.crowd),
+            "p99_ms_of_each_round": [_rounded(run.p99_ms) for run in each.crowd],
         }
         for each in measured
     ]
@@ -166,7 +167,7 @@ def table(report: Mapping[str, Any]) -> str:
                 f"{row['p99_ms']:.3g} ms",
                 f"{row['rss_mb']:.0f} MB",
                 f"{row['start_to_ready_s']:.2f} s",
-                f"{batch[name]['requests_per_s']:,.0f} /s" if name in batch else "-",
+                f"{batch[name]['requests_per_s']:.3g} /s" if name in batch else "-",
                 _told(crowd[name]),
             ]
         )
@@ -195,6 +196,11 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"Verdigris with format sklearn reaches {share:.0%} of that, and its p50 is "
             f"{sklearn['p50_ms'] * 1000 / floor:.2f} times the floor."
+        )
+    if (limit := rows.get(LIMIT)) and limit["p99_ms"] > P99_MS:
+        found.append(
+            f"nginx itself has a p99 of {limit['p99_ms']:.2g} ms at one connection: so much of everybody's is the "
+            "machine's, not the server's."
         )
     found += [sentence for row in report["servers"] for sentence in _disturbances(row)]
     return found + list(report["sentences"])

@@ -1,1 +1,1 @@
-"""The serving benchmark's logic: reading, judging, drawing. No server of anybody's is started."""
+"""The serving benchmark's logic: reading, judging, drawing. No server of ours or of the peers is started."""

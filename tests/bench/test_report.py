@@ -122,6 +122,12 @@ def test_a_disturbed_measurement_and_idle_servers_are_named() -> None:
     assert found[-1] == "One thing."
 
 
+def test_a_machine_that_makes_nginx_wait_is_named() -> None:
+    slow = measured("nginx", 100_000, 0.02, batch=[], single=[load(1, 0.02, p99_ms=2.4)])
+    assert any("nginx itself has a p99 of 2.4 ms" in sentence for sentence in notes(document(nginx=slow)))
+    assert not any("nginx itself" in sentence for sentence in notes(document()))
+
+
 def test_the_sklearn_format_is_compared_with_its_own_predict() -> None:
     ours = measured("verdigris-sklearn", 4_000, 0.25)
     found = notes(document(**{"verdigris-sklearn": ours}))
