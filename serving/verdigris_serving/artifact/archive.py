@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +28,8 @@ MANIFEST, MODEL, GOLDEN = "manifest.json", "model.json", "golden.json"
 MEMBERS = (MANIFEST, MODEL, GOLDEN)
 #: Zip cannot say "no date": this is the earliest it can say.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+#: Fields that came later, with what they mean when absent: left out then, so that old checksums stay reproducible.
+_ADDED_LATER = {"out_of_range": "reject", "center": None}
 #: Formats that this server can serve.
 FORMATS = ("linear",)
 
@@ -64,9 +66,18 @@ def write_archive(contents: Contents) -> bytes:
 
 def _canonical(document: msgspec.Struct) -> bytes:
     # Python's own floats print as the shortest text that reads back the same, on every platform.
-    plain = msgspec.to_builtins(document)
+    plain = _without_defaults(msgspec.to_builtins(document))
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode() + b"\n"
+
+
+def _without_defaults(document: Any) -> Any:
+    if isinstance(document, list):
+        return [_without_defaults(item) for item in document]
+    if not isinstance(document, dict):
+        return document
+    kept = {key: value for key, value in document.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]}
+    return {key: _without_defaults(value) for key, value in kept.items()}
 
 
 def read_archive(data: bytes) -> Contents:

@@ -36,6 +36,8 @@ class Feature(Struct, frozen=True, forbid_unknown_fields=True):
     """One input: its name, its datatype in the Open Inference Protocol, and what a caller may send for it.
 
     ``minimum`` and ``maximum`` are inclusive; ``nullable`` says that a missing value (JSON null) is imputed.
+    ``out_of_range`` says what happens beyond them: ``reject`` refuses the request, ``clamp`` shows the model the
+    nearest allowed value and flags it in the answer.
     """
 
     name: FeatureName
@@ -43,6 +45,7 @@ class Feature(Struct, frozen=True, forbid_unknown_fields=True):
     nullable: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    out_of_range: Literal["reject", "clamp"] = "reject"
 
 
 class Equivalence(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,12 +72,17 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):
     """``weights[k] * function(row[feature])`` added to output ``k``; ``missing`` replaces the function's result
-    for a missing input, and None means that a missing input is not allowed."""
+    for a missing input, and None means that a missing input is not allowed.
+
+    ``center`` is the mean of the function's result over the training rows, None when packing was given none. With it
+    ``weights[k] * (function(row[feature]) - center)`` is what this term adds to output ``k`` beyond the average.
+    """
 
     feature: int
     function: ElementwiseFunction
     weights: list[float]
     missing: float | None
+    center: float | None = None
 
 
 class LinearSpec(Struct, frozen=True, forbid_unknown_fields=True):
