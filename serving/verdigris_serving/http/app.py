@@ -13,6 +13,7 @@ from verdigris_serving.http.drain import Drain
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import Routes
 from verdigris_serving.logs import Sparse
+from verdigris_serving.protocol.binary import HEADER
 from verdigris_serving.protocol.service import Answer, InferenceService, ModelFault, error_answer
 
 Message = MutableMapping[str, Any]
@@ -32,6 +33,21 @@ LARGE_BODY = 32 * 1024
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
 _log = logging.getLogger("verdigris.http")
+
+
+def _header_length(headers: Headers) -> int | None:
+    """What ``Inference-Header-Content-Length`` says; -1 when that is no number."""
+    for name, value in headers:
+        if name == HEADER:
+            return int(value) if value.isdigit() and len(value) < 20 else -1
+    return None
+
+
+def _answer_headers(answer: Answer) -> Headers:
+    headers = [(b"content-type", answer.content_type)]
+    if answer.header_length is not None:
+        headers.append((HEADER, b"%d" % answer.header_length))
+    return headers
 
 
 class _Gone(Exception):
@@ -76,16 +92,17 @@ class App:
             started = time.perf_counter()
         else:
             answer_or_body = body
+        header_length = _header_length(scope["headers"])
         if isinstance(answer_or_body, Answer):
             answer = answer_or_body
         elif path not in self._routes.infer:
             answer = self._routes.look_up("POST", path)[0]
         elif len(answer_or_body) > LARGE_BODY:
             loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._threads, self._infer, answer_or_body)
+            answer = await loop.run_in_executor(self._threads, self._infer, answer_or_body, header_length)
         else:
-            answer = self._infer(answer_or_body)
-        await self._send(scope, send, answer.status, answer.body, [_JSON])
+            answer = self._infer(answer_or_body, header_length)
+        await self._send(scope, send, answer.status, answer.body, _answer_headers(answer))
         self._metrics.observe(answer.status, time.perf_counter() - started)
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes | Answer:
@@ -107,11 +124,11 @@ class App:
             return error_answer(413, f"the body is larger than {MAX_BODY} bytes; send the rows in several requests")
         return b"".join(chunks)
 
-    def _infer(self, body: bytes) -> Answer:
+    def _infer(self, body: bytes, header_length: int | None) -> Answer:
         """Answer one inference request; whatever goes wrong inside becomes a 500 without a trace."""
         fresh_id = os.urandom(16).hex()
         try:
-            return self._service.infer(body, fresh_id)
+            return self._service.infer(body, fresh_id, header_length)
         except ModelFault as fault:
             self._report(fault.message, fault.request_id, trace=False)
             return error_answer(500, f"internal error, id {fault.request_id}: {fault.message}")

@@ -22,7 +22,7 @@ class Limits:
 
         Returns the places of the values that were clamped: at most MAX_NOTES, then one line with how many more.
         """
-        if all(map(self._fits, rows)) if len(rows) < 4 else self._all_fit(rows):
+        if self._fits(rows[0]) if len(rows) == 1 else self._all_fit(rows):
             return []
         notes = [note for number, row in enumerate(rows) if not self._fits(row) for note in self._settle(row, number)]
         if len(notes) > MAX_NOTES:
@@ -41,17 +41,12 @@ class Limits:
     def _all_fit(self, rows: list[Row]) -> bool:
         """The same for a batch, by column, because ``min`` and ``max`` look at a value faster than any code here."""
         for whole, (low, high, nullable, integral) in zip(zip(*rows, strict=True), self._limits, strict=True):
-            column: Sequence[float | None] = whole
-            if nullable and None in column:
-                column = [value for value in column if value is not None]
-            if not column:
-                continue
             try:
-                if not (low <= min(column) and max(column) <= high):  # type: ignore[type-var, operator]
-                    return False
-                if integral and not all(map(float.is_integer, column)):  # type: ignore[arg-type]
-                    return False
-            except TypeError:  # a value is missing that may not be
+                fits = _column_fits(whole, low, high, integral)
+            except TypeError:  # a value is missing
+                present = [value for value in whole if value is not None]
+                fits = nullable and (not present or _column_fits(present, low, high, integral))
+            if not fits:
                 return False
         return True
 
@@ -77,3 +72,10 @@ class Limits:
                 low, high = float(math.ceil(low)), float(math.floor(high))
             row[index] = low if value < low else high
             yield where
+
+
+def _column_fits(column: Sequence[float | None], low: float, high: float, integral: bool) -> bool:
+    """Raises TypeError when a value is missing."""
+    if not (low <= min(column) and max(column) <= high):  # type: ignore[type-var, operator]
+        return False
+    return not integral or all(map(float.is_integer, column))  # type: ignore[arg-type]

@@ -190,8 +190,13 @@ def _plain(body: bytes, *, mark_constants: bool = False) -> Any:
     try:
         text = body.decode()
         found = json.loads(text, object_pairs_hook=_distinct, parse_int=_integer, parse_constant=constant)
+        if "\\u" in text:
+            # Half a surrogate pair is no character: nothing could repeat such a name, not even to refuse it.
+            json.dumps(found, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise CallerFault(f"the body is not JSON: byte {error.start} is no UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise CallerFault("the body is not JSON: an escape stands for half a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise CallerFault(f"the body is not JSON: {error}") from error
     except RecursionError as error:
@@ -218,7 +223,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(whole) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise CallerFault(f'the name "{twice[:100]}" stands twice in one object of the body')
+        name = twice[:100].encode(errors="replace").decode()
+        raise CallerFault(f'the name "{name}" stands twice in one object of the body')
     return whole
 
 

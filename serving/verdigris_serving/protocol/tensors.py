@@ -23,7 +23,7 @@ from verdigris_serving.protocol.messages import (
 )
 
 #: Most rows of one request: its answer must not be many times its size.
-MAX_ROWS = 50_000
+MAX_ROWS = 250_000
 
 #: Turns a value's position in a tensor's flat data into words.
 _Place = Callable[[int], str]
@@ -139,6 +139,11 @@ def _check_datatype(data: Row, datatype: str, place: _Place) -> None:
 
 def _values(tensor: AnyTensor, place: _Place) -> Row:
     data: Any = tensor.data
+    if tensor.parameters is not None and tensor.parameters.binary_data_size is not None:
+        raise CallerFault(
+            f'input "{_short(tensor.name)}": binary_data_size without the header Inference-Header-Content-Length, '
+            "which says where the binary part begins"
+        )
     if not isinstance(data, list):
         hint = " (or, in binary, the parameter binary_data_size)" if data is None else ""
         raise CallerFault(f'input "{_short(tensor.name)}": data must be a list of numbers{hint}')
