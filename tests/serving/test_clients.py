@@ -9,7 +9,7 @@ import pytest
 from tests.serving.support import ServerProcess, contents, server, write_artifact
 from verdigris_serving.model.linear import LinearModel
 
-# In the development group once pyproject names it; see docs/design/0009-protocol.md.
+# Skipped only where the development group was made without it.
 tritonclient = pytest.importorskip("tritonclient.http")
 
 ROWS = np.array([[120.0, 80.0, 40.0], [np.nan, 80.0, 40.0]])

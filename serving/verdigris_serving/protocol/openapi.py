@@ -180,11 +180,12 @@ def _output(manifest: Manifest, output: Document) -> Document:
         value = {"enum": manifest.classes}
     elif output["name"] == "probabilities":
         value = {"type": "number", "minimum": 0, "maximum": 1}
-    dimensions = [{"type": "integer", "minimum": 1} if size == -1 else {"const": size} for size in output["shape"]]
+    dimensions = len(output["shape"])
+    size: Document = {"type": "integer", "minimum": 1}
     tensor = _object(
         name={"const": output["name"]},
         datatype={"const": output["datatype"]},
-        shape={"type": "array", "prefixItems": dimensions, "minItems": len(dimensions), "maxItems": len(dimensions)},
+        shape={**_list(size), "minItems": dimensions, "maxItems": dimensions},
         data=_list(value),
     )
     # In binary the data follows the JSON.
