@@ -19,7 +19,7 @@ from verdigris_serving.artifact.archive import Contents, write_archive
 from verdigris_serving.artifact.verify import Expectation, verify_bytes
 from verdigris_serving.model.linear import LinearModel
 from verdigris_serving.model.schema import Equivalence, Feature, GoldenRows, LinearSpec, Manifest, Row, Term
-from verdigris_serving.protocol.service import InferenceService
+from verdigris_serving.protocol.service import InferenceService, Observer
 
 FEATURES = [
     Feature("glucose", nullable=True, minimum=0.0, maximum=1_000.0),
@@ -33,16 +33,22 @@ PATIENCE = 15.0
 
 
 def contents(
-    *, version: str = "1.0.0", function: Any = "log1p", name: str = "demo", wrong_golden: bool = False
+    *,
+    version: str = "1.0.0",
+    function: Any = "log1p",
+    name: str = "demo",
+    wrong_golden: bool = False,
+    features: list[Feature] = FEATURES,
+    centers: tuple[float | None, float | None, float | None] = (None, None, None),
 ) -> Contents:
     """A small binary model; ``function`` (``log``: no answer to insulin 0) is applied to insulin."""
     spec = LinearSpec(
         "logistic",
         [-3.0],
         [
-            Term(0, "identity", [0.02], missing=115.0),
-            Term(1, function, [0.1], missing=None),
-            Term(2, "identity", [0.01], missing=None),
+            Term(0, "identity", [0.02], missing=115.0, center=centers[0]),
+            Term(1, function, [0.1], missing=None, center=centers[1]),
+            Term(2, "identity", [0.01], missing=None, center=centers[2]),
         ],
     )
     manifest = Manifest(
@@ -51,7 +57,7 @@ def contents(
         version=version,
         format="linear",
         task="classification",
-        features=FEATURES,
+        features=features,
         classes=[0, 1],
         threshold=0.5,
         equivalence=Equivalence(1, 0.0),
@@ -70,9 +76,9 @@ def write_artifact(path: Path, **variant: Any) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def service(**variant: Any) -> InferenceService:
+def service(observe: Observer | None = None, **variant: Any) -> InferenceService:
     """The protocol over the test model, without any transport."""
-    return InferenceService(verify_bytes(write_archive(contents(**variant)), Expectation(), where="test"))
+    return InferenceService(verify_bytes(write_archive(contents(**variant)), Expectation(), where="test"), observe)
 
 
 def request_body(rows: list[Row] | None = None, **fields: Any) -> bytes:

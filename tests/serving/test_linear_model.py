@@ -1,6 +1,7 @@
 """The arithmetic of format ``linear``."""
 
 import math
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,47 @@ def test_whatever_a_caller_may_send_the_probabilities_are_two_and_add_up_to_one(
 
     assert all(0 <= score <= 1 for score in scores)
     assert sum(scores) == pytest.approx(1.0)
+
+
+TERMS = st.lists(
+    st.builds(
+        Term,
+        feature=st.integers(0, 3),
+        function=st.sampled_from(["identity", "identity", "log1p", "sqrt"]),
+        weights=st.lists(st.floats(-10, 10), min_size=3, max_size=3),
+        missing=st.floats(-5, 5),
+    ),
+    max_size=11,
+)
+ROWS = st.lists(st.lists(st.none() | st.floats(0, 100), min_size=4, max_size=4), min_size=1, max_size=5)
+
+
+@given(TERMS, ROWS, st.sampled_from(["logistic", "softmax", "identity"]))
+def test_an_answer_does_not_depend_on_the_batch_it_is_in(
+    terms: list[Term], rows: list[list[float | None]], link: Literal["logistic", "softmax", "identity"]
+) -> None:
+    model = LinearModel(LinearSpec(link, [0.5, -0.5, 0.0] if link == "softmax" else [0.5], terms))
+
+    assert model.scores_many(rows) == [model.scores(row) for row in rows]
+
+
+@given(TERMS, ROWS)
+def test_a_score_is_the_weighted_sum_of_the_documents_formula(
+    terms: list[Term], rows: list[list[float | None]]
+) -> None:
+    functions = {"identity": float, "log1p": math.log1p, "sqrt": math.sqrt}
+    model = LinearModel(LinearSpec("identity", [0.5], terms))
+    for row in rows:
+        values = [(row[term.feature], term) for term in terms]
+        total = 0.5
+        for value, term in values:
+            total += term.weights[0] * (term.missing if value is None else functions[term.function](value))  # type: ignore[operator]
+        assert model.scores(row) == [total]
+
+
+@pytest.mark.parametrize(("function", "value"), [("log", 0.0), ("sqrt", -4.0), ("identity", math.inf)])
+def test_one_row_without_a_score_leaves_its_batch_without(function: str, value: float) -> None:
+    model = logistic(Term(0, function, [1.0], None))  # type: ignore[arg-type]
+
+    with pytest.raises(NonFiniteScore):
+        model.scores_many([[1.0], [value]])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.serving.support import ROW, request_body, service
-from verdigris_serving.model.schema import Row
+from verdigris_serving.model.schema import Feature, Row
 from verdigris_serving.protocol.service import ModelFault
 
 SERVICE = service()
@@ -56,6 +56,9 @@ SPELLINGS = [
     pytest.param([tensor(data=[120, 80, 40], datatype="INT64")], id="integers"),
     pytest.param([tensor(parameters={"content_type": "np"}, extra=[{}])], id="fields that are not used"),
     pytest.param(columns(), id="one tensor a feature"),
+    pytest.param([tensor(data=[120, 80, 40], datatype="UINT8")], id="small integers"),
+    pytest.param([tensor(datatype="FP16")], id="half precision"),
+    pytest.param([tensor(data=[[120, 80, 40.0]])], id="nested and mixed"),
     pytest.param(columns()[::-1], id="in any order"),
     pytest.param(columns(age={"shape": [1]}, insulin={"data": [[80.0]]}), id="flat or nested columns"),
 ]
@@ -67,6 +70,62 @@ def test_every_spelling_of_a_row_gets_the_same_answer(inputs: list[dict[str, Any
 
     assert status == 200
     assert answer["outputs"] == infer(request_body())[1]["outputs"]
+
+
+def test_true_and_false_are_one_and_nothing() -> None:
+    said = infer(body(*columns(age={"data": [True], "datatype": "BOOL"})))
+    assert said[0] == 200
+    assert said[1]["outputs"] == infer(request_body([[120.0, 80.0, 1.0]]))[1]["outputs"]
+
+
+def test_a_bad_value_in_a_batch_is_named_with_its_row() -> None:
+    rows: list[Row] = [list(ROW) for _ in range(1_000)]
+    rows[700][1] = None
+    rows[800][0] = -1.0
+
+    assert infer(request_body(rows))[1]["error"].startswith('feature "insulin", row 700: a value is needed')
+
+
+def test_who_observes_is_told_the_rows_and_scores_of_what_succeeded() -> None:
+    seen: list[tuple[list[Row], list[list[float]]]] = []
+    observed = service(observe=lambda rows, scores: seen.append((rows, scores)))
+
+    observed.infer(request_body([[None, 80.0, 40.0]]), "x")
+    observed.infer(request_body([[None, -1.0, 40.0]]), "x")
+    answer = json.loads(observed.infer(request_body([ROW, ROW]), "x").body)
+    assert [rows for rows, _ in seen] == [[[None, 80.0, 40.0]], [ROW, ROW]]
+    assert [value for row in seen[1][1] for value in row] == answer["outputs"][1]["data"]
+
+
+CLAMPING = [
+    Feature("glucose", nullable=True, minimum=0.0, maximum=1_000.0, out_of_range="clamp"),
+    Feature("insulin", minimum=0.0, maximum=2_000.0),
+    Feature("age", datatype="INT64", minimum=17.5, maximum=120.0, out_of_range="clamp"),
+]
+
+
+def test_a_value_out_of_range_is_clamped_and_flagged_where_the_manifest_says_so() -> None:
+    seen: list[list[Row]] = []
+    clamping = service(features=CLAMPING, observe=lambda rows, _scores: seen.append(rows))
+
+    answer = json.loads(clamping.infer(request_body([ROW, [5_000.0, 80.0, 3.0], [None, 80.0, 40.0]]), "x").body)
+    assert answer["parameters"] == {"clamped": ['feature "glucose", row 1', 'feature "age", row 1']}
+    assert seen == [[ROW, [1_000.0, 80.0, 18.0], [None, 80.0, 40.0]]]
+    assert "parameters" not in json.loads(clamping.infer(request_body(), "x").body)
+
+
+def test_a_clamped_answer_names_a_hundred_places_and_counts_the_rest() -> None:
+    answer = service(features=CLAMPING).infer(request_body([[-1.0, 80.0, 40.0]] * 150), "x")
+    clamped = json.loads(answer.body)["parameters"]["clamped"]
+
+    assert (len(clamped), clamped[99], clamped[100]) == (101, 'feature "glucose", row 99', "and 50 more")
+
+
+def test_what_may_not_be_clamped_is_refused_although_its_neighbour_is() -> None:
+    answer = service(features=CLAMPING).infer(request_body([[5_000.0, -1.0, 3.0]]), "x")
+
+    assert answer.status == 400
+    assert 'feature "insulin", row 0: below 0' in answer.body.decode().replace("\\", "")
 
 
 def test_a_batch_is_answered_row_by_row_in_order() -> None:
@@ -123,9 +182,30 @@ def test_only_the_outputs_that_were_asked_for_are_answered() -> None:
         (body(tensor(data=[120.0, 80.0, 1e31])), 'feature "age", row 0: above 1e+30'),
         (body(tensor(data=[120.0, 80.0, 40.5])), 'feature "age", row 0: a whole number'),
         (body(tensor(data=[120.5, 80.0, 40.0], datatype="INT32")), 'feature "glucose", row 0: a whole number'),
-        (request_body().replace(b"80.0", b"NaN"), "not JSON"),
-        (request_body().replace(b"80.0", b"Infinity"), "not JSON"),
-        (request_body().replace(b"80.0", b"1e999"), "out of range"),
+        (request_body().replace(b"80.0", b"NaN"), 'feature "insulin", row 0: NaN and Infinity are no numbers'),
+        (request_body().replace(b"80.0", b"-Infinity"), 'feature "insulin", row 0: NaN and Infinity are no numbers'),
+        (request_body(parameters={"a": "b"}).replace(b'"b"', b"NaN"), "not JSON: NaN"),
+        (request_body(id="b").replace(b'"b"', b"NaN"), "not JSON: NaN"),
+        (request_body().replace(b"80.0", b"1e999"), 'feature "insulin", row 0: the number is too large'),
+        (request_body().replace(b"80.0", b"9" * 9_000), 'feature "insulin", row 0: the number is too large'),
+        (b'{"inputs":[],' + request_body()[1:], 'the name "inputs" stands twice'),
+        (request_body().replace(b'"shape"', b'"name":"x","shape"'), 'the name "name" stands twice'),
+        (request_body().replace(b'"shape"', b'"n\\u0061me":"x","shape"'), 'the name "name" stands twice'),
+        (request_body(parameters={"a": 1, "b": 2}).replace(b'"b"', b'"a"'), 'the name "a" stands twice'),
+        (request_body(extra="\u00fc").replace("\u00fc".encode(), b"\xff"), "is no UTF-8"),
+        (request_body(extra="ud800").replace(b"ud800", b"\\ud800"), "half a surrogate pair"),
+        (request_body(outputs=[{"name": "label"}] * 2), "asked for twice"),
+        (request_body(outputs=[{"name": "explanation"}]), "carries no training means"),
+        (body(tensor(shape=[250_001, 3])), "more than 250000 rows"),
+        (body(tensor(data=None)), "data must be a list of numbers"),
+        (body(tensor(data=[ROW, ROW])), "nesting of its data"),
+        (body(tensor(data=[[[[[1]]]]])), "nesting of its data"),
+        (body(tensor(data=[128, 80, 40], datatype="INT8")), 'feature "glucose", row 0: beyond what INT8 can hold'),
+        (body(tensor(data=[120, -1, 40], datatype="UINT64")), 'feature "insulin", row 0: beyond what UINT64'),
+        (body(tensor(data=[120.0, 80.0, 7e4], datatype="FP16")), 'feature "age", row 0: beyond what FP16'),
+        (body(*columns(age={"data": [2], "datatype": "BOOL"})), 'feature "age", row 0: beyond what BOOL'),
+        (body(tensor(parameters={"binary_data_size": 24})), "Inference-Header-Content-Length"),
+        (body(tensor(parameters=7)), "$.inputs[0].parameters"),
         (request_body().replace(b"80.0", b"9" * 400), 'feature "insulin", row 0: the number is too large'),
         (body(*columns()[:2]), 'no input for "age"'),
         (body(*columns(), columns()[0]), 'feature "glucose" is given twice'),

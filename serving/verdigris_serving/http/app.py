@@ -16,6 +16,7 @@ from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import Routes
 from verdigris_serving.http.workers import Workers
 from verdigris_serving.logs import Sparse
+from verdigris_serving.protocol.binary import HEADER
 from verdigris_serving.protocol.service import Answer, InferenceService, ModelFault, error_answer
 
 #: A body larger than this (bytes) is computed in a thread, so that the loop goes on answering probes.
@@ -91,7 +92,7 @@ class App:
         if len(request.body) <= self._largest_inline:
             if self._admission.late(request.arrived):
                 return self._turn_away(Rejection.LATE)
-            return self._infer(request.body, next(self._ids))
+            return self._infer(request, next(self._ids))
         if not self._admission.enter():
             return self._turn_away(Rejection.QUEUE)
         loop = asyncio.get_running_loop()
@@ -106,7 +107,7 @@ class App:
         done: Callable[[Request, Response], None],
     ) -> None:
         # A client that has left while it waited costs no time.
-        response = Response(503, b"") if request.abandoned else self._infer(request.body, fresh_id)
+        response = Response(503, b"") if request.abandoned else self._infer(request, fresh_id)
         with contextlib.suppress(RuntimeError):  # the grace is over and the loop closed: nobody waits any more
             loop.call_soon_threadsafe(self._leave, request, response, done)
 
@@ -118,20 +119,29 @@ class App:
         answer, allow = self._routes.look_up(request.method, request.path)
         return Response(answer.status, answer.body, JSON, f"allow: {allow}\r\n".encode() if allow else b"")
 
-    def _infer(self, body: bytes, fresh_id: str) -> Response:
+    def _infer(self, request: Request, fresh_id: str) -> Response:
         """Answer one inference request; whatever goes wrong inside becomes a 500 without a trace."""
         try:
-            answer: Answer = self._service.infer(body, fresh_id)
+            answer: Answer = self._service.infer(request.body, fresh_id, _header_length(request))
         except ModelFault as fault:
             self._report(fault.message, fault.request_id, trace=False)
             answer = error_answer(500, f"internal error, id {fault.request_id}: {fault.message}")
         except Exception:
             self._report("an inference failed in a way the server does not know", fresh_id, trace=True)
             answer = error_answer(500, f"internal error, id {fresh_id}")
-        return Response(answer.status, answer.body)
+        fields = b"" if answer.header_length is None else b"%b: %d\r\n" % (HEADER, answer.header_length)
+        return Response(answer.status, answer.body, answer.content_type, fields)
 
     def _report(self, message: str, request_id: str, *, trace: bool) -> None:
         held = self._faults.allow(time.monotonic())
         if held is not None:
             fields = {"request": request_id, "not_logged_before": held}
             _log.error("%s", message, exc_info=trace, extra={"fields": fields})
+
+
+def _header_length(request: Request) -> int | None:
+    """What ``Inference-Header-Content-Length`` says; None without it, -1 when it is no number."""
+    said = request.headers.get(HEADER)
+    if said is None:
+        return None
+    return int(said) if said.isdigit() and len(said) < 20 else -1

@@ -16,6 +16,7 @@ class Routes:
             "/v2": service.server_metadata(),
             "/v2/health/live": b'{"live":true}',
             "/v2/health/ready": b'{"ready":true}',
+            "/v2/openapi.json": service.openapi(),
         }
         for base in bases:
             bodies[base] = service.model_metadata()

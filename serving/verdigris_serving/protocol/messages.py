@@ -1,18 +1,25 @@
 """The protocol's messages as typed structures, and the one way to decode a request's body.
 
-Fields that the protocol has and this server does not use (``parameters``) are skipped, unknown ones too.
+Parameters that this server does not know are skipped, unknown fields too. A name that stands twice in one object is
+refused: which of the two was meant is not ours to guess.
 """
 
+import json
+import math
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from verdigris_serving.model.schema import Row
 
-#: Datatypes of the protocol that a feature's values may be sent as.
-FLOAT_DATATYPES = frozenset({"FP16", "FP32", "FP64"})
-INTEGER_DATATYPES = frozenset(f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64))
+#: Datatypes of the protocol that a feature's values may be sent as, with what each can hold.
+FLOAT_DATATYPES = {"FP16": (-65504.0, 65504.0), "FP32": (-3.4028235e38, 3.4028235e38), "FP64": (-math.inf, math.inf)}
+INTEGER_DATATYPES = {
+    "BOOL": (0.0, 1.0),
+    **{f"INT{bits}": (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": (0.0, 2.0**bits - 1) for bits in (8, 16, 32, 64)},
+}
 
 RequestId = Annotated[str, Meta(max_length=256)]
 
@@ -26,36 +33,87 @@ class CallerFault(Exception):
         self.status = status
 
 
-class Tensor(Struct, frozen=True, gc=False):
-    """One input; ``data`` flat in row-major order once decoded."""
+class TensorParameters(Struct, frozen=True, gc=False):
+    """``binary_data_size`` (an input's): bytes after the JSON. ``binary_data`` (an output's): answer it so."""
 
-    name: str
-    shape: list[int]
-    datatype: str
-    data: Row
+    binary_data_size: int | None = None
+    binary_data: bool | None = None
+
+
+class RequestParameters(Struct, frozen=True, gc=False):
+    """``binary_data_output``: answer every output in binary that does not say otherwise itself."""
+
+    binary_data_output: bool | None = None
 
 
 class RequestedOutput(Struct, frozen=True, gc=False):
     """One output the caller wants."""
 
     name: str
+    parameters: TensorParameters | None = None
 
 
-class InferRequest(Struct, frozen=True):
+class _Input(Struct, frozen=True, gc=False):
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: TensorParameters | None = None
+
+
+class Tensor(_Input, frozen=True, gc=False):
+    """One input; ``data`` flat in row-major order, or None while it is still in the binary part."""
+
+    data: Row | None = None
+
+
+class NestedTensor(_Input, frozen=True, gc=False):
+    """One input of shape [rows, columns], ``data`` a list a row."""
+
+    data: list[Row] | None = None
+
+
+class LooseTensor(_Input, frozen=True):
+    """An input as the caller wrote it: ``data`` is whatever JSON it was."""
+
+    data: Any = None
+
+
+class _Request(Struct, frozen=True):
+    id: RequestId | None = None
+    outputs: list[RequestedOutput] | None = None
+    parameters: RequestParameters | None = None
+
+
+class InferRequest(_Request, frozen=True, kw_only=True):
     """The body of ``POST …/infer``."""
 
     inputs: list[Tensor]
-    id: RequestId | None = None
-    outputs: list[RequestedOutput] | None = None
+
+
+class NestedRequest(_Request, frozen=True, kw_only=True):
+    """The same, its data nested."""
+
+    inputs: list[NestedTensor]
+
+
+class LooseRequest(_Request, frozen=True, kw_only=True):
+    """A body that the strict decoders refused: a value is no number, or data is nested more deeply."""
+
+    inputs: list[LooseTensor]
+
+
+AnyTensor = Tensor | NestedTensor | LooseTensor
+AnyRequest = InferRequest | NestedRequest | LooseRequest
 
 
 class OutputTensor(Struct, frozen=True):
-    """One output."""
+    """One output; ``data`` is unset when it follows the JSON in binary."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[Any]
+    data: list[Any] | UnsetType = UNSET
+    parameters: dict[str, Any] | UnsetType = UNSET
 
 
 class InferResponse(Struct, frozen=True):
@@ -65,44 +123,111 @@ class InferResponse(Struct, frozen=True):
     model_version: str
     id: str
     outputs: list[OutputTensor]
-
-
-class LooseTensor(Struct):
-    """An input as the caller wrote it: ``data`` is whatever JSON it was."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: Any
-
-
-class LooseRequest(Struct):
-    """A body that the strict decoder refused: nested data, or a value that is no number."""
-
-    inputs: list[LooseTensor]
-    id: RequestId | None = None
-    outputs: list[RequestedOutput] | None = None
+    parameters: dict[str, Any] | UnsetType = UNSET
 
 
 _STRICT = msgspec.json.Decoder(InferRequest)
-_LOOSE = msgspec.json.Decoder(LooseRequest)
+_NESTED = msgspec.json.Decoder(NestedRequest)
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def decode_request(body: bytes) -> InferRequest | LooseRequest:
+def decode_request(body: bytes) -> AnyRequest:
     """Decode ``body``. Raises CallerFault.
 
-    The strict decoder makes floats of flat data in one pass. What it refuses is decoded once more, loosely:
-    either the data is nested and all is well, or the refusal gets the name and place that a person needs.
+    The strict decoders make floats of flat or nested data in one pass. What they refuse is read once more,
+    carefully: either it is sound after all, or the refusal gets the name and place that a person needs.
     """
+    request: AnyRequest
     try:
-        return _STRICT.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
+        request = _STRICT.decode(body)
+    except _REFUSED:
+        try:
+            request = _NESTED.decode(body)
+        except _REFUSED:
+            return _decode_carefully(body)
+    # Every name has a colon. As many colons as there are different names: none stands twice, none is unknown.
+    if body.count(b":") != _names(request):
+        _plain(body)
+    return request
+
+
+def _names(request: InferRequest | NestedRequest) -> int:
+    """How many different names the decoder has seen for certain."""
+    count = 1 + (request.id is not None)
+    for tensor in request.inputs:
+        count += 3 + (tensor.data is not None)
+        if tensor.parameters is not None:
+            count += 1 + (tensor.parameters.binary_data_size is not None)
+    if request.outputs is not None:
+        count += 1 + len(request.outputs)
+        for output in request.outputs:
+            if output.parameters is not None:
+                count += 1 + (output.parameters.binary_data is not None)
+    if request.parameters is not None:
+        count += 1 + (request.parameters.binary_data_output is not None)
+    return count
+
+
+def _decode_carefully(body: bytes) -> LooseRequest:
     try:
-        return _LOOSE.decode(body)
+        return msgspec.convert(_plain(body, mark_constants=True), LooseRequest)
     except msgspec.ValidationError as error:
         raise CallerFault(f"the body is no inference request: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+
+
+class NotJson(float):
+    """NaN or Infinity, which people write and JSON does not have. Kept until its feature and row are known."""
+
+
+def _plain(body: bytes, *, mark_constants: bool = False) -> Any:
+    """``body`` as plain objects. Raises CallerFault, also when a name stands twice in one object."""
+    constants: list[str] = []
+
+    def constant(text: str) -> float:
+        constants.append(text)
+        return NotJson("nan")
+
+    try:
+        text = body.decode()
+        found = json.loads(text, object_pairs_hook=_distinct, parse_int=_integer, parse_constant=constant)
+        if "\\u" in text:
+            # Half a surrogate pair is no character: nothing could repeat such a name, not even to refuse it.
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise CallerFault(f"the body is not JSON: byte {error.start} is no UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise CallerFault("the body is not JSON: an escape stands for half a surrogate pair") from error
+    except json.JSONDecodeError as error:
         raise CallerFault(f"the body is not JSON: {error}") from error
     except RecursionError as error:
         raise CallerFault("the body is nested too deeply") from error
+    if constants and not (mark_constants and _only_in_data(found, len(constants))):
+        raise CallerFault("the body is not JSON: NaN and Infinity are no numbers there; null is a missing value")
+    return found
+
+
+def _only_in_data(found: Any, count: int) -> bool:
+    """Whether all the constants are where a tensor's values are, so that reading those will refuse them by place."""
+    inputs = found.get("inputs") if isinstance(found, dict) else None
+    data = [tensor.get("data") for tensor in inputs if isinstance(tensor, dict)] if isinstance(inputs, list) else []
+    while data and count:
+        value = data.pop()
+        count -= isinstance(value, NotJson)
+        if isinstance(value, list):
+            data.extend(value)
+    return not count
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    whole = dict(pairs)
+    if len(whole) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        name = twice[:100].encode(errors="replace").decode()
+        raise CallerFault(f'the name "{name}" stands twice in one object of the body')
+    return whole
+
+
+def _integer(text: str) -> int | float:
+    # Python refuses to read integers of thousands of digits; as a number for a model they are infinite anyway.
+    return int(text) if len(text) < 400 else float(text)

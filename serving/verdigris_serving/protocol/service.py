@@ -1,27 +1,25 @@
 """The protocol's operations for one loaded model. Thread-safe: nothing here changes after construction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct
 
 from verdigris_serving import __version__
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Manifest, Row
-from verdigris_serving.protocol.messages import (
-    CallerFault,
-    InferRequest,
-    InferResponse,
-    LooseRequest,
-    OutputTensor,
-    decode_request,
-)
+from verdigris_serving.model.schema import Row
+from verdigris_serving.protocol import binary
+from verdigris_serving.protocol.messages import AnyRequest, CallerFault, InferResponse, OutputTensor, decode_request
+from verdigris_serving.protocol.openapi import openapi_document
+from verdigris_serving.protocol.outputs import OutputWriter
 from verdigris_serving.protocol.tensors import InputReader
 
-_LABEL_DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", str: "BYTES"}
+JSON, OCTETS = b"application/json", b"application/octet-stream"
 _encode = msgspec.json.Encoder().encode
+
+#: Told the rows as the model saw them, and their scores, after each inference that succeeded.
+Observer = Callable[[list[Row], list[list[float]]], None]
 
 
 class ModelFault(Exception):
@@ -33,12 +31,16 @@ class ModelFault(Exception):
         self.request_id = request_id
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A status of HTTP (the protocol defines itself by them) and a body of JSON."""
+class Answer(Struct, frozen=True):
+    """A status of HTTP (the protocol defines itself by them), a body and what its headers must say.
+
+    ``header_length`` is None, or the number to send as ``Inference-Header-Content-Length``.
+    """
 
     status: int
     body: bytes
+    content_type: bytes = JSON
+    header_length: int | None = None
 
 
 def error_answer(status: int, message: str) -> Answer:
@@ -47,64 +49,58 @@ def error_answer(status: int, message: str) -> Answer:
 
 
 class InferenceService:
-    """Metadata and inference for one model; ``observe`` is told the rows and scores of each inference that succeeds."""
+    """Metadata and inference for one model; ``observe`` is told of each inference that succeeded."""
 
-    def __init__(
-        self, model: LoadedModel, observe: Callable[[list[Row], list[list[float]]], None] | None = None
-    ) -> None:
+    def __init__(self, model: LoadedModel, observe: Observer | None = None) -> None:
         self.manifest = model.manifest
         self._observe = observe
-        self._predictor = model.predictor
+        self._scores = model.predictor.scores
+        self._scores_many = model.predictor.scores_many
         self._reader = InputReader(model.manifest.features)
-        self._outputs = output_metadata(model.manifest)
-        self._output_names = frozenset(output["name"] for output in self._outputs)
+        self._writer = OutputWriter(model.manifest, getattr(model.predictor, "explanation", None))
 
-    def infer(self, body: bytes, fresh_id: str) -> Answer:
+    def infer(self, body: bytes, fresh_id: str, header_length: int | None = None) -> Answer:
         """Answer one request; ``fresh_id`` is used when the caller sent no id.
 
-        A caller's fault is an Answer with a 4xx. Raises ModelFault when the model has no answer.
+        ``header_length`` is what ``Inference-Header-Content-Length`` said, None without that header (and -1 when it
+        was no number). A caller's fault is an Answer with a 4xx. Raises ModelFault when the model has no answer.
         """
         try:
-            request = decode_request(body)
-            rows = self._reader.rows(request)
-            wanted = self._wanted(request)
+            request = self._read(body, header_length)
+            rows, clamped = self._reader.rows(request)
+            names = self._writer.wanted(request, len(rows))
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
         request_id = request.id or fresh_id
         try:
-            scores = [self._predictor.scores(row) for row in rows]
+            scores = [self._scores(rows[0])] if len(rows) == 1 else self._scores_many(rows)
+            outputs = self._writer.tensors(names, rows, scores)
         except NonFiniteScore as fault:
             raise ModelFault(str(fault), request_id) from fault
         if self._observe is not None:
             self._observe(rows, scores)
-        outputs = [tensor for tensor in self._tensors(scores) if wanted is None or tensor.name in wanted]
-        manifest = self.manifest
-        return Answer(200, _encode(InferResponse(manifest.name, manifest.version, request_id, outputs)))
+        return self._answer(request, request_id, outputs, clamped)
 
-    def _wanted(self, request: InferRequest | LooseRequest) -> set[str] | None:
-        if not request.outputs:
-            return None
-        wanted = {output.name for output in request.outputs}
-        unknown = wanted - self._output_names
-        if unknown:
-            have = ", ".join(sorted(self._output_names))
-            raise CallerFault(f'there is no output "{min(unknown)[:100]}"; this model gives {have}')
-        return wanted
+    def _read(self, body: bytes, header_length: int | None) -> AnyRequest:
+        if header_length is None:
+            return decode_request(body)
+        head, tail = binary.split(body, header_length)
+        return binary.attach(decode_request(head), tail)
 
-    def _tensors(self, scores: list[list[float]]) -> list[OutputTensor]:
-        manifest, count = self.manifest, len(scores)
-        if manifest.task == "regression":
-            return [OutputTensor("value", "FP64", [count], [row[0] for row in scores])]
-        labels = [manifest.classes[_choose(row, manifest.threshold)] for row in scores]
-        probabilities = scores[0] if count == 1 else [value for row in scores for value in row]
-        return [
-            OutputTensor("label", self._outputs[0]["datatype"], [count], labels),
-            OutputTensor("probabilities", "FP64", [count, len(manifest.classes)], probabilities),
-        ]
+    def _answer(self, request: AnyRequest, request_id: str, outputs: list[OutputTensor], clamped: list[str]) -> Answer:
+        manifest, data = self.manifest, b""
+        in_binary = _in_binary(request, outputs)
+        if in_binary:
+            outputs, data = binary.detach(outputs, in_binary)
+        parameters = {"clamped": clamped} if clamped else UNSET
+        head = _encode(InferResponse(manifest.name, manifest.version, request_id, outputs, parameters))
+        if not in_binary:
+            return Answer(200, head)
+        return Answer(200, head + data, OCTETS, len(head))
 
     def server_metadata(self) -> bytes:
         """The body of ``GET /v2``."""
-        return _encode({"name": "verdigris", "version": __version__, "extensions": []})
+        return _encode({"name": "verdigris", "version": __version__, "extensions": [binary.EXTENSION]})
 
     def model_metadata(self) -> bytes:
         """The body of ``GET /v2/models/{model}``: the features by name, in the order of the one-tensor spelling."""
@@ -116,7 +112,7 @@ class InferenceService:
                 "versions": [manifest.version],
                 "platform": f"verdigris_{manifest.format}",
                 "inputs": inputs,
-                "outputs": self._outputs,
+                "outputs": self._writer.metadata,
             }
         )
 
@@ -124,19 +120,20 @@ class InferenceService:
         """The body of ``GET /v2/models/{model}/ready``."""
         return _encode({"name": self.manifest.name, "ready": True})
 
-
-def output_metadata(manifest: Manifest) -> list[dict[str, Any]]:
-    """Name, datatype and shape of each output, in the order they are answered."""
-    if manifest.task == "regression":
-        return [{"name": "value", "datatype": "FP64", "shape": [-1]}]
-    return [
-        {"name": "label", "datatype": _LABEL_DATATYPES[type(manifest.classes[0])], "shape": [-1]},
-        {"name": "probabilities", "datatype": "FP64", "shape": [-1, len(manifest.classes)]},
-    ]
+    def openapi(self) -> bytes:
+        """The body of ``GET /v2/openapi.json``: this very model's interface as OpenAPI 3.1."""
+        return _encode(openapi_document(self.manifest, self._writer.metadata))
 
 
-def _choose(probabilities: list[float], threshold: float | None) -> int:
-    """The index of the class to answer: the second of two at or above the threshold, else the likeliest."""
-    if threshold is not None:
-        return int(probabilities[1] >= threshold)
-    return max(range(len(probabilities)), key=probabilities.__getitem__)
+def _in_binary(request: AnyRequest, outputs: list[OutputTensor]) -> list[bool]:
+    """For each output whether it is to be answered in binary; empty when none is."""
+    if request.parameters is None and request.outputs is None:
+        return []
+    usual = bool(request.parameters and request.parameters.binary_data_output)
+    told = {
+        output.name: output.parameters.binary_data
+        for output in request.outputs or []
+        if output.parameters and output.parameters.binary_data is not None
+    }
+    chosen = [told.get(output.name, usual) for output in outputs]
+    return chosen if any(chosen) else []

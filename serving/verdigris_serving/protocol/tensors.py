@@ -6,18 +6,24 @@ tensor a feature, of shape [rows] or [rows, 1]. No message repeats a value: it w
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
-from verdigris_serving.model.schema import Feature, Row, bounds
+from verdigris_serving.model.schema import Feature, Row
+from verdigris_serving.protocol.limits import Limits
 from verdigris_serving.protocol.messages import (
     FLOAT_DATATYPES,
     INTEGER_DATATYPES,
+    AnyRequest,
+    AnyTensor,
     CallerFault,
-    InferRequest,
-    LooseRequest,
-    LooseTensor,
+    NestedTensor,
+    NotJson,
     Tensor,
 )
+
+#: Most rows of one request: its answer must not be many times its size.
+MAX_ROWS = 250_000
 
 #: Turns a value's position in a tensor's flat data into words.
 _Place = Callable[[int], str]
@@ -29,21 +35,19 @@ class InputReader:
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = list(features)
         self._index = {feature.name: number for number, feature in enumerate(features)}
-        self._limits = [(*bounds(f), f.nullable, f.datatype in INTEGER_DATATYPES) for f in features]
+        self._limits = Limits(features)
 
-    def rows(self, request: InferRequest | LooseRequest) -> list[Row]:
-        """One list a row, one value a feature in the manifest's order. Raises CallerFault."""
+    def rows(self, request: AnyRequest) -> tuple[list[Row], list[str]]:
+        """One list a row, one value a feature in the manifest's order, each as the manifest allows it; and the
+        places whose values were clamped to become so. Raises CallerFault."""
         inputs = request.inputs
         if len(inputs) == 1 and inputs[0].name not in self._index:
             rows = self._from_one(inputs[0])
         else:
             rows = self._from_many(inputs)
-        for number, row in enumerate(rows):
-            if not self._acceptable(row):
-                raise CallerFault(self._explain(row, number))
-        return rows
+        return rows, self._limits.apply(rows)
 
-    def _from_one(self, tensor: Tensor | LooseTensor) -> list[Row]:
+    def _from_one(self, tensor: AnyTensor) -> list[Row]:
         width = len(self._features)
         shape = tensor.shape
         if len(shape) != 2 or shape[1] != width or shape[0] < 1:
@@ -51,12 +55,13 @@ class InputReader:
                 f'input "{_short(tensor.name)}": shape {_short(shape)} does not fit; [rows, {width}] is needed, with '
                 f"the features in the order of the model's metadata"
             )
-        data = _flat(tensor, lambda position: self._place(self._features[position % width].name, position // width))
+        _check_count(shape[0])
+        data = _flat(tensor, lambda position: place(self._features[position % width].name, position // width))
         if len(data) == width:
             return [data]
         return [data[start : start + width] for start in range(0, len(data), width)]
 
-    def _from_many(self, tensors: Sequence[Tensor | LooseTensor]) -> list[Row]:
+    def _from_many(self, tensors: Sequence[AnyTensor]) -> list[Row]:
         columns: list[Row | None] = [None] * len(self._features)
         for tensor in tensors:
             number = self._index.get(tensor.name)
@@ -75,43 +80,28 @@ class InputReader:
             raise CallerFault(f"the features have different numbers of rows: {sorted(lengths)[:5]}")
         return [list(row) for row in zip(*present, strict=True)]
 
-    def _column(self, tensor: Tensor | LooseTensor) -> Row:
+    def _column(self, tensor: AnyTensor) -> Row:
         shape = tensor.shape
         if shape[1:] not in ([], [1]) or not shape or shape[0] < 1:
             raise CallerFault(
                 f'feature "{tensor.name}": shape {_short(shape)} does not fit; [rows] or [rows, 1] is needed'
             )
-        return _flat(tensor, lambda position: self._place(tensor.name, position))
-
-    def _acceptable(self, row: Row) -> bool:
-        for value, (low, high, nullable, integral) in zip(row, self._limits, strict=True):
-            if value is None:
-                if not nullable:
-                    return False
-            elif not low <= value <= high or (integral and value % 1):
-                return False
-        return True
-
-    def _explain(self, row: Row, number: int) -> str:
-        for value, feature, (low, high, nullable, integral) in zip(row, self._features, self._limits, strict=True):
-            place = self._place(feature.name, number)
-            if value is None and not nullable:
-                return f"{place}: a value is needed; this model does not impute a missing one"
-            if value is not None and value < low:
-                return f"{place}: below {low:g}, the least that is allowed"
-            if value is not None and value > high:
-                return f"{place}: above {high:g}, the most that is allowed"
-            if value is not None and integral and value % 1:
-                return f"{place}: a whole number is needed ({feature.datatype})"
-        raise AssertionError("an acceptable row was to be explained")
-
-    @staticmethod
-    def _place(name: str, row: int) -> str:
-        return f'feature "{name}", row {row}'
+        _check_count(shape[0])
+        return _flat(tensor, lambda position: place(tensor.name, position))
 
     def _known(self) -> str:
         names = ", ".join(f'"{feature.name}"' for feature in self._features[:20])
         return f"it has {names}" + (", …" if len(self._features) > 20 else "")
+
+
+def place(name: str, row: int) -> str:
+    """Where a value is, as every message says it."""
+    return f'feature "{name}", row {row}'
+
+
+def _check_count(rows: int) -> None:
+    if rows > MAX_ROWS:
+        raise CallerFault(f"the request has more than {MAX_ROWS} rows; send them in several requests")
 
 
 def _short(thing: object) -> str:
@@ -119,30 +109,53 @@ def _short(thing: object) -> str:
     return text if len(text) <= 100 else text[:100] + "…"
 
 
-def _flat(tensor: Tensor | LooseTensor, place: _Place) -> Row:
+def _flat(tensor: AnyTensor, place: _Place) -> Row:
     """The tensor's data, flat, checked against its shape and datatype. Raises CallerFault."""
-    if tensor.datatype not in FLOAT_DATATYPES and tensor.datatype not in INTEGER_DATATYPES:
+    datatype = tensor.datatype
+    if datatype not in FLOAT_DATATYPES and datatype not in INTEGER_DATATYPES:
         raise CallerFault(
-            f'input "{_short(tensor.name)}": datatype "{_short(tensor.datatype)}" is not numeric; FP64 is the usual one'
+            f'input "{_short(tensor.name)}": datatype "{_short(datatype)}" is not numeric; FP64 is the usual one'
         )
-    data = tensor.data if isinstance(tensor, Tensor) else _numbers(tensor, place)
+    data = _values(tensor, place)
     size = math.prod(tensor.shape)
     if len(data) != size:
         raise CallerFault(f'input "{_short(tensor.name)}": {len(data)} values, but its shape says {size}')
-    if tensor.datatype in INTEGER_DATATYPES:
-        for position, value in enumerate(data):
-            if value is not None and value % 1:
-                raise CallerFault(f"{place(position)}: a whole number is needed ({tensor.datatype})")
+    if datatype != "FP64":
+        _check_datatype(data, datatype, place)
     return data
 
 
-def _numbers(tensor: LooseTensor, place: _Place) -> Row:
-    if not isinstance(tensor.data, list):
-        raise CallerFault(f'input "{_short(tensor.name)}": data must be a list of numbers')
-    flat: list[Any] = tensor.data
-    if any(isinstance(item, list) for item in flat):
-        flat = _unnest(flat, tensor.shape, tensor.name)
-    return [_number(value, place, position) for position, value in enumerate(flat)]
+def _check_datatype(data: Row, datatype: str, place: _Place) -> None:
+    integral = datatype in INTEGER_DATATYPES
+    low, high = INTEGER_DATATYPES[datatype] if integral else FLOAT_DATATYPES[datatype]
+    for position, value in enumerate(data):
+        if value is None:
+            continue
+        if integral and value % 1:
+            raise CallerFault(f"{place(position)}: a whole number is needed ({datatype})")
+        if not low <= value <= high:
+            raise CallerFault(f"{place(position)}: beyond what {datatype} can hold; declare a wider datatype")
+
+
+def _values(tensor: AnyTensor, place: _Place) -> Row:
+    data: Any = tensor.data
+    if tensor.parameters is not None and tensor.parameters.binary_data_size is not None:
+        raise CallerFault(
+            f'input "{_short(tensor.name)}": binary_data_size without the header Inference-Header-Content-Length, '
+            "which says where the binary part begins"
+        )
+    if not isinstance(data, list):
+        hint = " (or, in binary, the parameter binary_data_size)" if data is None else ""
+        raise CallerFault(f'input "{_short(tensor.name)}": data must be a list of numbers{hint}')
+    if isinstance(tensor, Tensor):
+        return data
+    if isinstance(tensor, NestedTensor):
+        shape = tensor.shape
+        if len(shape) == 2 and len(data) == shape[0] and all(len(row) == shape[1] for row in data):
+            return list(chain.from_iterable(data))
+    if any(isinstance(item, list) for item in data):
+        data = _unnest(data, tensor.shape, tensor.name)
+    return [_number(value, tensor.datatype, place, position) for position, value in enumerate(data)]
 
 
 def _unnest(data: list[Any], shape: Sequence[int], name: str) -> list[Any]:
@@ -155,15 +168,22 @@ def _unnest(data: list[Any], shape: Sequence[int], name: str) -> list[Any]:
     return level
 
 
-def _number(value: Any, place: _Place, position: int) -> float | None:
+def _number(value: Any, datatype: str, place: _Place, position: int) -> float | None:
     if value is None:
         return None
+    if datatype == "BOOL" and isinstance(value, bool):
+        return float(value)
+    if isinstance(value, NotJson):
+        raise CallerFault(f"{place(position)}: NaN and Infinity are no numbers in JSON; null is a missing value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise CallerFault(f"{place(position)}: a number or null is needed, not {_JSON_KINDS.get(type(value), 'this')}")
     try:
-        return float(value)
-    except OverflowError as error:
-        raise CallerFault(f"{place(position)}: the number is too large") from error
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise CallerFault(f"{place(position)}: the number is too large")
+    return number
 
 
 _JSON_KINDS: dict[type, str] = {bool: "a boolean", str: "a string", list: "a list", dict: "an object"}

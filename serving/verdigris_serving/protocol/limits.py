@@ -1,0 +1,81 @@
+"""The manifest's ranges applied to rows: a value beyond them is refused, or clamped and noted, as the feature says."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from verdigris_serving.model.schema import Feature, Row, bounds
+from verdigris_serving.protocol.messages import CallerFault
+
+#: Most places that an answer names as clamped.
+MAX_NOTES = 100
+
+
+class Limits:
+    """What a caller may send for each feature."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._features = list(features)
+        self._limits = [(*bounds(f), f.nullable, f.datatype.startswith("INT")) for f in features]
+
+    def apply(self, rows: list[Row]) -> list[str]:
+        """Make every row one that the model may see, in place. Raises CallerFault naming the first that cannot be.
+
+        Returns the places of the values that were clamped: at most MAX_NOTES, then one line with how many more.
+        """
+        if self._fits(rows[0]) if len(rows) == 1 else self._all_fit(rows):
+            return []
+        notes = [note for number, row in enumerate(rows) if not self._fits(row) for note in self._settle(row, number)]
+        if len(notes) > MAX_NOTES:
+            return [*notes[:MAX_NOTES], f"and {len(notes) - MAX_NOTES} more"]
+        return notes
+
+    def _fits(self, row: Row) -> bool:
+        for value, (low, high, nullable, integral) in zip(row, self._limits):  # noqa: B905 - strict costs a tenth
+            if value is None:
+                if not nullable:
+                    return False
+            elif not low <= value <= high or (integral and value % 1):
+                return False
+        return True
+
+    def _all_fit(self, rows: list[Row]) -> bool:
+        """The same for a batch, by column, because ``min`` and ``max`` look at a value faster than any code here."""
+        for whole, (low, high, nullable, integral) in zip(zip(*rows, strict=True), self._limits, strict=True):
+            try:
+                fits = _column_fits(whole, low, high, integral)
+            except TypeError:  # a value is missing
+                present = [value for value in whole if value is not None]
+                fits = nullable and (not present or _column_fits(present, low, high, integral))
+            if not fits:
+                return False
+        return True
+
+    def _settle(self, row: Row, number: int) -> Iterator[str]:
+        """Clamp what may be clamped, naming each place. Raises CallerFault at the first value that may not be sent."""
+        for index, (value, feature) in enumerate(zip(row, self._features, strict=True)):
+            where = f'feature "{feature.name}", row {number}'
+            low, high, nullable, integral = self._limits[index]
+            if value is None:
+                if not nullable:
+                    raise CallerFault(f"{where}: a value is needed; this model does not impute a missing one")
+                continue
+            if not math.isfinite(value):
+                raise CallerFault(f"{where}: a finite number is needed")
+            if integral and value % 1:
+                raise CallerFault(f"{where}: a whole number is needed ({feature.datatype})")
+            if low <= value <= high:
+                continue
+            if feature.out_of_range == "reject":
+                beyond = f"below {low:g}, the least" if value < low else f"above {high:g}, the most"
+                raise CallerFault(f"{where}: {beyond} that is allowed")
+            if integral:
+                low, high = float(math.ceil(low)), float(math.floor(high))
+            row[index] = low if value < low else high
+            yield where
+
+
+def _column_fits(column: Sequence[float | None], low: float, high: float, integral: bool) -> bool:
+    """Raises TypeError when a value is missing."""
+    if not (low <= min(column) and max(column) <= high):  # type: ignore[type-var, operator]
+        return False
+    return not integral or all(map(float.is_integer, column))  # type: ignore[arg-type]

@@ -1,0 +1,113 @@
+"""What a model gives: the outputs' names, datatypes and shapes, and the tensors of one answer.
+
+``label`` and ``probabilities`` (or ``value`` for a regression) are answered when nothing is asked for by name;
+``explanation`` and ``base_value`` only by name, and only when the artifact has what they need.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+from verdigris_serving.model.linear import LinearExplanation
+from verdigris_serving.model.schema import Label, Manifest, Row
+from verdigris_serving.protocol.messages import AnyRequest, CallerFault, OutputTensor
+
+LABEL_DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", str: "BYTES"}
+EXPLANATION, BASE_VALUE = "explanation", "base_value"
+#: Most numbers in the explanation of one request.
+MAX_EXPLANATION = 2_000_000
+
+
+class OutputWriter:
+    """Makes the output tensors for one model. ``metadata`` lists all there are, in the order they are answered."""
+
+    def __init__(self, manifest: Manifest, explanation: LinearExplanation | None) -> None:
+        self._threshold = manifest.threshold
+        self._classes = manifest.classes
+        self._explanation = explanation
+        self._features = len(manifest.features)
+        #: Explanations count an output as such: one for two classes or a value, else one a class.
+        self._explained = [len(manifest.classes)] if len(manifest.classes) > 2 else []
+        self.metadata = output_metadata(manifest)
+        self._makers: dict[str, Callable[[list[Row], list[list[float]]], OutputTensor]] = (
+            {"value": self._value}
+            if manifest.task == "regression"
+            else {"label": self._labels, "probabilities": self._probabilities}
+        )
+        self._label_datatype = self.metadata[0]["datatype"]
+        self._default = tuple(self._makers)
+        if explanation is not None:
+            self._makers |= {EXPLANATION: self._contributions, BASE_VALUE: self._base}
+            self.metadata += explanation_metadata(manifest)
+
+    def wanted(self, request: AnyRequest, rows: int) -> Sequence[str]:
+        """The names to answer, in the model's order. Raises CallerFault."""
+        if not request.outputs:
+            return self._default
+        names = [output.name for output in request.outputs]
+        for name in names:
+            if name in self._makers:
+                continue
+            if name in {EXPLANATION, BASE_VALUE}:
+                raise CallerFault(
+                    f'there is no output "{name}": the artifact carries no training means; pack the model again with '
+                    "its training rows"
+                )
+            raise CallerFault(f'there is no output "{name[:100]}"; this model gives {", ".join(self._makers)}')
+        if len(set(names)) != len(names):
+            raise CallerFault("an output is asked for twice; once is enough")
+        limit = MAX_EXPLANATION // (self._features * (self._explained or [1])[0])
+        if EXPLANATION in names and rows > max(limit, 1):
+            raise CallerFault(f"at most {max(limit, 1)} rows can be explained at once; send them in several requests")
+        return [name for name in self._makers if name in names]
+
+    def tensors(self, names: Sequence[str], rows: list[Row], scores: list[list[float]]) -> list[OutputTensor]:
+        """The outputs called ``names`` for ``rows`` with their ``scores``. Raises NonFiniteScore."""
+        return [self._makers[name](rows, scores) for name in names]
+
+    def _value(self, _rows: list[Row], scores: list[list[float]]) -> OutputTensor:
+        return OutputTensor("value", "FP64", [len(scores)], [row[0] for row in scores])
+
+    def _labels(self, _rows: list[Row], scores: list[list[float]]) -> OutputTensor:
+        classes, threshold = self._classes, self._threshold
+        labels: list[Label]
+        if threshold is not None:
+            no, yes = classes
+            labels = [yes if row[1] >= threshold else no for row in scores]
+        else:
+            labels = [classes[max(range(len(row)), key=row.__getitem__)] for row in scores]
+        return OutputTensor("label", self._label_datatype, [len(scores)], labels)
+
+    def _probabilities(self, _rows: list[Row], scores: list[list[float]]) -> OutputTensor:
+        data = scores[0] if len(scores) == 1 else list(chain.from_iterable(scores))
+        return OutputTensor("probabilities", "FP64", [len(scores), len(self._classes)], data)
+
+    def _contributions(self, rows: list[Row], _scores: list[list[float]]) -> OutputTensor:
+        explanation = self._explanation
+        assert explanation is not None
+        data = list(chain.from_iterable(chain.from_iterable(explanation.contributions(row) for row in rows)))
+        return OutputTensor(EXPLANATION, "FP64", [len(rows), *self._explained, self._features], data)
+
+    def _base(self, _rows: list[Row], _scores: list[list[float]]) -> OutputTensor:
+        explanation = self._explanation
+        assert explanation is not None
+        return OutputTensor(BASE_VALUE, "FP64", [len(explanation.base)], explanation.base)
+
+
+def output_metadata(manifest: Manifest) -> list[dict[str, Any]]:
+    """Name, datatype and shape of each output that is answered unasked."""
+    if manifest.task == "regression":
+        return [{"name": "value", "datatype": "FP64", "shape": [-1]}]
+    return [
+        {"name": "label", "datatype": LABEL_DATATYPES[type(manifest.classes[0])], "shape": [-1]},
+        {"name": "probabilities", "datatype": "FP64", "shape": [-1, len(manifest.classes)]},
+    ]
+
+
+def explanation_metadata(manifest: Manifest) -> list[dict[str, Any]]:
+    """The same for the outputs that are answered when asked for by name."""
+    classes = [len(manifest.classes)] if len(manifest.classes) > 2 else []
+    return [
+        {"name": EXPLANATION, "datatype": "FP64", "shape": [-1, *classes, len(manifest.features)]},
+        {"name": BASE_VALUE, "datatype": "FP64", "shape": classes or [1]},
+    ]
