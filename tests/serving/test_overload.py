@@ -169,3 +169,16 @@ async def test_small_requests_stand_in_line_when_a_round_is_over_and_the_line_ha
     results = [answers(paper.written)[0] for paper in clients]
     assert [answer.status for answer in results] == ([200, 200, 503] if reason == "queue" else [503] * 3)
     assert results[2].fields["retry-after"] == "1"
+
+
+async def test_pipelined_requests_stand_in_line_one_after_the_other_and_are_all_answered() -> None:
+    connection, paper = connect(Limits(turn=-1))
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+    connection.data_received(infer() * 40)
+
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    assert [answer.status for answer in answers(paper.written)] == [200] * 40
+    assert faults == []

@@ -57,6 +57,7 @@ class App:
         #: Seconds of inference on the loop since a request last stood in line. It may have been over many rounds:
         #: then one request stands in line for nothing, and is answered in the next round.
         self._spent = 0.0
+        self._turn_due = False
         self._turn_ended = 0.0
         #: Seconds that an inference on the loop takes, the last few counting most.
         self._usual = 0.0
@@ -116,23 +117,30 @@ class App:
             return self._turn_away(Rejection.LATE)
         if not self._line:
             self._turn_ended = request.arrived
-            asyncio.get_running_loop().call_soon(self._take_a_turn)
         self._line.append((request, done))
+        self._make_turn_due()
         return None
+
+    def _make_turn_due(self) -> None:
+        if not self._turn_due:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._take_a_turn)
 
     def _take_a_turn(self) -> None:
         """Answer the first in line, and the next ones for as long as a turn is."""
         turn, now = self._admission.limits.turn, time.monotonic()
         # At least half of the time is for inference, however many are being turned away in between.
         end = now + min(max(turn, now - self._turn_ended), 4 * turn)
+        self._turn_due = False
         try:
-            self._serve_first()
-            while self._line and time.monotonic() < end:
+            while self._line:
                 self._serve_first()
+                if time.monotonic() >= end:
+                    break
         finally:
             self._spent, self._turn_ended = 0.0, time.monotonic()
             if self._line:
-                asyncio.get_running_loop().call_soon(self._take_a_turn)
+                self._make_turn_due()
 
     def _serve_first(self) -> None:
         request, done = self._line.popleft()
