@@ -19,8 +19,9 @@ from verdigris_serving.artifact.verify import load_verified
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission
 from verdigris_serving.http.app import App
+from verdigris_serving.http.door import listen
 from verdigris_serving.http.drain import Drain
-from verdigris_serving.http.lifecycle import Server, allow_many_connections, listen
+from verdigris_serving.http.lifecycle import Server, allow_many_connections
 from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.metrics import Metrics
 from verdigris_serving.logs import set_up_logging
@@ -65,7 +66,7 @@ def run(model: LoadedModel, settings: ServerSettings, limits: Limits) -> None:
 def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Server:
     """The server of a model, its parts put together; nothing listens yet."""
     metrics = Metrics(model)
-    admission = Admission(concurrency=settings.concurrency, queue=settings.queue, bodies=limits.bodies)
+    admission = Admission(limits, concurrency=settings.concurrency, queue=settings.queue)
     app = App(
         InferenceService(model, metrics.observations.observe),
         metrics,
@@ -74,7 +75,7 @@ def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Serve
         blocking=model.predictor.blocking,
         access=AccessLog(settings.access_log) if settings.access_log else None,
     )
-    return Server(app, Drain(settings.traffic_file), admission, metrics, grace=settings.grace, limits=limits)
+    return Server(app, Drain(settings.traffic_file), admission, metrics, grace=settings.grace)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

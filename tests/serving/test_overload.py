@@ -1,5 +1,6 @@
 """More to do than can be done: a bounded queue, refusals at once, and probes that never wait."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -10,12 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.serving.support import PATIENCE, ServerProcess, eventually, request_body, server, write_artifact
-from tests.serving.wire import answers, connect, infer
-from verdigris_serving.http.admission import MAX_LATENESS, Admission
+from tests.serving.wire import Paper, answers, connect, head, infer
+from verdigris_serving.http.connection import Connection
+from verdigris_serving.http.limits import Limits
 
 CONCURRENCY, QUEUE = 2, 3
 
@@ -145,21 +148,37 @@ def test_many_large_batches_at_once_are_computed_a_few_at_a_time(tmp_path: Path)
     assert statuses == [200] * 30
 
 
-def test_the_loop_is_late_when_it_has_not_come_round() -> None:
-    admission = Admission(concurrency=1, queue=0, bodies=1)
-    assert not admission.late(1e9), "before the first beat nothing is late"
+@pytest.mark.parametrize(("limits", "reason"), [(Limits(turn=-1, line=2), "queue"), (Limits(turn=-1, wait=-1), "late")])
+async def test_small_requests_stand_in_line_when_a_round_is_over_and_the_line_has_an_end(
+    limits: Limits, reason: str
+) -> None:
+    shared, clients = connect(limits)[0].shared, []
+    for _ in range(3):
+        connection, paper = Connection(shared), Paper()
+        connection.connection_made(cast(asyncio.Transport, paper))
+        connection.data_received(infer())
+        clients.append(paper)
+    probe, probe_paper = Connection(shared), Paper()
+    probe.connection_made(cast(asyncio.Transport, probe_paper))
+    probe.data_received(head("/v2/health/ready", "GET"))
+    assert answers(probe_paper.written)[0].status == 200, "a probe does not stand in line"
 
-    admission.beat(100.0)
+    for _ in clients:
+        await asyncio.sleep(0)
 
-    assert not admission.late(100.0 + MAX_LATENESS)
-    assert admission.late(100.01 + MAX_LATENESS)
+    results = [answers(paper.written)[0] for paper in clients]
+    assert [answer.status for answer in results] == ([200, 200, 503] if reason == "queue" else [503] * 3)
+    assert results[2].fields["retry-after"] == "1"
 
 
-async def test_a_small_request_is_turned_away_when_the_loop_is_late() -> None:
-    connection, paper = connect()
-    connection.shared.admission.beat(0.0)  # the machine has been up for longer than MAX_LATENESS
+async def test_pipelined_requests_stand_in_line_one_after_the_other_and_are_all_answered() -> None:
+    connection, paper = connect(Limits(turn=-1))
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+    connection.data_received(infer() * 40)
 
-    connection.data_received(infer())
+    for _ in range(100):
+        await asyncio.sleep(0)
 
-    (answer,) = answers(paper.written)
-    assert (answer.status, answer.fields["retry-after"]) == (503, "1")
+    assert [answer.status for answer in answers(paper.written)] == [200] * 40
+    assert faults == []

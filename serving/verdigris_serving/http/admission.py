@@ -1,16 +1,16 @@
-"""Who is let in when there is more to do than can be done: a bounded queue for the threads, and a look at the loop.
+"""Who is let in when there is more to do than can be done. Every queue here has an end.
 
 An inference in a thread is one of ``concurrency`` at once; ``queue`` more may wait. A further one is turned away at
-once, which costs next to nothing, so what has been let in is answered as fast as ever. Small requests to a quick
-model are computed on the event loop itself: there the queue is in the sockets, as long as there are connections, and
-turning away costs about as much as answering. Only when the loop comes round so late that callers have most likely
-given up are they turned away too.
+once, which costs next to nothing, so what has been let in is answered as fast as ever.
+
+Small requests to a quick model are computed on the event loop itself, and for that a time round the loop has
+``limits.turn`` seconds; the others stand in line, so that probes and new connections get their turn in between. Who
+finds the line full, or would stand in it for longer than ``limits.wait``, is turned away.
 """
 
 import enum
 
-#: Seconds by which the loop may be late before small requests are turned away.
-MAX_LATENESS = 0.5
+from verdigris_serving.http.limits import Limits
 
 
 class Rejection(enum.StrEnum):
@@ -24,11 +24,10 @@ class Rejection(enum.StrEnum):
 class Admission:
     """Counts what is under way; nobody else decides who is turned away. Used on the event loop only."""
 
-    def __init__(self, *, concurrency: int, queue: int, bodies: int) -> None:
+    def __init__(self, limits: Limits, *, concurrency: int, queue: int) -> None:
+        self.limits = limits
         self._places = concurrency + queue
-        self._bodies = bodies
         self._held = 0
-        self._beat = float("inf")
         #: Inferences in threads or waiting for one.
         self.in_flight = 0
 
@@ -46,12 +45,4 @@ class Admission:
     def hold(self, size: int) -> bool:
         """Account for ``size`` more bytes of bodies (negative: fewer); False when that is more than there may be."""
         self._held += size
-        return self._held <= self._bodies
-
-    def beat(self, now: float) -> None:
-        """The event loop has come round, at ``now`` (seconds, monotonic)."""
-        self._beat = now
-
-    def late(self, now: float) -> bool:
-        """Whether the loop has not come round for so long that what it finds in the sockets has waited too long."""
-        return now - self._beat > MAX_LATENESS
+        return self._held <= self.limits.bodies

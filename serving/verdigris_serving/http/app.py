@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -22,6 +23,8 @@ from verdigris_serving.protocol.service import Answer, InferenceService, ModelFa
 #: A body larger than this (bytes) is computed in a thread, so that the loop goes on answering probes.
 LARGE_BODY = 32 * 1024
 
+#: Takes in an answer that came later.
+Done = Callable[[Request, Response], None]
 _RETRY = b"retry-after: 1\r\n"
 _TURNED_AWAY = {
     Rejection.QUEUE: "too many inferences are waiting already; ask again in a second",
@@ -51,12 +54,20 @@ class App:
         self._routes = Routes(service)
         self._largest_inline = -1 if blocking else LARGE_BODY
         self._workers = Workers(concurrency)
+        self._line: deque[tuple[Request, Done]] = deque()
+        #: Seconds of inference on the loop since a request last stood in line. It may have been over many rounds:
+        #: then one request stands in line for nothing, and is answered in the next round.
+        self._spent = 0.0
+        self._turn_due = False
+        self._turn_ended = 0.0
+        #: Seconds that an inference on the loop takes, the last few counting most.
+        self._usual = 0.0
         self._faults = Sparse()
         # As unique as a random number each time, for the price of one.
         self._ids = (f"{prefix}{number:016x}" for prefix in [os.urandom(8).hex()] for number in itertools.count())
-        metrics.in_flight = lambda: admission.in_flight
+        metrics.in_flight = lambda: admission.in_flight + len(self._line)
 
-    def answer(self, request: Request, done: Callable[[Request, Response], None]) -> Response | None:
+    def answer(self, request: Request, done: Done) -> Response | None:
         """The answer; or None, and ``done`` will be called with it on the event loop, later."""
         if request.method == "POST" and request.path.endswith(("/infer", "/infer/")):
             request.inference = True
@@ -86,32 +97,80 @@ class App:
         if self._access is not None:
             self._access.note(request, response, self._routes.label(request.path))
 
-    def _inference(self, request: Request, done: Callable[[Request, Response], None]) -> Response | None:
+    def _inference(self, request: Request, done: Done) -> Response | None:
         if request.path not in self._routes.infer:
             return self._looked_up(request)
         if len(request.body) <= self._largest_inline:
-            if self._admission.late(request.arrived):
-                return self._turn_away(Rejection.LATE)
-            return self._infer(request, next(self._ids))
+            if self._line or self._spent > self._admission.limits.turn:
+                return self._stand_in_line(request, done)
+            return self._infer_here(request)
         if not self._admission.enter():
             return self._turn_away(Rejection.QUEUE)
         loop = asyncio.get_running_loop()
         self._workers.submit(partial(self._in_thread, request, next(self._ids), loop, done))
         return None
 
+    def _stand_in_line(self, request: Request, done: Done) -> Response | None:
+        limits = self._admission.limits
+        if len(self._line) >= limits.line:
+            return self._turn_away(Rejection.QUEUE)
+        if len(self._line) * self._usual > limits.wait:
+            return self._turn_away(Rejection.LATE)
+        if not self._line:
+            self._turn_ended = request.arrived
+        self._line.append((request, done))
+        self._make_turn_due()
+        return None
+
+    def _make_turn_due(self) -> None:
+        if not self._turn_due:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._take_a_turn)
+
+    def _take_a_turn(self) -> None:
+        """Answer the first in line, and the next ones for as long as a turn is."""
+        turn, now = self._admission.limits.turn, time.monotonic()
+        # At least half of the time is for inference, however many are being turned away in between.
+        end = now + min(max(turn, now - self._turn_ended), 4 * turn)
+        self._turn_due = False
+        try:
+            while self._line:
+                self._serve_first()
+                if time.monotonic() >= end:
+                    break
+        finally:
+            self._spent, self._turn_ended = 0.0, time.monotonic()
+            if self._line:
+                self._make_turn_due()
+
+    def _serve_first(self) -> None:
+        request, done = self._line.popleft()
+        if time.monotonic() - request.arrived > 2 * self._admission.limits.wait:
+            done(request, self._turn_away(Rejection.LATE))
+        elif not request.abandoned:
+            done(request, self._infer_here(request))
+
+    def _infer_here(self, request: Request) -> Response:
+        began = time.monotonic()
+        response = self._infer(request, next(self._ids))
+        took = time.monotonic() - began
+        self._spent += took
+        self._usual += (took - self._usual) / 16
+        return response
+
     def _in_thread(
         self,
         request: Request,
         fresh_id: str,
         loop: asyncio.AbstractEventLoop,
-        done: Callable[[Request, Response], None],
+        done: Done,
     ) -> None:
         # A client that has left while it waited costs no time.
         response = Response(503, b"") if request.abandoned else self._infer(request, fresh_id)
         with contextlib.suppress(RuntimeError):  # the grace is over and the loop closed: nobody waits any more
             loop.call_soon_threadsafe(self._leave, request, response, done)
 
-    def _leave(self, request: Request, response: Response, done: Callable[[Request, Response], None]) -> None:
+    def _leave(self, request: Request, response: Response, done: Done) -> None:
         self._admission.leave()
         done(request, response)
 

@@ -13,7 +13,6 @@ from typing import cast
 from verdigris_serving.http.admission import Admission
 from verdigris_serving.http.app import App
 from verdigris_serving.http.drain import Drain
-from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.messages import CONTINUE, Request, Response, render
 from verdigris_serving.http.parser import RequestParser, Stage
 
@@ -25,11 +24,11 @@ _KEEP, _KEEP_1_0, _CLOSE = b"", b"connection: keep-alive\r\n", b"connection: clo
 class Shared:
     """What all connections of a server have in common."""
 
-    def __init__(self, app: App, drain: Drain, admission: Admission, limits: Limits) -> None:
+    def __init__(self, app: App, drain: Drain, admission: Admission) -> None:
         self.app = app
         self.drain = drain
         self.admission = admission
-        self.limits = limits
+        self.limits = admission.limits
         self.connections: set[Connection] = set()
         #: The value of the ``Date`` field; renewed with each beat.
         self.date = b""

@@ -1,4 +1,4 @@
-"""The listening socket, the server's heartbeat, and a way out that loses no request.
+"""The server's heartbeat, and a way out that loses no request.
 
 Closing idle connections on SIGTERM would reset a request just on its way over one of them. So SIGTERM first only
 makes every answer say ``Connection: close`` while new connections are still taken, until no connection is open or
@@ -6,7 +6,6 @@ half the grace is over. Then the socket and what is idle are closed, and what is
 """
 
 import asyncio
-import contextlib
 import logging
 import resource
 import signal
@@ -17,26 +16,15 @@ from email.utils import formatdate
 from verdigris_serving.http.admission import Admission
 from verdigris_serving.http.app import App
 from verdigris_serving.http.connection import Connection, Shared
+from verdigris_serving.http.door import Door
 from verdigris_serving.http.drain import Drain
-from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.metrics import Metrics
 
 _log = logging.getLogger("verdigris.lifecycle")
-BACKLOG = 2048
 #: Seconds between two heartbeats: the traffic file is looked at, overdue connections are ended, rows are counted.
 BEAT = 0.05
 #: Seconds without any connection after which nobody else is expected.
 QUIET = 0.2
-
-
-def listen(port: int) -> socket.socket:
-    """A socket listening on every address, IPv4 and IPv6 where the machine has both. Raises OSError."""
-    if socket.has_dualstack_ipv6():
-        with contextlib.suppress(OSError):
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG, reuse_port=False
-            )
-    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 def allow_many_connections() -> None:
@@ -48,10 +36,8 @@ def allow_many_connections() -> None:
 class Server:
     """Connections in, answers out, until a signal; ``grace`` in seconds from SIGTERM to the end."""
 
-    def __init__(
-        self, app: App, drain: Drain, admission: Admission, metrics: Metrics, *, grace: float, limits: Limits
-    ) -> None:
-        self.shared = Shared(app, drain, admission, limits)
+    def __init__(self, app: App, drain: Drain, admission: Admission, metrics: Metrics, *, grace: float) -> None:
+        self.shared = Shared(app, drain, admission)
         self._metrics = metrics
         self._half = grace / 2
         metrics.connections = lambda: len(self.shared.connections)
@@ -64,12 +50,13 @@ class Server:
             loop.add_signal_handler(number, stop.set)
         self._beat()
         beating = asyncio.create_task(self._keep_beating())
-        server = await loop.create_server(lambda: Connection(self.shared), sock=listener, backlog=BACKLOG)
+        door = Door(listener, lambda: Connection(self.shared))
+        door.open()
         try:
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
-            await self._leave(server)
+            await self._leave(door)
         finally:
             beating.cancel()
 
@@ -80,19 +67,18 @@ class Server:
 
     def _beat(self) -> None:
         shared, now = self.shared, time.monotonic()
-        shared.admission.beat(now)
         shared.drain.look()
         shared.date = formatdate(usegmt=True).encode()
         self._metrics.observations.count()
         for connection in list(shared.connections):
             connection.look(now)
 
-    async def _leave(self, server: asyncio.Server) -> None:
+    async def _leave(self, door: Door) -> None:
         connections = self.shared.connections
         self.shared.drain.stop()
         _log.info("stopping: %d connections are open", len(connections))
         await self._until_left(QUIET)
-        server.close()
+        door.close()
         for connection in list(connections):
             if connection.idle:
                 connection.close()

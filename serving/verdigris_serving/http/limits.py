@@ -20,6 +20,14 @@ class Limits:
     #: Connections beyond this many are answered once each and not kept.
     connections: int = 10_000
 
+    #: Small requests that may stand in line.
+    line: int = 2_048
+
+    #: For inferences each time round the event loop; a probe waits for two or three rounds.
+    turn: float = 0.05
+    #: For standing in line: who would have to wait for longer is turned away at once. (Who has waited for twice as
+    #: long because the guess was wrong has most likely given up, and is turned away then.)
+    wait: float = 0.5
     #: From a request's first byte to the end of its head.
     head_deadline: float = 10.0
     #: From the end of the head to the end of the body.
