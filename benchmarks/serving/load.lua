@@ -1,17 +1,26 @@
--- For wrk: POSTs the lines of a file in turn; says the figures as one line of JSON that begins with "figures ".
--- wrk -s load.lua URL -- FILE
+-- For wrk: POSTs the lines of the file BODIES in turn, and says the figures as one line that begins with "figures ".
+-- A single line is sent without a call to Lua each time: that costs the clients' core a fifth of what it can do.
 
-local requests, at = {}, 0
-
-function init(args)
-  for body in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("POST", nil, { ["content-type"] = "application/json" }, body)
-  end
+local bodies, requests, at = {}, {}, 0
+for body in io.lines(os.getenv("BODIES")) do
+  bodies[#bodies + 1] = body
 end
 
-function request()
-  at = at % #requests + 1
-  return requests[at]
+wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+wrk.body = bodies[1]
+
+if #bodies > 1 then
+  function init()
+    for n, body in ipairs(bodies) do
+      requests[n] = wrk.format(nil, nil, nil, body)
+    end
+  end
+
+  function request()
+    at = at % #requests + 1
+    return requests[at]
+  end
 end
 
 function done(summary, latency)

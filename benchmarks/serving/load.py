@@ -39,28 +39,11 @@ class Load:
 
 def put(url: str, bodies: Path, connections: int, seconds: int, core: int) -> Load:
     """Load the URL with the lines of a file for so long. Raises BenchError or ClusterError with what wrk said."""
-    wrk: list[str | Path] = [
-        program("taskset"),
-        "-c",
-        str(core),
-        program("wrk"),
-        "--threads",
-        "1",
-        "--connections",
-        str(connections),
-    ]
-    options: list[str | Path] = [
-        "--duration",
-        f"{seconds}s",
-        "--timeout",
-        f"{ANSWER_TIMEOUT_S}s",
-        "--script",
-        _SCRIPT,
-        url,
-        "--",
-        bodies,
-    ]
-    return parse(run([*wrk, *options], timeout=seconds + 3 * ANSWER_TIMEOUT_S), connections)
+    pinned = [program("taskset"), "-c", str(core), program("wrk")]
+    options = f"--threads 1 --connections {connections} --duration {seconds}s --timeout {ANSWER_TIMEOUT_S}s".split()
+    command = [*pinned, *options, "--script", str(_SCRIPT), url]
+    said = run(command, env={"BODIES": str(bodies)}, timeout=seconds + 3 * ANSWER_TIMEOUT_S)
+    return parse(said, connections)
 
 
 def parse(said: str, connections: int) -> Load:

@@ -131,7 +131,7 @@ def _round(result: Measured, material: Material, plan: Plan) -> None:
     server = result.server
     with running(server, plan.folder / server.name, plan.server_core) as started:
         result.starts.append(started.start_to_ready_s)
-        if server.answers_batches:
+        if server.computes:
             result.difference = max(result.difference, _check(started, material))
         bodies, url = _bodies(server, material, plan), _url(started)
         load.put(url, bodies, BUSY, 1, plan.load_core)  # warm
@@ -141,7 +141,7 @@ def _round(result: Measured, material: Material, plan: Plan) -> None:
         result.core_share.append(used / plan.seconds)
         result.foreign_share.append(max(0.0, busy - used) / plan.seconds)
         result.single.append(_put(server, url, bodies, SINGLE, plan))
-        if server.answers_batches:
+        if server.computes:
             whole = load.write_bodies(plan.folder / server.name / "batch", [server.body(material.rows)])
             result.batch.append(_put(server, url, whole, SINGLE, plan))
         before = started.memory_mb()
@@ -181,7 +181,8 @@ def _check(started: Running, material: Material) -> float:
 
 
 def _bodies(server: Server, material: Material, plan: Plan) -> Path:
-    return load.write_bodies(plan.folder / server.name / "bodies", [server.body([row]) for row in material.rows])
+    rows = material.rows if server.computes else material.rows[:1]
+    return load.write_bodies(plan.folder / server.name / "bodies", [server.body([row]) for row in rows])
 
 
 def _url(started: Running) -> str:

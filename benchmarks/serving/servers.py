@@ -33,7 +33,8 @@ class Server(ABC):
     name: str
     ready_path = "/v2/health/ready"
     infer_path = _INFER
-    answers_batches = True
+    computes = True
+    """Whether its answer depends on what it is asked."""
 
     @abstractmethod
     def launch(self, folder: Path, port: int, spare: Sequence[int]) -> Launch:
@@ -195,7 +196,7 @@ class Nginx(Server):
     name = "nginx"
     ready_path = "/ready"
     infer_path = "/"
-    answers_batches = False
+    computes = False
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
