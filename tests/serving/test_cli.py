@@ -40,7 +40,8 @@ def test_a_pipeline_is_packed_inspected_and_verified(pipeline: Path, capsys: pyt
     assert main(["inspect", artifact, "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["sha256"] == sha256
-    assert about["features"][0] == {"name": "dose", "datatype": "FP64", "nullable": True, "minimum": 0, "maximum": 10}
+    allowed = {"nullable": True, "minimum": 0, "maximum": 10, "out_of_range": "reject"}
+    assert about["features"][0] == {"name": "dose", "datatype": "FP64", **allowed}
 
     assert main(["inspect", artifact]) == 0
     assert "may be missing" in capsys.readouterr().out
