@@ -72,7 +72,7 @@ def test_the_document_itself_is_answered() -> None:
 def test_the_features_are_described_by_name_and_range() -> None:
     insulin = DOCUMENT["components"]["schemas"]["Feature1"]["properties"]
     assert insulin["name"] == {"const": "insulin"}
-    assert insulin["data"]["items"] == {"type": ["number"], "minimum": 0.0, "maximum": 2_000.0}
+    assert insulin["data"]["items"] == {"type": ["number", "boolean"], "minimum": 0.0, "maximum": 2_000.0}
     assert [feature.name for feature in contents().manifest.features] == [feature.name for feature in FEATURES]
 
 
@@ -114,8 +114,8 @@ _OF_TYPE: dict[str, Any] = {
     "string": lambda schema: st.text(min_size=schema.get("minLength", 0), max_size=schema.get("maxLength", 20)),
     "integer": lambda schema: st.integers(schema.get("minimum", -5), min(schema.get("maximum", 5), 5)),
     "boolean": lambda _schema: st.booleans(),
-    "['number']": lambda _schema: NUMBERS,
-    "['number', 'null']": lambda _schema: NUMBERS | st.none(),
+    "['number', 'boolean']": lambda _schema: NUMBERS | st.booleans(),
+    "['number', 'boolean', 'null']": lambda _schema: NUMBERS | NUMBERS | st.booleans() | st.none(),
 }
 REQUEST = INFER["requestBody"]["content"]["application/json"]["schema"]
 

@@ -130,7 +130,7 @@ def _request(manifest: Manifest, outputs: list[str]) -> Document:
 
 
 def _rows(width: int) -> Document:
-    number: Document = {"type": ["number", "null"]}
+    number: Document = {"type": ["number", "boolean", "null"]}
     return _tensor(
         {"type": "string", "minLength": 1},
         {"prefixItems": [_count(), {"const": width}], "minItems": 2, "maxItems": 2},
@@ -140,7 +140,8 @@ def _rows(width: int) -> Document:
 
 def _column(feature: Feature) -> Document:
     integral = feature.datatype.startswith("INT")
-    value: Document = {"type": ["number", "null"] if feature.nullable else ["number"]}
+    # true and false are values of datatype BOOL.
+    value: Document = {"type": ["number", "boolean", *(["null"] if feature.nullable else [])]}
     if integral:
         value["multipleOf"] = 1
     if feature.out_of_range == "reject":
