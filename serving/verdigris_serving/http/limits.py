@@ -27,7 +27,7 @@ class Limits:
     turn: float = 0.05
     #: For standing in line: who would have to wait for longer is turned away at once. (Who has waited for twice as
     #: long because the guess was wrong has most likely given up, and is turned away then.)
-    wait: float = 0.5
+    wait: float = 1.0
     #: From a request's first byte to the end of its head.
     head_deadline: float = 10.0
     #: From the end of the head to the end of the body.
