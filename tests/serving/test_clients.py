@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tritonclient import http as tritonclient
 
 from tests.serving.support import ServerProcess, contents, server, write_artifact
 from verdigris_serving.model.linear import LinearModel
-
-# Skipped only where the development group was made without it.
-tritonclient = pytest.importorskip("tritonclient.http")
 
 ROWS = np.array([[120.0, 80.0, 40.0], [np.nan, 80.0, 40.0]])
 

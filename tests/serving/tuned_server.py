@@ -32,6 +32,9 @@ class Gated:
             time.sleep(0.005)
         return self._predictor.scores(row)
 
+    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+        return [self.scores(row) for row in rows]
+
 
 def main() -> None:
     set_up_logging()
