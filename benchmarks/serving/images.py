@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dev.cluster.images import PROJECT_IMAGES, ProjectImage, inputs_hash, layer_sizes
+from dev.cluster.images import PROJECT_IMAGES, VARIANT_IMAGES, ProjectImage, inputs_hash, layer_sizes
 from dev.cluster.settings import Settings
 
 VARIANTS = {"default": "serving", "onnx": "serving-onnx", "sklearn": "serving-sklearn"}
+_IMAGES = {image.name.rsplit("/", 1)[-1].partition(":")[0]: image for image in (*PROJECT_IMAGES, *VARIANT_IMAGES)}
 
 
 def sizes(settings: Settings) -> tuple[dict[str, dict[str, float] | None], list[str]]:
@@ -15,17 +16,10 @@ def sizes(settings: Settings) -> tuple[dict[str, dict[str, float] | None], list[
     found: dict[str, dict[str, float] | None] = {}
     sentences = []
     for variant, name in VARIANTS.items():
-        image = next((each for each in PROJECT_IMAGES if _repository(each) == name), None)
-        found[variant] = _size(settings, image) if image else None
-        if image is None:
-            sentences.append(f"There is no image {name}, so its size is not in the report.")
-        elif found[variant] is None:
+        found[variant] = _size(settings, _IMAGES[name])
+        if found[variant] is None:
             sentences.append(f"The image {name} is not built of the current sources: `make images`, then this again.")
     return found, sentences
-
-
-def _repository(image: ProjectImage) -> str:
-    return image.name.rsplit("/", 1)[-1].partition(":")[0]
 
 
 def _size(settings: Settings, image: ProjectImage) -> dict[str, Any] | None:

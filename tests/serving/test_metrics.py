@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving.support import ROW, ServerProcess, contents, request_body, server, write_artifact
 from verdigris_serving.artifact.archive import write_archive
+from verdigris_serving.artifact.baseline import baseline
 from verdigris_serving.artifact.verify import Expectation, verify_bytes
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Rejection
@@ -74,8 +74,8 @@ def test_rows_are_counted_by_feature_and_bin_beside_the_training_rows() -> None:
     seen = samples(metrics)
 
     bins = ("00", "01", "02", "missing")
-    assert [seen["verdigris_feature_total", place, "glucose"] for place in bins] == [1, 1, 1, 1]
-    assert [seen["verdigris_feature_total", place, "age"] for place in ("00", "01", "missing")] == [1, 3, 0]
+    assert [seen["verdigris_feature_total", place, "glucose"] for place in bins] == [2, 0, 1, 1]
+    assert [seen["verdigris_feature_total", place, "age"] for place in ("00", "01", "missing")] == [2, 2, 0]
     assert [seen["verdigris_feature_baseline", place, "glucose"] for place in bins] == [5, 6, 7, 3]
 
 
@@ -108,6 +108,17 @@ def test_the_edges_rise() -> None:
         assert list(edges) == sorted(set(edges))
 
 
+def test_the_training_rows_themselves_are_counted_as_packing_counted_them() -> None:
+    chance = random.Random(2)
+    rows: list[Row] = [[float(chance.randint(60, 200)), 0.0, chance.choice([21.5, 30.0, None])] for _ in range(500)]
+    packed = baseline([feature.name for feature in MODEL.manifest.features], rows)
+    observations = Observations(with_baseline(baseline=packed))
+    observations.observe(rows, [[0.5, 0.5]] * len(rows))
+    observations.count()
+
+    assert observations.bins == [[*feature.counts, feature.missing] for feature in packed.features]
+
+
 def test_the_quality_of_the_packed_model_is_shown() -> None:
     seen = samples(Metrics(with_baseline(quality={"auc": 0.89, "brier": 0.12})))
 
@@ -127,10 +138,8 @@ def test_many_threads_lose_no_row_and_count_none_twice() -> None:
     observations.count()
 
     values = [row[0] for rows in batches for row in rows]
-    expected = [0, 0, 0, 0]
-    for value in values:
-        expected[bisect_right(GLUCOSE.edges, value)] += 1
-    assert observations.bins[0] == expected
+    low, middle = sum(value <= 100 for value in values), sum(100 < value <= 150 for value in values)
+    assert observations.bins[0] == [low, middle, len(values) - low - middle, 0]
     assert sum(observations.scores) == len(values)
     assert observations.score_sum == 0.75 * len(values)
 

@@ -1,6 +1,5 @@
 """What packing keeps of the training rows: how each feature was distributed, and the mean of each term. No rows."""
 
-import bisect
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,7 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from verdigris_serving.model.linear import LinearModel
-from verdigris_serving.model.schema import Baseline, FeatureBaseline, LinearSpec, Row
+from verdigris_serving.model.schema import Baseline, FeatureBaseline, LinearSpec, Row, bins_of
 
 #: Bins for a feature with many values, each with about as many training rows.
 BINS = 10
@@ -26,8 +25,8 @@ def _feature(name: str, column: Sequence[float | None]) -> FeatureBaseline:
     values = sorted(float(value) for value in column if value is not None)
     edges = _edges(values)
     counts = [0] * (len(edges) + 1)
-    for value in values:
-        counts[bisect.bisect_left(edges, value)] += 1
+    for place in bins_of(edges, values):
+        counts[place] += 1
     mean = math.fsum(values) / len(values) if values else 0.0
     variance = math.fsum((value - mean) ** 2 for value in values) / len(values) if values else 0.0
     return FeatureBaseline(

@@ -99,8 +99,7 @@ class Metrics(Collector):
         quality = GaugeMetricFamily(
             "verdigris_model_quality", "What the model reached on its holdout when it was packed.", labels=["metric"]
         )
-        measured: dict[str, float] = getattr(self._model, "quality", None) or {}
-        for name, value in measured.items():
+        for name, value in self._model.quality.items():
             quality.add_metric([name], value)
         yield quality
 

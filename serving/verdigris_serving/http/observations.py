@@ -6,14 +6,13 @@ them one by one: when enough are there, when the metrics are scraped, and with e
 """
 
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
 
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Row
+from verdigris_serving.model.schema import Row, bins_of
 
 #: Rows that may be put aside before they are counted.
 BATCH = 256
@@ -26,29 +25,15 @@ _DECADES = tuple(digit * 10.0**power for power in range(-3, 7) for digit in (1, 
 VALUE_EDGES = (*(-edge for edge in reversed(_DECADES)), 0.0, *_DECADES)
 
 
-class FeatureBins(Protocol):
-    """One feature of the training baseline, as far as it is needed here; ``counts`` has one more than ``edges``."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def missing(self) -> int: ...
-    @property
-    def edges(self) -> Sequence[float]: ...
-    @property
-    def counts(self) -> Sequence[int]: ...
-
-
 class Observations:
     """Counts of one model's scores and inputs. Any thread may call ``observe``."""
 
     def __init__(self, model: LoadedModel) -> None:
         names = [feature.name for feature in model.manifest.features]
-        baseline: Iterable[FeatureBins] = getattr(getattr(model, "baseline", None), "features", ())
-        known = {bins.name: bins for bins in baseline}
+        known = {bins.name: bins for bins in model.baseline.features} if model.baseline else {}
         #: (column in a row, its baseline) of each feature that is counted.
         self.features = [(names.index(name), known[name]) for name in names if name in known][:MAX_FEATURES]
-        #: Rows by feature (in the order of ``features``) and by bin: below the first edge, …, above the last, missing.
+        #: Rows by feature (in the order of ``features``) and by bin: up to the first edge, …, above the last, missing.
         self.bins = [[0] * (len(bins.counts) + 1) for _, bins in self.features]
 
         classes = len(model.manifest.classes)
@@ -90,7 +75,7 @@ class Observations:
             columns = list(zip(*rows, strict=True))
             for column, bins in self.features:
                 present = [value for value in columns[column] if value is not None]
-                counted = Counter(map(partial(bisect_right, bins.edges), present))
+                counted = Counter(bins_of(bins.edges, present))
                 counted[len(bins.counts)] = len(rows) - len(present)
                 by_feature.append(counted)
         # Only the adding up is done under the lock: the event loop may be waiting for it.

@@ -6,6 +6,9 @@ above this module ever meets an index out of range or a weight that is not finit
 
 import math
 import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -143,6 +146,11 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True):
 
     rows: int
     metrics: Annotated[dict[MetricName, float], Meta(min_length=1, max_length=100)]
+
+
+def bins_of(edges: Sequence[float], values: Iterable[float]) -> Iterator[int]:
+    """The bin of each value, as ``FeatureBaseline.counts`` numbers them: packing and serving count alike."""
+    return map(partial(bisect_left, edges), values)
 
 
 def check_manifest(manifest: Manifest) -> None:

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol without a transport: a body's bytes in, a status and bytes out. No sockets, no ASGI."""
+"""The Open Inference Protocol without a transport: a body's bytes in, a status and bytes out. No sockets, no HTTP."""
