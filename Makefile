@@ -34,10 +34,13 @@ cluster: setup   ## bring the local cluster up and leave it running
 images: setup    ## build all images and print their sizes
 	@$(PY) -m dev.cluster images --all
 
+fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by coverage
+	@$(PY) -m tests.serving.fuzz_requests -max_total_time=600
+
 bench-serving: setup  ## our server and its peers on one core: table, chart, out/bench/serving.json (10 min)
 	@$(PY) -m benchmarks.serving
 
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lint crds lock cluster images bench-serving clean
+.PHONY: help setup demo test unit lint crds lock cluster images fuzz bench-serving clean

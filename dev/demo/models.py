@@ -22,11 +22,12 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A packed model: its version, where the cluster finds it, and its checksum."""
+    """A packed model: its version, where the cluster finds it, its checksum, and its format where that is not usual."""
 
     version: str
     uri: str
     sha256: str
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def train(folder: Path) -> Models:
 def model_deployment(name: str, artifact: Artifact, **spec: Mapping[str, Any]) -> dict[str, Any]:
     """A ModelDeployment for the artifact; `spec` are the other parts of its spec, as a user writes them."""
     model = {"name": "diabetes", "version": artifact.version, "uri": artifact.uri, "sha256": artifact.sha256}
+    if artifact.format:
+        model["format"] = artifact.format
     return {
         "apiVersion": "verdigris.dev/v1alpha1",
         "kind": "ModelDeployment",

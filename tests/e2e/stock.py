@@ -7,15 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 
 from dev.demo.kube import Kube, Kubectl
 from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
+from examples.diabetes.patients import generate
+from examples.diabetes.train import DESCRIBED, split, table
 from verdigris_serving.artifact.archive import read_archive, write_archive
+from verdigris_serving.artifact.pack import Format, pack
 
 NAMESPACE = "e2e-artifacts"
 PORT = 8000
 SERVER = Path(__file__).with_name("artifact_server.py")
+FOREST = "2.0.0"
+FOREST_FORMATS: tuple[Format, ...] = ("onnx", "sklearn")
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,10 @@ class Stock:
             version, f"http://artifacts.{NAMESPACE}.svc/{name}", sha256 or hashlib.sha256(content).hexdigest()
         )
 
+    def forest(self, format: Format) -> Artifact:
+        """A model that does not fold into weights, as an artifact of that format."""
+        return replace(self.artifact(FOREST, file=_forest_file(format)), format=format)
+
     def cut_short(self, version: str) -> Artifact:
         """The artifact, with the right checksum, from a server that breaks off after half of it."""
         whole = self.artifact(version)
@@ -47,7 +59,8 @@ def lay_in(cluster: Kubectl, folder: Path) -> Stock:
         "golden.vmodel": _with_wrong_golden_rows(good),
         "garbage.vmodel": b"this is no artifact\n" * 100,
     }
-    stock = Stock(Models({**trained.files, **spoiled}, trained.bodies))
+    forests = {_forest_file(form): _forest(folder, form) for form in FOREST_FORMATS}
+    stock = Stock(Models({**trained.files, **spoiled, **forests}, trained.bodies))
     kube = Kube(cluster, NAMESPACE)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
     kube.apply(namespace(NAMESPACE))
@@ -58,6 +71,19 @@ def lay_in(cluster: Kubectl, folder: Path) -> Stock:
     kube.apply(files("artifacts", contents), server, service("artifacts", PORT), server_side=True)
     kube.run("wait", "--for=condition=Ready", "pod/artifacts", "--timeout=60s")
     return stock
+
+
+def _forest_file(format: Format) -> str:
+    return f"forest-{format}.vmodel"
+
+
+def _forest(folder: Path, format: Format) -> bytes:
+    known, unseen = split(generate())
+    pipeline = make_pipeline(SimpleImputer(), RandomForestClassifier(5, max_depth=4, random_state=1)).fit(*table(known))
+    rows = [list(patient.row) for patient in unseen[:200]]
+    about = {"name": "diabetes", "version": FOREST}
+    packed = pack(pipeline, folder / _forest_file(format), features=DESCRIBED, rows=rows, format=format, **about)
+    return packed.path.read_bytes()
 
 
 def _renumbered(artifact: bytes, version: str) -> bytes:

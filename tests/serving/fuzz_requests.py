@@ -1,7 +1,6 @@
-"""Coverage-guided fuzzing of inference requests: ``python tests/serving/fuzz_requests.py -max_total_time=60``.
+"""Coverage-guided fuzzing of inference requests: ``python -m tests.serving.fuzz_requests -max_total_time=60``.
 
-By hand, with atheris installed beside the serving extra (it is no dependency of the project). The first byte chooses
-JSON alone or the binary extension; the invariant is that of ``test_mutated_requests.py``.
+The first byte chooses JSON alone or the binary extension; the invariant is that of ``test_mutated_requests.py``.
 """
 
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found]
 
-sys.path[:0] = [str(Path(__file__).parents[2] / folder) for folder in ("serving", ".")]
 with atheris.instrument_imports(include=["verdigris_serving"]):
     from tests.serving.invariant import check, seeds
 
