@@ -1,4 +1,4 @@
-"""Fuzzers that nobody here wrote, against the server and its parser: bounded here, as long as one likes with `make fuzz`."""
+"""Fuzzers that nobody here wrote, against the server and its parser: bounded here, without end by `make fuzz`."""
 
 import subprocess
 import sys
