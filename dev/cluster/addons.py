@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +87,17 @@ def install_monitoring(kubectl: Kubectl, toolchain: Toolchain) -> None:
 
 
 def wait_until_ready(kubectl: Kubectl, *, timeout: float = 180) -> None:
-    """Wait for every addon. Raises ClusterError that names the pods that are not ready."""
-    with step("Waiting for DNS, metrics-server and Prometheus"):
-        for namespace, workload in _WORKLOADS:
-            check = partial(_available, kubectl, namespace, workload)
-            try:
-                wait_for(f"{workload} in {namespace} to be available", check, timeout=timeout, interval=0.3)
-            except ClusterError as error:
-                raise ClusterError(f"{error}\nThe pods are:\n{_pods(kubectl)}") from error
+    """Wait until all addons are available at the same time. Raises ClusterError that names the pods and their state."""
+    addons = "DNS, metrics-server and Prometheus"
+
+    def available() -> bool:
+        return all(ok for _, ok in status(kubectl))
+
+    with step(f"Waiting for {addons}"):
+        try:
+            wait_for(f"{addons} to be available", available, timeout=timeout, interval=0.3)
+        except ClusterError as error:
+            raise ClusterError(f"{error}\nThe pods are:\n{_pods(kubectl)}") from error
 
 
 def status(kubectl: Kubectl) -> list[tuple[str, bool]]:

@@ -71,6 +71,9 @@ def start_kubelet(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki
 
 def start_kube_proxy(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki) -> None:
     """Start kube-proxy with nftables. (Its first word about a missing ip6 table is harmless.)"""
+    if daemons.running("kube-proxy"):
+        # It ends when its configuration file is written, unchanged or not, and does so a moment later.
+        return
     config = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",

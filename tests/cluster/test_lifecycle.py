@@ -44,7 +44,7 @@ def instance() -> Iterator[Instance]:
 
 
 def _must(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
