@@ -19,6 +19,7 @@ DEPLOYMENT = owned(
     status={"readyReplicas": 1, "conditions": [{"type": "Progressing", "status": "True", "lastUpdateTime": "10:00"}]},
 )
 HPA = owned("HorizontalPodAutoscaler", "autoscaling/v2", "diabetes-blue", spec={"minReplicas": 3}, status={"x": 1})
+ENDPOINTS = owned("EndpointSlice", "discovery.k8s.io/v1", "diabetes-blue-x", endpoints=[{"conditions": {}}])
 DECISION = owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", spec={"modelDeployment": "other"})
 
 
@@ -27,6 +28,7 @@ DECISION = owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", spec={"modelD
     [
         (parent(), KEY),
         (DEPLOYMENT, KEY),
+        (ENDPOINTS, KEY),
         (DECISION, Key("clinic", "other")),
         (owned("Service", "v1", "x", metadata={"labels": {}}), None),
         (owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", spec={}), None),
@@ -86,6 +88,7 @@ def test_a_condition_that_is_merely_confirmed_wakes_nobody() -> None:
         (DEPLOYMENT, "spec.replicas"),
         (DEPLOYMENT, "status.readyReplicas"),
         (DEPLOYMENT, "status.conditions"),
+        (ENDPOINTS, "endpoints"),
     ],
 )
 def test_what_a_reconcile_looks_at_wakes_it(raw: dict[str, Any], path: str) -> None:

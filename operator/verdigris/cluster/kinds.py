@@ -62,7 +62,11 @@ CHILDREN = (
     SERVICE_ACCOUNT,
     SERVICE_MONITOR,
 )
-"""What a ModelDeployment is reconciled into, and what is watched so that drift is put back."""
+"""What a ModelDeployment is reconciled into."""
+
+WATCHED = (*CHILDREN, ENDPOINT_SLICE)
+"""What is watched beside the resources that people write: children, so that drift is put back, and their Services'
+endpoints, which Kubernetes labels like the Services, so that a pod that begins or ceases to answer is seen at once."""
 
 _BY_KIND = {(r.api_version, r.kind): r for r in (*CHILDREN, MODEL_DEPLOYMENT, ROLLOUT_DECISION, POD)}
 

@@ -171,7 +171,7 @@ class Runtime:
             try:
                 missing = [kind.plural for kind in needed if not await self._client.knows(kind)]
                 if not missing:
-                    watched = [kind for kind in kinds.CHILDREN if kind != kinds.SERVICE_MONITOR]
+                    watched = [kind for kind in kinds.WATCHED if kind != kinds.SERVICE_MONITOR]
                     monitors = [kinds.SERVICE_MONITOR] if await self._client.knows(kinds.SERVICE_MONITOR) else []
                     return [*needed, *watched, *monitors]
                 log.warning("the API server does not know %s yet: apply the CRDs of the chart", " and ".join(missing))

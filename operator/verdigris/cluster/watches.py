@@ -89,7 +89,7 @@ def _settings(resources: Collection[Resource]) -> kopf.OperatorSettings:
     settings.queueing.exit_timeout = 0.2
     settings.process.ultimate_exiting_timeout = None
     for resource in resources:
-        if resource in kinds.CHILDREN:
+        if resource in kinds.WATCHED:
             settings.watching.label_selectors[resource.group, resource.version, resource.plural] = MODEL_LABEL
     return settings
 

@@ -47,13 +47,13 @@ Namespaces. The same rules are a ClusterRole, or a Role in each of watchNamespac
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
-# Which pods are ready, and which of them drain (patch: the traffic annotation).
+# Which pods are ready and answer, and which of them drain (patch: the traffic annotation).
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, patch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [list]
+  verbs: [list, watch]
 # What the operator tells people; get, to count what was told before.
 - apiGroups: [""]
   resources: [events]
