@@ -1,104 +1,40 @@
-"""The server, ``python -m verdigris_serving.server``: verify, load, prove, and only then listen.
+"""The server, ``python -m verdigris_serving.server``: take the port, and only then import what it takes to serve.
 
-Nothing answers before the checksum, the load and the golden rows are through, so a pod that is ready serves the
-very bytes that were asked for. Exit code 0: asked to stop. 1: could not start; the termination message says why.
+A kubelet asks once a second, and Python needs a good part of one to import everything. A probe that found no socket
+would come back a second later; this one waits in the socket's queue and is answered with the first breath. Nothing
+answers before the checksum, the load and the golden rows are through (``serve.py``).
 """
 
-import asyncio
-import gc
-import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from types import FrameType
 
-import uvloop
-
-from verdigris_serving.artifact.verify import load_verified
-from verdigris_serving.http.access import AccessLog
-from verdigris_serving.http.admission import Admission
-from verdigris_serving.http.app import App
-from verdigris_serving.http.door import listen
-from verdigris_serving.http.drain import Drain
-from verdigris_serving.http.lifecycle import Server, allow_many_connections
-from verdigris_serving.http.limits import Limits
-from verdigris_serving.http.metrics import Metrics
-from verdigris_serving.logs import set_up_logging
-from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.protocol.service import InferenceService
-from verdigris_serving.reasons import Reason, ServingError, write_termination
-from verdigris_serving.settings import ServerSettings, termination_log
-
-_log = logging.getLogger("verdigris.server")
-
-
-def serve(settings: ServerSettings) -> None:
-    """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start."""
-    model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
-    run(model, settings, Limits())
-
-
-def run(model: LoadedModel, settings: ServerSettings, limits: Limits) -> None:
-    """Serve a verified model until a signal says stop. Raises ServingError when the port cannot be listened on."""
-    server = build(model, settings, limits)
-    allow_many_connections()
-    # What is alive now stays: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    try:
-        listener = listen(settings.port)
-    except OSError as error:
-        raise ServingError(
-            Reason.SETTINGS_INVALID, f"port {settings.port} cannot be listened on: {error.strerror}; set VERDIGRIS_PORT"
-        ) from error
-    fields = {
-        "model": model.manifest.name,
-        "version": model.manifest.version,
-        "sha256": model.sha256,
-        "port": listener.getsockname()[1],
-    }
-    _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(listener))
-
-
-def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Server:
-    """The server of a model, its parts put together; nothing listens yet."""
-    metrics = Metrics(model)
-    admission = Admission(limits, concurrency=settings.concurrency, queue=settings.queue)
-    app = App(
-        InferenceService(model, metrics.observations.observe),
-        metrics,
-        admission,
-        concurrency=settings.concurrency,
-        blocking=model.predictor.blocking,
-        access=AccessLog(settings.access_log) if settings.access_log else None,
-    )
-    return Server(app, Drain(settings.traffic_file), admission, metrics, grace=settings.grace)
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
+from verdigris_serving.http.listener import DEFAULT_PORT, listen
 
 
 def main(env: Mapping[str, str] = os.environ) -> int:
     """The process: settings from ``env``, the result as an exit code and a termination message."""
     # As process 1 of a container nothing ends us on SIGTERM unless we say so; serving replaces this handler.
     signal.signal(signal.SIGTERM, _stop)
-    set_up_logging()
+    listener = _early(env)
+    from verdigris_serving.serve import main as serve  # noqa: PLC0415 - the point of this module
+
+    return serve(env, listener)
+
+
+def _early(env: Mapping[str, str]) -> socket.socket | None:
+    """The listening socket; None when it cannot be had, which serving will find as well and say in words."""
     try:
-        serve(ServerSettings.from_environment(env))
-    except ServingError as failure:
-        _log.error("%s", failure.message, extra={"fields": {"reason": failure.reason}})
-        write_termination(termination_log(env), failure.reason, failure.message)
-        return 1
-    except Exception as error:
-        message = f"the server failed in a way it does not know ({type(error).__name__}); its log has the trace"
-        _log.exception("%s", message)
-        write_termination(termination_log(env), Reason.INTERNAL_ERROR, message)
-        return 1
-    return 0
+        return listen(int(env.get("VERDIGRIS_PORT") or DEFAULT_PORT))
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

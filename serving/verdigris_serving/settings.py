@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verdigris_serving.artifact.verify import Expectation
+from verdigris_serving.http.listener import DEFAULT_PORT
 from verdigris_serving.reasons import Reason, ServingError
 
 
@@ -89,7 +90,7 @@ class ServerSettings:
         """Raises ServingError (SettingsInvalid) naming the variable."""
         return cls(
             model=ModelSettings.from_environment(env),
-            port=int(_number(env, "VERDIGRIS_PORT", 8080, low=0, high=65_535)),
+            port=int(_number(env, "VERDIGRIS_PORT", DEFAULT_PORT, low=0, high=65_535)),
             traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
             concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
             queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),

@@ -1,6 +1,7 @@
 """The server as a process: what it refuses to start with, and what it answers over real connections."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -215,3 +216,32 @@ def test_a_keep_alive_connection_answers_many_requests(running: ServerProcess) -
         status, headers, _ = ask(connection, "/v2/models/demo/infer", "POST", request_body())
         assert (status, headers.get("connection")) == (200, None)
     connection.close()
+
+
+def test_a_probe_that_comes_before_the_model_is_there_waits_for_its_answer(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "packed.vmodel")
+    pipe = tmp_path / "model.vmodel"
+    os.mkfifo(pipe)  # whoever reads it waits until somebody writes
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start("verdigris_serving.server", tmp_path, VERDIGRIS_MODEL_PATH=str(pipe), VERDIGRIS_PORT=str(port))
+    try:
+        probe = connected(port)
+        probe.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: here\r\n\r\n")
+        pipe.write_bytes((tmp_path / "packed.vmodel").read_bytes())
+
+        assert probe.recv(1024).startswith(b"HTTP/1.1 200 ")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def connected(port: int) -> socket.socket:
+    """A connection to a process that is about to take the port."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "nobody has taken the port"
+            time.sleep(0.005)

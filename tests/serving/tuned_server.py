@@ -14,7 +14,7 @@ from verdigris_serving.artifact.verify import load_verified
 from verdigris_serving.http.limits import Limits
 from verdigris_serving.logs import set_up_logging
 from verdigris_serving.model.loaded import Predictor
-from verdigris_serving.server import run
+from verdigris_serving.serve import run
 from verdigris_serving.settings import ServerSettings
 
 

@@ -12,7 +12,7 @@ from verdigris_serving.artifact.archive import write_archive
 from verdigris_serving.artifact.verify import Expectation, verify_bytes
 from verdigris_serving.http.connection import Connection
 from verdigris_serving.http.limits import Limits
-from verdigris_serving.server import build
+from verdigris_serving.serve import build
 from verdigris_serving.settings import ServerSettings
 
 INFER = "/v2/models/demo/infer"

@@ -1,11 +1,10 @@
-"""The listening socket, and taking in who knocks.
+"""Taking in who knocks at the listening socket.
 
 libuv takes in one connection each time round the loop. When a round is long because there is much to do, new
 connections, and so the probes, would wait for ever; here many are taken in each time.
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 import time
@@ -14,21 +13,10 @@ from collections.abc import Callable
 from verdigris_serving.logs import Sparse
 
 _log = logging.getLogger("verdigris.door")
-BACKLOG = 2048
 #: Connections taken in each time round the loop.
 BURST = 512
 #: Seconds before another try when the system has no room for a further connection.
 PAUSE = 0.1
-
-
-def listen(port: int) -> socket.socket:
-    """A socket listening on every address, IPv4 and IPv6 where the machine has both. Raises OSError."""
-    if socket.has_dualstack_ipv6():
-        with contextlib.suppress(OSError):
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG, reuse_port=False
-            )
-    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 class Door:

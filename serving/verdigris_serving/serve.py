@@ -1,0 +1,92 @@
+"""Serving, once the port is taken (``server.py``): verify, load, prove, and only then answer.
+
+Nothing answers before the checksum, the load and the golden rows are through, so a pod that is ready serves the
+very bytes that were asked for. Exit code 0: asked to stop. 1: could not start; the termination message says why.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import Mapping
+
+import uvloop
+
+from verdigris_serving.artifact.verify import load_verified
+from verdigris_serving.http.access import AccessLog
+from verdigris_serving.http.admission import Admission
+from verdigris_serving.http.app import App
+from verdigris_serving.http.drain import Drain
+from verdigris_serving.http.lifecycle import Server, allow_many_connections
+from verdigris_serving.http.limits import Limits
+from verdigris_serving.http.listener import listen
+from verdigris_serving.http.metrics import Metrics
+from verdigris_serving.logs import set_up_logging
+from verdigris_serving.model.loaded import LoadedModel
+from verdigris_serving.protocol.service import InferenceService
+from verdigris_serving.reasons import Reason, ServingError, write_termination
+from verdigris_serving.settings import ServerSettings, termination_log
+
+_log = logging.getLogger("verdigris.server")
+
+
+def serve(settings: ServerSettings, listener: socket.socket | None) -> None:
+    """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start."""
+    model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
+    run(model, settings, Limits(), listener)
+
+
+def run(model: LoadedModel, settings: ServerSettings, limits: Limits, listener: socket.socket | None = None) -> None:
+    """Serve a verified model until a signal says stop. Raises ServingError when the port cannot be listened on."""
+    server = build(model, settings, limits)
+    allow_many_connections()
+    # What is alive now stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    try:
+        listener = listener or listen(settings.port)
+    except OSError as error:
+        raise ServingError(
+            Reason.SETTINGS_INVALID, f"port {settings.port} cannot be listened on: {error.strerror}; set VERDIGRIS_PORT"
+        ) from error
+    fields = {
+        "model": model.manifest.name,
+        "version": model.manifest.version,
+        "sha256": model.sha256,
+        "port": listener.getsockname()[1],
+    }
+    _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(listener))
+
+
+def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Server:
+    """The server of a model, its parts put together; nothing listens yet."""
+    metrics = Metrics(model)
+    admission = Admission(limits, concurrency=settings.concurrency, queue=settings.queue)
+    app = App(
+        InferenceService(model, metrics.observations.observe),
+        metrics,
+        admission,
+        concurrency=settings.concurrency,
+        blocking=model.predictor.blocking,
+        access=AccessLog(settings.access_log) if settings.access_log else None,
+    )
+    return Server(app, Drain(settings.traffic_file), admission, metrics, grace=settings.grace)
+
+
+def main(env: Mapping[str, str], listener: socket.socket | None) -> int:
+    """Settings from ``env``; the result as an exit code and a termination message."""
+    set_up_logging()
+    try:
+        serve(ServerSettings.from_environment(env), listener)
+    except ServingError as failure:
+        _log.error("%s", failure.message, extra={"fields": {"reason": failure.reason}})
+        write_termination(termination_log(env), failure.reason, failure.message)
+        return 1
+    except Exception as error:
+        message = f"the server failed in a way it does not know ({type(error).__name__}); its log has the trace"
+        _log.exception("%s", message)
+        write_termination(termination_log(env), Reason.INTERNAL_ERROR, message)
+        return 1
+    return 0
