@@ -6,7 +6,6 @@ import signal
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from tests.serving.artifact_host import (
     ArtifactHost,
     Behaviour,
     answers,
-    artifact_host,
     first_then,
     sends,
     sends_chunks,
@@ -34,12 +32,6 @@ from verdigris_serving.reasons import Reason, ServingError
 GOOD = write_archive(contents())
 SHA256 = hashlib.sha256(GOOD).hexdigest()
 LIMITS = Limits(deadline=5.0, stall=0.3, max_bytes=100_000)
-
-
-@pytest.fixture
-def host() -> Iterator[ArtifactHost]:
-    with artifact_host() as running:
-        yield running
 
 
 def get(uri: str, target: Path, *, sha256: str = SHA256, limits: Limits = LIMITS) -> str:

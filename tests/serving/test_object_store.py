@@ -15,7 +15,6 @@ from moto.server import ThreadedMotoServer
 from tests.serving.artifact_host import (
     ArtifactHost,
     answers,
-    artifact_host,
 )
 from tests.serving.buckets import AZURE, GOOGLE, KEYS, PATIENT, SECRET, set_credentials
 from tests.serving.support import start, termination
@@ -46,12 +45,6 @@ def store() -> Iterator[str]:
         yield url
     finally:
         server.stop()
-
-
-@pytest.fixture
-def host() -> Iterator[ArtifactHost]:
-    with artifact_host() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

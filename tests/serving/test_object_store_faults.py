@@ -2,7 +2,6 @@
 
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from tests.serving.artifact_host import (
     ArtifactHost,
     Behaviour,
     answers,
-    artifact_host,
     first_then,
     sends,
     sends_ranges,
@@ -22,12 +20,6 @@ from tests.serving.support import eventually, start
 from tests.serving.test_fetch import GOOD, LIMITS, SHA256, get, refusal
 from verdigris_serving.fetching.stream import Limits
 from verdigris_serving.reasons import Reason
-
-
-@pytest.fixture
-def host() -> Iterator[ArtifactHost]:
-    with artifact_host() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
