@@ -11,7 +11,30 @@ from verdigris.api.values import UserName
 
 Color = Literal["blue", "green"]
 Verdict = Literal["Pass", "Fail", "Inconclusive"]
-Stage = Literal["Starting", "AwaitingApproval", "Measuring", "Baking", "RollingBack"]
+Stage = Literal["Starting", "AwaitingApproval", "Measuring", "Trading", "Baking", "RollingBack"]
+Way = Literal["Beside", "InPlace", "Recreate"]
+"""How a rollout goes: new pods beside the active ones, traded for them one by one, or after them."""
+StuckKind = Literal[
+    "Unschedulable",
+    "QuotaExceeded",
+    "InvalidImageName",
+    "ImagePull",
+    "ConfigError",
+    "InitFailing",
+    "CrashLoop",
+    "OutOfMemory",
+    "Creating",
+    "NeverReady",
+    "Flapping",
+    "NodeLost",
+    "Terminating",
+    "NodeGone",
+    "Leftover",
+    "Orphan",
+]
+Remedy = Literal["None", "Evict", "Delete", "Force"]
+"""What helps a stuck pod: nothing that the operator may do; a fresh start or another node (Eviction API, so PDBs hold);
+to delete what has ended already; to delete by force what no kubelet will ever end."""
 Outcome = Literal["Promoted", "RolledBack", "Failed", "Aborted", "Superseded"]
 
 Version = Annotated[str, Field(max_length=64)]
@@ -121,6 +144,21 @@ class Failure(StatusModel):
     message: Text
 
 
+class CapacityStatus(StatusModel):
+    """What the capacity check expects. It is advice: the scheduler decides."""
+
+    needed: int = Field(description="Pods that the candidate still has to get a place for.")
+    fits: int = Field(description="How many of them fit now.")
+    message: Text = ""
+
+
+class Sizes(StatusModel):
+    """How many pods each side is to have while they are traded one by one."""
+
+    active: int
+    candidate: int
+
+
 class RolloutStatus(RevisionRef):
     """The rollout under way."""
 
@@ -131,6 +169,9 @@ class RolloutStatus(RevisionRef):
     deadline: Time | None = None
     ready_high_water: int = Field(default=0, description="Most candidate pods ever ready at once.")
     replicas: int = Field(default=1, description="Size the candidate must reach before traffic moves.")
+    way: Way = "Beside"
+    capacity: CapacityStatus | None = None
+    sizes: Sizes | None = Field(default=None, description="Set unless the way is Beside.")
     restarts: int = Field(default=0, description="Restarts that the candidate's pods had when clients moved to it.")
     approval: Approval | None = None
     promote_now: bool = False
@@ -197,6 +238,52 @@ class DecisionRecord(StatusModel):
     at: Time
 
 
+class StuckPod(StatusModel):
+    """A pod that is stuck now, and what is, or would be, done about it."""
+
+    pod: Name
+    kind: StuckKind
+    reason: Reason
+    message: Text
+    remedy: Remedy = "None"
+    held: Text = Field(default="", description="Why the remedy is not used (yet), for example an exhausted budget.")
+    since: Time
+
+
+class RemovedPod(StatusModel):
+    """A stuck pod that the operator has removed: the memory of budget and backoff."""
+
+    pod: Name
+    uid: Annotated[str, Field(max_length=64)]
+    color: Color
+    node: Annotated[str, Field(max_length=253)] = ""
+    kind: StuckKind
+    remedy: Remedy
+    message: Text
+    at: Time
+
+
+class Unsteady(StatusModel):
+    """A pod that has ceased to be ready, though its containers run: the memory of flapping."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    losses: Annotated[tuple[Time, ...], Field(max_length=100)] = ()
+
+
+class Recommendation(StatusModel):
+    """Requests for the serving container that its own use suggests. Never applied by itself."""
+
+    cpu: Annotated[str, Field(max_length=32)]
+    memory: Annotated[str, Field(max_length=32)]
+    message: Text = Field(
+        default="", description="The evidence: percentile, window, samples, and what is asked for now."
+    )
+    percentile: float
+    window: Annotated[str, Field(max_length=32)]
+    samples: int
+    at: Time
+
+
 class ModelDeploymentStatus(StatusModel):
     """The whole status; written by one patch at the end of a reconcile, only when it differs."""
 
@@ -210,3 +297,7 @@ class ModelDeploymentStatus(StatusModel):
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=20)] = ()
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()
     decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=20)] = ()
+    stuck: Annotated[tuple[StuckPod, ...], Field(max_length=20)] = ()
+    removed: Annotated[tuple[RemovedPod, ...], Field(max_length=100)] = ()
+    unsteady: Annotated[tuple[Unsteady, ...], Field(max_length=100)] = ()
+    recommendation: Recommendation | None = None

@@ -14,7 +14,7 @@ from verdigris.cluster.errors import ApiError, Conflict, NotFound
 from verdigris.cluster.kinds import Resource, resource_of
 from verdigris.cluster.observe import Picture
 from verdigris.resources.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, Owner, color_name
-from verdigris.rollout.actions import Action, Keep, Remove, Scale, SetTraffic
+from verdigris.rollout.actions import Action, Keep, Remove, RemovePod, Scale, SetTraffic
 
 SCALE_MANAGER = "verdigris-scale"
 """Field manager of replicas: another one, so that applying a Deployment never claims its size (law 9)."""
@@ -50,8 +50,13 @@ class Writer(Protocol):
     ) -> dict[str, Any]:
         """JSON merge patch."""
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete by UID."""
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
+    ) -> None:
+        """Delete by UID; `grace` in seconds, None: the object's own."""
+
+    async def evict(self, namespace: str, pod: str, uid: str) -> None:
+        """Ask for a pod's eviction by UID."""
 
 
 class NotOurs(ApiError):
@@ -140,6 +145,8 @@ class _Hand:
                 return await self._set_traffic(action)
             case Remove():
                 return await self._remove(action)
+            case RemovePod():
+                return await self._remove_pod(action)
 
     async def _keep(self, manifest: Mapping[str, Any]) -> bool:
         if manifest["kind"] == kinds.SERVICE_MONITOR.kind and not self._monitors_known:
@@ -190,6 +197,18 @@ class _Hand:
                 resource_of(action.api_version, action.kind), self._owner.namespace, action.name, uid
             )
         except NotFound:
+            return False
+        return True
+
+    async def _remove_pod(self, action: RemovePod) -> bool:
+        namespace = self._owner.namespace
+        try:
+            if action.remedy == "Evict":
+                await self._writer.evict(namespace, action.pod, action.uid)
+            else:
+                grace = 0 if action.remedy == "Force" else None
+                await self._writer.delete(kinds.POD, namespace, action.pod, action.uid, grace=grace)
+        except (NotFound, Conflict):
             return False
         return True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from verdigris.cluster import kinds
 from verdigris.cluster.connection import Connection
 from verdigris.cluster.errors import ApiError, Unreachable, from_answer
 from verdigris.cluster.kinds import Resource, resource_of
@@ -107,15 +108,30 @@ class Client:
             subresource=subresource,
         )
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly the object with this UID, its dependents in the background. Raises NotFound, Conflict."""
-        options = {
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
+    ) -> None:
+        """Delete exactly the object with this UID, its dependents in the background. Raises NotFound, Conflict.
+
+        `grace` is the grace period in seconds; None leaves the object's own, 0 removes a pod without its kubelet.
+        """
+        options: Json = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
             "preconditions": {"uid": uid},
             "propagationPolicy": "Background",
-        }
+        } | ({} if grace is None else {"gracePeriodSeconds": grace})
         await self._write("DELETE", resource, namespace, name, body=options)
+
+    async def evict(self, namespace: str, pod: str, uid: str) -> None:
+        """Ask for the eviction of exactly the pod with this UID. Raises NotFound, Conflict, Transient (a PDB)."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        await self._write("POST", kinds.POD, namespace, pod, body=body, subresource="eviction")
 
     async def _write(
         self,

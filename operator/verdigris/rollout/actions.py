@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from verdigris.api.status import Color, DecisionRecord, ModelDeploymentStatus
+from verdigris.api.status import Color, DecisionRecord, ModelDeploymentStatus, StuckKind
 from verdigris.rollout.observed import Traffic
 
 
@@ -45,7 +45,23 @@ class Remove:
     uid: str | None = None
 
 
-Action = Keep | Scale | SetTraffic | Remove
+@dataclass(frozen=True)
+class RemovePod:
+    """Remove a stuck pod, only if it is still the one with this UID. The message says why, in a sentence.
+
+    What came of it is recorded after the attempt (`verdigris.rollout.cleanup.record`), never before.
+    """
+
+    pod: str
+    uid: str
+    color: Color
+    node: str
+    kind: StuckKind
+    remedy: Literal["Evict", "Delete", "Force"]
+    message: str
+
+
+Action = Keep | Scale | SetTraffic | Remove | RemovePod
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""What a check says about one stuck pod, and what a check may know beside the pod itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from verdigris.api.spec import CleanupSpec
+from verdigris.api.status import Remedy, StuckKind
+from verdigris.rollout.observed import NodeView, PodEvent, PodView
+
+Role = Literal["active", "candidate", "warm", "orphan"]
+"""Whose pod it is. An orphan belongs to a colour that has no role, or to a revision that its colour no longer has."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a pod is stuck.
+
+    Attributes:
+        kind: of the table in docs/stuck-pods.md.
+        reason: CamelCase, for conditions and Events: the most specific name there is, for example OOMKilled.
+        message: what is wrong, where, and what to do. It stays the same from look to look: no ages in it.
+        remedy: what the operator may do for the pod once it is ripe; "None" when only a person can help.
+        since: when it began.
+        ripe_at: from then on it counts as stuck; before, it usually passes by itself.
+        hopeless: when a candidate has it, and it is ripe, its rollout ends.
+    """
+
+    kind: StuckKind
+    reason: str
+    message: str
+    remedy: Remedy
+    since: datetime
+    ripe_at: datetime
+    hopeless: bool = False
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a check may know beside its pod. `nodes` is None when nobody has looked, or may look, at the nodes."""
+
+    now: datetime
+    role: Role
+    policy: CleanupSpec
+    nodes: Mapping[str, NodeView] | None = None
+    events: tuple[PodEvent, ...] = ()
+    siblings: tuple[PodView, ...] = ()
+    losses: tuple[datetime, ...] = field(default=())
