@@ -21,6 +21,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	@$(PY) -m verdigris.api.crd --check
+	@$(PY) -m verdigris.rollout.stuck_table --check
 
 crds: setup      ## write the CRDs from the models
 	@$(PY) -m verdigris.api.crd --write

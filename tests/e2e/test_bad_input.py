@@ -59,7 +59,11 @@ CASES = {
         lambda stock: stock.artifact("1.9.0", file="diabetes-1.1.0.vmodel"), "ModelMismatch", ("1.1.0", "1.9.0")
     ),
     "an image that cannot be pulled": Bad(
-        good, "ImagePullBackOff|ErrImagePull", ("verdigris/absent",), {"image": "verdigris/absent:0.0.0"}, SOON
+        good,
+        "ImageNotFound|ImagePullDenied|RegistryUnreachable",
+        ("verdigris/absent",),
+        {"image": "verdigris/absent:0.0.0"},
+        SOON,
     ),
     "a pod that fits on no node": Bad(
         good, "Unschedulable", ("nodes are available",), {"nodeSelector": {"verdigris.dev/no": "such"}}, SOON
@@ -72,7 +76,7 @@ CASES = {
         2 * SOON,
     ),
     "a pod that never gets ready": Bad(
-        good, "ProgressDeadlineExceeded", ("0 of 1", "progressDeadline"), {"resources": STARVED}, SOON
+        good, "ProgressDeadlineExceeded|NeverReady", ("ready",), {"resources": STARVED}, SOON
     ),
     "a full quota": Bad(good, "QuotaExceeded", ("exceeded quota",), {}, SOON),
 }

@@ -105,15 +105,15 @@ def test_a_hopeless_candidate_ends_the_rollout_at_once(reason: str) -> None:
     assert "RolloutFailed" in reasons(world)
 
 
-def test_a_candidate_that_never_gets_ready_ends_at_its_deadline_with_what_kubernetes_said() -> None:
+def test_a_candidate_whose_image_cannot_be_pulled_ends_after_give_up_after_with_what_kubernetes_said() -> None:
     world = serving("1.0.0").apply(spec("1.1.0"))
     world.versions["1.1.0"] = world.versions["1.0.0"].__class__(never_ready=True)
     world.trouble[revision_of(world.spec)] = Failure(
         reason="ImagePullBackOff", message="The image nowhere/at:all cannot be pulled."
     )
-    world.run(55)
+    world.run(28)
     assert world.status.rollout is not None
-    world.run(10)
+    world.run(5)
     assert world.status.rejected[-1].reason == "ImagePullBackOff"
     assert "nowhere/at:all" in condition(world, "Ready")[2]
 

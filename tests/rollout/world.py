@@ -5,6 +5,7 @@ It refuses what the laws forbid at the very action, so every scenario and every 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from verdigris.resources import controller_revision
 from verdigris.resources.names import COLOR_LABEL, COLORS, REVISION_LABEL, Defaults, Owner
 from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, Scale, SetTraffic
 from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading, Series
-from verdigris.rollout.observed import Decision, DeploymentView, Observed, PodView, Snapshot
+from verdigris.rollout.observed import ContainerView, Decision, DeploymentView, Exit, Observed, PodView, Snapshot
 from verdigris.rollout.plan import plan, question
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -107,7 +108,18 @@ class World:
         version = self._version(pod.view.revision)
         ready = self.now >= pod.ready_at and pod.view.color not in self.unready
         ready = ready and not version.never_ready and version.fault is None
-        return replace(pod.view, ready=ready, fault=version.fault, trouble=self.trouble.get(pod.view.revision))
+        return replace(pod.view, ready=ready, containers=self._containers(pod.view.revision))
+
+    def _containers(self, revision: str) -> tuple[ContainerView, ...]:
+        """What reported the version's fault, and what waits because of its trouble."""
+        fault, trouble = self._version(revision).fault, self.trouble.get(revision)
+        found = []
+        if fault:
+            report = json.dumps({"reason": fault.reason, "message": fault.message})
+            found.append(ContainerView("fetch", init=True, exit=Exit(1, "Error", report)))
+        if trouble:
+            found.append(ContainerView("server", waiting=trouble.reason, said=trouble.message, restarts=2))
+        return tuple(found)
 
     def _version(self, revision: str) -> Version:
         snapshot = self.snapshots.get(revision)

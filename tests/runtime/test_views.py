@@ -1,20 +1,23 @@
-"""How raw objects read: what is ready, what is a fault for good, what is trouble that may pass."""
+"""How raw objects read: what a pod's own words and its containers' become, and what a colour has behind it."""
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.runtime.raws import container, ended, endpoint_slice, owned, pod, waiting
 from verdigris.cluster import views
+from verdigris.rollout.observed import Exit, PodView
 
-NOT_READY = {"type": "Ready", "status": "False"}
+AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
-def said(reason: str, message: str = "…") -> str:
-    return json.dumps({"reason": reason, "message": message})
+def view_of(raw: dict[str, Any]) -> PodView:
+    view = views.pod_view(raw)
+    assert view is not None
+    return view
 
 
 def test_a_pod_is_ready_by_its_condition() -> None:
@@ -47,100 +50,74 @@ def test_a_pod_that_was_told_nothing_is_on_trial(annotation: str, word: str) -> 
     assert view.traffic == word
 
 
-@pytest.mark.parametrize("reason", sorted(views.DEFINITE_FAULTS))
+def test_a_pod_keeps_its_own_words() -> None:
+    status = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": "The node was low on resource: memory.",
+        "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-23T10:00:00Z"}],
+    }
+    view = view_of(pod(status=status, spec={"nodeName": "worker-1"}))
+    assert (view.phase, view.reason, view.message) == ("Failed", "Evicted", "The node was low on resource: memory.")
+    assert (view.node, view.ready_changed, view.unscheduled) == ("worker-1", AT, None)
+
+
+def test_a_pod_on_its_way_out_tells_by_when_and_who_holds_it() -> None:
+    metadata = {"deletionTimestamp": "2026-11-23T10:00:00Z", "finalizers": ["example.com/audit"]}
+    view = view_of(pod(metadata=metadata))
+    assert (view.gone_by, view.finalizers) == (AT, ("example.com/audit",))
+
+
+@pytest.mark.parametrize(("controller", "controlled"), [(True, True), (False, False)])
+def test_a_pod_is_controlled_when_an_owner_says_that_it_is(controller: bool, controlled: bool) -> None:
+    owner = {"kind": "ReplicaSet", "name": "r", "uid": "u", "apiVersion": "apps/v1", "controller": controller}
+    assert view_of(pod(metadata={"ownerReferences": [owner]})).controlled is controlled
+
+
+def test_a_pod_that_no_node_takes_has_the_schedulers_words() -> None:
+    placed = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    view = view_of(pod(status={"conditions": [placed]}))
+    assert view.unscheduled is not None
+    assert (view.unscheduled.reason, view.unscheduled.message) == ("Unschedulable", "0/1 nodes")
+
+
+def test_a_pod_that_has_a_node_has_nothing_against_it() -> None:
+    assert view_of(pod(status={"conditions": [{"type": "PodScheduled", "status": "True"}]})).unscheduled is None
+
+
+def test_containers_are_read_init_steps_first_with_what_the_spec_asks_for() -> None:
+    limits = {"resources": {"limits": {"memory": "64Mi"}}}
+    spec = {
+        "initContainers": [{"name": "fetch", "image": "serving:1"}],
+        "containers": [{"name": "server", "image": "serving:2", **limits}],
+    }
+    status = {
+        "containerStatuses": [container(state=waiting("PodInitializing"), image="serving:2@sha256:0")],
+        "initContainerStatuses": [container("fetch", state={"running": {"startedAt": "2026-11-23T10:00:00Z"}})],
+    }
+    fetch, server = view_of(pod(status=status, spec=spec)).containers
+    assert (fetch.name, fetch.init, fetch.image, fetch.running_since) == ("fetch", True, "serving:1", AT)
+    assert (server.name, server.init, server.image, server.memory_limit) == ("server", False, "serving:2", "64Mi")
+    assert (server.waiting, server.exit) == ("PodInitializing", None)
+
+
 @pytest.mark.parametrize("state", ["state", "lastState"])
 @pytest.mark.parametrize("statuses", ["initContainerStatuses", "containerStatuses"])
-def test_what_init_step_or_server_report_for_good_is_a_fault(statuses: str, state: str, reason: str) -> None:
-    report: dict[str, Any] = {state: ended(1, said(reason, "told"))}
-    view = views.pod_view(pod(status={statuses: [container(**report)]}))
-    assert view is not None
-    assert view.fault is not None
-    assert (view.fault.reason, view.fault.message) == (reason, "told")
+def test_how_a_container_last_ended_is_read_of_now_or_of_before(statuses: str, state: str) -> None:
+    ending = {"terminated": {**ended(3, "boom")["terminated"], "finishedAt": "2026-11-23T10:00:00Z"}}
+    (view,) = view_of(pod(status={statuses: [container(**{state: ending})]})).containers
+    assert view.exit == Exit(code=3, reason="Error", words="boom", at=AT)
 
 
-@pytest.mark.parametrize(
-    ("status", "why"),
-    [
-        ({"initContainerStatuses": [container(state=ended(0, said("Verified")))]}, "it went well"),
-        ({"containerStatuses": [container(lastState=ended(0, said("ChecksumMismatch")))]}, "exit code 0"),
-        ({"containerStatuses": [container(lastState=ended(1, "Traceback: …"))]}, "no JSON"),
-        ({"containerStatuses": [container(lastState=ended(1, '["ChecksumMismatch"]'))]}, "no object"),
-        ({"containerStatuses": [container(lastState=ended(1, '{"reason": 7}'))]}, "reason is no text"),
-        ({"containerStatuses": [container(lastState=ended(1, said("SomethingNew")))]}, "a reason we do not know"),
-        ({}, "no container has started"),
-    ],
-)
-def test_nothing_else_is_a_fault(status: dict[str, Any], why: str) -> None:
-    view = views.pod_view(pod(status=status))
-    assert view is not None
-    assert view.fault is None, why
+def test_what_a_container_ended_with_now_is_newer_than_what_it_ended_with_before() -> None:
+    status = {"containerStatuses": [container(state=ended(0, "well"), lastState=ended(1, "badly"))]}
+    (view,) = view_of(pod(status=status)).containers
+    assert view.exit is not None
+    assert (view.exit.code, view.exit.words) == (0, "well")
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "fragment"),
-    [
-        (
-            {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"}]},
-            "Unschedulable",
-            "0/1",
-        ),
-        (
-            {"initContainerStatuses": [container("fetch", state=waiting("ErrImagePull", "no such"))]},
-            "ErrImagePull",
-            "fetch: no such",
-        ),
-        ({"containerStatuses": [container(state=waiting("ImagePullBackOff", "b"))]}, "ImagePullBackOff", "server: b"),
-        ({"containerStatuses": [container(state=waiting("InvalidImageName", "b"))]}, "InvalidImageName", "server: b"),
-        (
-            {"containerStatuses": [container(state=waiting("CreateContainerConfigError", "no configmap"))]},
-            "CreateContainerConfigError",
-            "no configmap",
-        ),
-        (
-            {"containerStatuses": [container(state=waiting("CrashLoopBackOff"), lastState=ended(3, "boom"))]},
-            "CrashLoopBackOff",
-            "code 3. It said: boom",
-        ),
-        (
-            {
-                "containerStatuses": [
-                    container(state=waiting("CrashLoopBackOff"), lastState=ended(137, reason="OOMKilled"))
-                ]
-            },
-            "CrashLoopBackOff",
-            "raise spec.serving.resources.limits.memory",
-        ),
-        (
-            {"initContainerStatuses": [container("fetch", lastState=ended(1, said("ArtifactUnreachable", "refused")))]},
-            "ArtifactUnreachable",
-            "refused",
-        ),
-    ],
-)
-def test_what_may_heal_is_trouble(status: dict[str, Any], reason: str, fragment: str) -> None:
-    view = views.pod_view(pod(status={"conditions": [NOT_READY], **status} | status))
-    assert view is not None
-    assert view.fault is None
-    assert view.trouble is not None
-    assert view.trouble.reason == reason
-    assert fragment in view.trouble.message
-
-
-@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing", ""])
-def test_a_normal_start_is_no_trouble(reason: str) -> None:
-    view = views.pod_view(pod(status={"containerStatuses": [container(state=waiting(reason))]}))
-    assert view is not None
-    assert view.trouble is None
-
-
-def test_a_fault_from_before_a_restart_that_went_well_is_history() -> None:
-    status = {
-        "conditions": [{"type": "Ready", "status": "True"}],
-        "initContainerStatuses": [container(state=ended(0), lastState=ended(1, said("ChecksumMismatch")))],
-    }
-    view = views.pod_view(pod(status=status))
-    assert view is not None
-    assert view.fault is None
+def test_a_pod_of_which_the_kubelet_has_said_nothing_has_no_containers() -> None:
+    assert view_of(pod(status={"phase": "Pending"})).containers == ()
 
 
 def test_restarts_are_counted_over_all_containers() -> None:
@@ -153,12 +130,11 @@ def test_restarts_are_counted_over_all_containers() -> None:
     assert view.restarts == 5
 
 
-def test_a_long_message_is_cut_to_what_a_condition_takes() -> None:
-    status = {"containerStatuses": [container(state=waiting("ErrImagePull", "x" * 5000))]}
-    view = views.pod_view(pod(status=status))
-    assert view is not None
-    assert view.trouble is not None
-    assert len(view.trouble.message) == views.MAX_MESSAGE
+def test_a_long_message_of_the_scheduler_is_cut_to_what_a_condition_takes() -> None:
+    placed = {"type": "PodScheduled", "status": "False", "message": "x" * 5000}
+    view = view_of(pod(status={"conditions": [placed]}))
+    assert view.unscheduled is not None
+    assert len(view.unscheduled.message) == views.MAX_MESSAGE
 
 
 def deployment(**status: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,38 +14,10 @@ from verdigris.resources.names import (
     TRAFFIC_ANNOTATION,
     color_name,
 )
-from verdigris.rollout.observed import DeploymentView, PodView, Traffic
+from verdigris.rollout.observed import ContainerView, DeploymentView, Exit, PodView, Traffic
 
 Raw = Mapping[str, Any]
 
-DEFINITE_FAULTS = frozenset(
-    {
-        "ArtifactNotFound",
-        "ChecksumMismatch",
-        "ArtifactTruncated",
-        "ArtifactTooLarge",
-        "ArtifactInvalid",
-        "ModelMismatch",
-        "GoldenRowsFailed",
-    }
-)
-"""What the init step and the server report on their way out and no fresh start can heal."""
-REPORTED_TROUBLE = frozenset({"ArtifactUnreachable"})
-"""What they report and what may be better next time."""
-WAITING_TROUBLE = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-        "CrashLoopBackOff",
-    }
-)
 MAX_MESSAGE = 900
 """Characters of a foreign message that are passed on: what is built around it must fit a condition."""
 
@@ -83,21 +54,33 @@ def pod_view(raw: Raw) -> PodView | None:
         return None
     meta, status = metadata(raw), raw.get("status") or {}
     terminating = "deletionTimestamp" in meta
-    ready = _condition(status, "Ready") == "True" and not terminating
+    ready = _condition(status, "Ready")
+    containers = _containers(raw)
     return PodView(
         name=meta["name"],
         uid=meta["uid"],
         color=color,
         revision=(meta.get("labels") or {}).get(REVISION_LABEL, ""),
         created=time_of(meta["creationTimestamp"]),
-        ready=ready,
+        ready=ready.get("status") == "True" and not terminating,
         terminating=terminating,
         traffic=_traffic(meta),
-        # What a container said before a restart that went well is history.
-        fault=None if ready else _fault(status),
-        trouble=_trouble(status),
-        restarts=sum(container.get("restartCount", 0) for container in _containers(status)),
+        restarts=sum(container.restarts for container in containers),
+        phase=status.get("phase") or "Pending",
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        node=(raw.get("spec") or {}).get("nodeName") or "",
+        unscheduled=_unscheduled(status),
+        ready_changed=_time(ready.get("lastTransitionTime")),
+        gone_by=_time(meta.get("deletionTimestamp")),
+        finalizers=tuple(meta.get("finalizers") or ()),
+        containers=containers,
+        controlled=any(owner.get("controller") for owner in meta.get("ownerReferences") or ()),
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    return time_of(text) if text else None
 
 
 def _traffic(meta: Mapping[str, Any]) -> Traffic:
@@ -144,73 +127,59 @@ def _ready_targets(raw: Raw) -> Iterator[str]:
             yield target or "".join(endpoint.get("addresses") or ())
 
 
-def _condition(status: Raw, kind: str) -> str | None:
-    return next((c.get("status") for c in status.get("conditions") or () if c.get("type") == kind), None)
+def _condition(status: Raw, kind: str) -> Raw:
+    """The condition of this type; empty when there is none."""
+    return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
 
 
-def _containers(status: Raw) -> list[Raw]:
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-
-
-def _fault(status: Raw) -> Failure | None:
-    reports = (_report(container) for container in _containers(status))
-    return next((report for report in reports if report and report.reason in DEFINITE_FAULTS), None)
-
-
-def _report(container: Raw) -> Failure | None:
-    """What the container said when it last ended badly: one line of JSON with a reason and a message."""
-    for state in (container.get("state") or {}, container.get("lastState") or {}):
-        ended = state.get("terminated") or {}
-        if ended.get("exitCode", 0) == 0:
-            continue
-        parsed = _parsed(ended.get("message") or "")
-        if parsed is not None:
-            return parsed
-    return None
-
-
-def _parsed(message: str) -> Failure | None:
-    try:
-        said = json.loads(message)
-    except ValueError:
+def _unscheduled(status: Raw) -> Failure | None:
+    placed = _condition(status, "PodScheduled")
+    if placed.get("status") != "False":
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("reason"), str):
+    message = placed.get("message") or "No node takes the pod."
+    return Failure(reason=placed.get("reason") or "Unschedulable", message=message[:MAX_MESSAGE])
+
+
+def _containers(raw: Raw) -> tuple[ContainerView, ...]:
+    """Init steps first, in their order. None before the kubelet has said something of them."""
+    spec, status = raw.get("spec") or {}, raw.get("status") or {}
+    return tuple(
+        _container(told, asked.get(told.get("name"), {}), init=init)
+        for init, field, statuses in (
+            (True, "initContainers", "initContainerStatuses"),
+            (False, "containers", "containerStatuses"),
+        )
+        for asked in ({container.get("name"): container for container in spec.get(field) or ()},)
+        for told in status.get(statuses) or ()
+    )
+
+
+def _container(told: Raw, asked: Raw, *, init: bool) -> ContainerView:
+    state = told.get("state") or {}
+    waiting = state.get("waiting") or {}
+    return ContainerView(
+        name=told.get("name", "?"),
+        init=init,
+        image=asked.get("image") or told.get("image") or "",
+        running_since=_time((state.get("running") or {}).get("startedAt")),
+        waiting=waiting.get("reason") or "",
+        said=waiting.get("message") or "",
+        exit=_exit(state) or _exit(told.get("lastState") or {}),
+        restarts=told.get("restartCount", 0),
+        memory_limit=((asked.get("resources") or {}).get("limits") or {}).get("memory") or "",
+    )
+
+
+def _exit(state: Raw) -> Exit | None:
+    ended = state.get("terminated")
+    if not ended:
         return None
-    return Failure(reason=said["reason"][:128], message=str(said.get("message", ""))[:MAX_MESSAGE])
-
-
-def _trouble(status: Raw) -> Failure | None:
-    """What Kubernetes says is in the way: not scheduled, else the first container that cannot get going."""
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return Failure(
-                reason=condition.get("reason") or "Unschedulable",
-                message=(condition.get("message") or "No node takes the pod.")[:MAX_MESSAGE],
-            )
-    return next((trouble for trouble in map(_container_trouble, _containers(status)) if trouble), None)
-
-
-def _container_trouble(container: Raw) -> Failure | None:
-    report = _report(container)
-    if report is not None and report.reason in REPORTED_TROUBLE:
-        return report
-    waiting = (container.get("state") or {}).get("waiting") or {}
-    reason = waiting.get("reason", "")
-    if reason not in WAITING_TROUBLE:
-        return None
-    name, said = container.get("name", "?"), waiting.get("message", "")
-    if reason == "CrashLoopBackOff":
-        said = _exit(container)
-    return Failure(reason=reason, message=f"Container {name}: {said or reason}"[:MAX_MESSAGE])
-
-
-def _exit(container: Raw) -> str:
-    """How a crash-looping container last ended, in words."""
-    ended = (container.get("lastState") or {}).get("terminated") or {}
-    code, reason = ended.get("exitCode", "unknown"), ended.get("reason", "")
-    why = " (out of memory: raise spec.serving.resources.limits.memory)" if reason == "OOMKilled" else ""
-    last_words = (ended.get("message") or "").strip()
-    return f"it keeps exiting, with code {code}{why}." + (f" It said: {last_words}" if last_words else "")
+    return Exit(
+        code=ended.get("exitCode", 0),
+        reason=ended.get("reason") or "",
+        words=ended.get("message") or "",
+        at=_time(ended.get("finishedAt")),
+    )
 
 
 def _replica_failure(status: Raw) -> Failure | None:

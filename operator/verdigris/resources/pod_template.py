@@ -131,6 +131,8 @@ def _common(spec: ModelDeploymentSpec, defaults: Defaults) -> Manifest:
     return {
         "image": serving.image or defaults.image_for(spec.model.format),
         "resources": {kind: values for kind, values in amounts.items() if values},
+        # The last lines of the log tell why it ended, where it left no report of its own.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

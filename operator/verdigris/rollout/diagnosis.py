@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -40,7 +40,11 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Around:
-    """What a check may know beside its pod. `nodes` is None when nobody has looked, or may look, at the nodes."""
+    """What a check may know beside its pod. `nodes` is None when nobody has looked, or may look, at the nodes.
+
+    `siblings` are the pods of the same colour and revision, `losses` the times at which it ceased to be ready although
+    its containers ran, and `deployed` whether its colour has a Deployment.
+    """
 
     now: datetime
     role: Role
@@ -48,4 +52,24 @@ class Around:
     nodes: Mapping[str, NodeView] | None = None
     events: tuple[PodEvent, ...] = ()
     siblings: tuple[PodView, ...] = ()
-    losses: tuple[datetime, ...] = field(default=())
+    losses: tuple[datetime, ...] = ()
+    deployed: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of docs/stuck-pods.md, and the function that recognises it: None when the pod does not have it.
+
+    Attributes:
+        kind: what its diagnoses are of.
+        recognised: by what, in words.
+        done: what the operator does about it.
+        advice: what the user should do.
+        look: the check itself. Pure.
+    """
+
+    kind: StuckKind
+    recognised: str
+    done: str
+    advice: str
+    look: Callable[[PodView, Around], Diagnosis | None]

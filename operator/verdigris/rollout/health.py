@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from verdigris.api.status import Failure
+from collections.abc import Iterator
+
+from verdigris.api.status import Failure, StuckKind
+from verdigris.rollout.diagnosis import Diagnosis
+from verdigris.rollout.stuck import diagnoses
 from verdigris.rollout.turn import Turn
+
+_USUALLY_PASSING: frozenset[StuckKind] = frozenset({"Creating", "NeverReady", "Flapping"})
 
 
 def candidate_fault(turn: Turn) -> Failure | None:
-    """What a pod of the candidate itself reported and no fresh start can heal, for example a wrong checksum."""
-    rollout = turn.rollout
-    for pod in turn.pods(rollout):
-        if pod.fault:
-            return pod.fault
-    return None
+    """What no fresh start can heal, once it has lasted: a wrong checksum, no such image, a crash loop."""
+    hopeless = (found for found in _of_candidate(turn) if found.hopeless and turn.now >= found.ripe_at)
+    return next((_failure(found) for found in hopeless), None)
 
 
 def candidate_trouble(turn: Turn) -> Failure | None:
-    """What Kubernetes says keeps the candidate from getting ready: the Deployment's trouble first, then a pod's."""
+    """What keeps the candidate from getting ready: the Deployment's trouble first, then a pod's.
+
+    What usually passes is no trouble before it is ripe, except as the only explanation when the deadline is there.
+    """
     deployment = turn.observed.deployments.get(turn.rollout.color)
     if deployment and deployment.trouble and deployment.revision == turn.rollout.revision:
         return deployment.trouble
-    return next((p.trouble for p in turn.pods(turn.rollout) if p.trouble and not p.ready), None)
+    return next((_failure(found) for found in _of_candidate(turn) if _counts(turn, found)), None)
+
+
+def _counts(turn: Turn, found: Diagnosis) -> bool:
+    rollout = turn.rollout
+    unexplained = rollout.trouble is None and rollout.deadline is not None and turn.now >= rollout.deadline
+    return found.kind not in _USUALLY_PASSING or turn.now >= found.ripe_at or unexplained
+
+
+def _of_candidate(turn: Turn) -> Iterator[Diagnosis]:
+    return (found for pod, role, found in diagnoses(turn) if role == "candidate" and not pod.terminating)
+
+
+def _failure(found: Diagnosis) -> Failure:
+    return Failure(reason=found.reason, message=found.message)

@@ -78,10 +78,8 @@ class PodView:
 
     `phase`, `reason` and `message` are the pod's own status (Failed, Evicted, ...). `unscheduled` is what the scheduler
     says against it. `ready_changed` is when its Ready condition last turned. `gone_by` is the time by which a pod that
-    is on its way out should have ended (its deletionTimestamp, which includes the grace period).
-
-    `fault` is what our own init step or server reported on its way out (checksum, golden rows, ...): a fresh
-    start cannot heal it. `trouble` is what Kubernetes says (image pull, unschedulable, crash loop): it may heal.
+    is on its way out should have ended (its deletionTimestamp, which includes the grace period). `controlled` when a
+    ReplicaSet has it, which is then who makes, replaces and ends it.
     """
 
     name: str
@@ -92,8 +90,6 @@ class PodView:
     ready: bool
     terminating: bool = False
     traffic: Traffic = "trial"
-    fault: Failure | None = None
-    trouble: Failure | None = None
     restarts: int = 0
     phase: str = "Running"
     reason: str = ""
@@ -104,6 +100,7 @@ class PodView:
     gone_by: datetime | None = None
     finalizers: tuple[str, ...] = ()
     containers: tuple[ContainerView, ...] = ()
+    controlled: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Pods whose containers run, and that clients still cannot use: never ready, or ready by fits and starts."""
+
+from __future__ import annotations
+
+from verdigris.api.fields import parse_duration
+from verdigris.rollout.diagnosis import Around, Check, Diagnosis
+from verdigris.rollout.observed import PodView
+from verdigris.rollout.stuck_facts import TERMINAL, began, starting, stuck_after
+from verdigris.rollout.stuck_words import clip, said, sentence
+
+
+def flapping(pod: PodView, around: Around) -> Diagnosis | None:
+    """It has ceased to be ready too often within the window, although its containers run."""
+    if pod.terminating or pod.phase in TERMINAL or len(around.losses) < around.policy.flaps:
+        return None
+    window = parse_duration(around.policy.window)
+    losses = sorted(at for at in around.losses if around.now - window < at <= around.now)
+    if len(losses) < around.policy.flaps:
+        return None
+    message = (
+        f"It has ceased to be ready {around.policy.flaps} times or more within {around.policy.window}, though its "
+        f"containers run. {_probe(around)}Look at its load and its CPU limit."
+    )
+    return Diagnosis("Flapping", "Flapping", clip(message), "Evict", losses[0], losses[around.policy.flaps - 1])
+
+
+def never_ready(pod: PodView, around: Around) -> Diagnosis | None:
+    """All its containers run, and the probes say that it is not ready."""
+    servers = [container for container in pod.containers if not container.init]
+    if not starting(pod) or not servers or any(container.running_since is None for container in servers):
+        return None
+    message = f"Its containers run, but it is not ready. {_probe(around)}Look at its log with kubectl logs."
+    since = max(began(pod), *(c.running_since for c in servers if c.running_since))
+    return Diagnosis("NeverReady", "NeverReady", clip(message), "Evict", since, since + stuck_after(around))
+
+
+def _probe(around: Around) -> str:
+    words = said(around.events, "Unhealthy", "Readiness probe") or said(around.events, "Unhealthy", "Startup probe")
+    return f"{sentence(words)} " if words else ""
+
+
+CHECKS = (
+    Check(
+        "Flapping",
+        "It has ceased to be ready `flaps` times within `window`, without a crash.",
+        "Evicted.",
+        "Look at its load, its CPU limit and what its readiness depends on.",
+        flapping,
+    ),
+    Check(
+        "NeverReady",
+        "All containers run, the pod is not ready for `stuckAfter`; the Event Unhealthy has the probe's words.",
+        "Evicted. A candidate's rollout ends at `progressDeadline`.",
+        "Read the log: `kubectl logs`. Give it more CPU, or correct the model.",
+        never_ready,
+    ),
+)
