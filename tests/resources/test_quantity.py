@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verdigris.api.values import parse_quantity
-from verdigris.resources.quantity import canonical, resource_list
+from verdigris.resources.quantity import amount_of, canonical, resource_list
 
 SPELLINGS = [
     (2, "2"),
@@ -62,3 +62,21 @@ RESOURCE_SPELLINGS = [("1", "1"), ("2048Mi", "2Gi"), ("1.0001Ki", "1024103m"), (
 @pytest.mark.parametrize(("written", "kept"), RESOURCE_SPELLINGS)
 def test_requests_and_limits_are_whole_thousandths(written: str, kept: str) -> None:
     assert resource_list({"cpu": written}) == {"cpu": kept}
+
+
+@pytest.mark.parametrize(("given", "spelled"), SPELLINGS)
+def test_an_amount_is_the_same_in_every_spelling(given: float | str, spelled: str) -> None:
+    # What is finer than a nano is rounded in the spelling alone.
+    assert abs(amount_of(given) - amount_of(spelled)) < Decimal("1e-9")
+
+
+def test_amounts_are_in_base_units() -> None:
+    assert [amount_of(text) for text in ("500m", "1Ki", "2k", "129e6", "1E")] == [
+        Decimal("0.5"),
+        1024,
+        2000,
+        129_000_000,
+        10**18,
+    ]
+    with pytest.raises(ValueError, match="is not a quantity"):
+        amount_of("much")

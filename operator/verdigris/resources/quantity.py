@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, floor
 
 _QUANTITY = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d+))?")
@@ -28,11 +30,29 @@ def resource_list(amounts: Mapping[str, int | str]) -> dict[str, str]:
     return {name: _spell(amount, _MILLI) for name, amount in amounts.items()}
 
 
-def _spell(value: int | float | str, finest: Fraction) -> str:
+@lru_cache(maxsize=4096)
+def amount_of(value: int | float | str) -> Decimal:
+    """The amount in its base unit: `500m` → 0.5, `1Ki` → 1024. Raises ValueError when it is no quantity.
+
+    In every spelling that an API server may use; `api.values.parse_quantity` knows those that users may.
+    """
+    sign, digits, suffix, exponent = _parts(value)
+    if suffix in _BINARY:
+        return Decimal(sign + digits) * (1 << _BINARY[suffix])
+    return Decimal(f"{sign}{digits}e{exponent or _DECIMAL[suffix or '']}")
+
+
+def _parts(value: int | float | str) -> tuple[str, str, str | None, str | None]:
+    """Sign, digits, suffix and exponent."""
     match = _QUANTITY.fullmatch(str(value))
     if match is None:
         raise ValueError(f"'{value}' is not a quantity: write for example 500m, 2 or 128Mi")
     sign, digits, suffix, exponent = match.groups()
+    return sign, digits, suffix, exponent
+
+
+def _spell(value: int | float | str, finest: Fraction) -> str:
+    sign, digits, suffix, exponent = _parts(value)
     amount = Fraction(sign + digits)
     if suffix in _BINARY:
         amount *= 2 ** _BINARY[suffix]
