@@ -60,7 +60,7 @@ CASES = {
     ),
     "an image that cannot be pulled": Bad(
         good,
-        "ImageNotFound|ImagePullDenied|RegistryUnreachable",
+        "ImageNotFound|ImagePullUnauthorized|RegistryUnreachable",
         ("verdigris/absent",),
         {"image": "verdigris/absent:0.0.0"},
         SOON,

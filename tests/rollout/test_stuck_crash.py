@@ -58,7 +58,7 @@ def test_a_host_that_did_not_answer_may_answer_yet() -> None:
 @pytest.mark.parametrize("words", ["Traceback: …", '["ChecksumMismatch"]', '{"reason": 7}', report("SomethingNew")])
 def test_other_words_of_the_init_step_are_a_failing_init_step(words: str) -> None:
     found = look(raw_pod(status=status(waiting("CrashLoopBackOff", BACK_OFF, ended(1, words), restarts=3))))
-    assert (found.kind, found.reason, found.hopeless) == ("InitFailing", "InitCrashLoopBackOff", True)
+    assert (found.kind, found.reason, found.hopeless) == ("InitFailing", "CrashLoopBackOff", True)
     assert "fetch keeps failing, with code 1" in found.message
 
 

@@ -11,7 +11,6 @@ from tests.rollout.kubelet import (
     BORN,
     FETCHED,
     NODES,
-    NOW,
     around,
     at,
     event,
@@ -57,8 +56,15 @@ def test_the_callers_port_does_not_change_the_text() -> None:
     assert len(found) == 1
 
 
-def test_an_init_step_at_work_is_no_trouble() -> None:
-    assert diagnose(view(raw_pod(status=status(running(2)))), around(now=NOW + timedelta(hours=1))) is None
+def test_an_init_step_at_work_is_left_at_it_and_told_when_it_takes_long() -> None:
+    found = look(raw_pod(status=status(running(2))))
+    assert (found.kind, found.reason, found.remedy, found.hopeless) == ("InitFailing", "Initializing", "None", False)
+    assert (found.passing, found.ripe_at) == (True, BORN + timedelta(seconds=122))
+    assert "fetch has not ended yet" in found.message
+
+
+def test_a_sidecar_that_runs_on_is_no_init_step_at_work() -> None:
+    assert look(raw_pod(status=status(running(2), running(5)))).kind == "NeverReady"
 
 
 @pytest.mark.parametrize("ready", [True, False])

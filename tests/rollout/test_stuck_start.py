@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -49,6 +50,10 @@ HEAD = 'failed to do request: Head "https://registry.example.com/v2/verdigris/se
             "Preemption is not helpful for scheduling.",
             ("PersistentVolumeClaim models does not exist",),
         ),
+        (
+            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+            ("no volume is bound to its PersistentVolumeClaim",),
+        ),
         ("no nodes available to schedule pods", ("No node takes the pod.", "no nodes available")),
     ],
 )
@@ -61,6 +66,18 @@ def test_no_node_is_told_in_plain_words_and_in_the_schedulers_own(words: str, sa
     assert (found.since, found.ripe_at) == (BORN, BORN + timedelta(minutes=2))
 
 
+def test_how_much_is_missing_is_told_when_the_nodes_are_known() -> None:
+    words = "0/2 nodes are available: 2 Insufficient cpu."
+    asks = {"containers": [{"name": "server", "resources": {"requests": {"cpu": "500m"}}}], "nodeName": None}
+    nodes = {
+        name: NodeView(name, allocatable={"cpu": Decimal(2)}, requested={"cpu": Decimal(taken)})
+        for name, taken in (("worker-1", "1.9"), ("worker-2", "1.7"))
+    }
+    raw = raw_pod(status=unscheduled(words), spec=asks)
+    assert "the pod needs 500m, the most that a node has free is 300m" in look(raw, nodes=nodes).message
+    assert "needs 500m" not in look(raw, nodes=None).message
+
+
 @pytest.mark.parametrize(
     ("words", "reason", "says"),
     [
@@ -69,18 +86,18 @@ def test_no_node_is_told_in_plain_words_and_in_the_schedulers_own(words: str, sa
         (
             "pull access denied, repository does not exist or may require authorization: server message: "
             "insufficient_scope: authorization failed",
-            "ImagePullDenied",
+            "ImagePullUnauthorized",
             "spec.serving.imagePullSecrets",
         ),
         (
             "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to "
             "https://registry.example.com/token?scope=x: 401 Unauthorized",
-            "ImagePullDenied",
+            "ImagePullUnauthorized",
             "401 Unauthorized",
         ),
         (
             "unexpected status from HEAD request to https://registry.example.com/v2/x: 403 Forbidden",
-            "ImagePullDenied",
+            "ImagePullUnauthorized",
             "403 Forbidden",
         ),
         (HEAD + "dial tcp: lookup registry.example.com: no such host", "RegistryUnreachable", "no such host"),

@@ -39,6 +39,11 @@ def test_a_terminating_pod_is_not_ready_though_its_condition_still_says_so() -> 
     assert not view.ready
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_has_ended_is_not_ready_though_its_condition_still_says_so(phase: str) -> None:
+    assert not view_of(pod(status={"phase": phase, "conditions": [{"type": "Ready", "status": "True"}]})).ready
+
+
 def test_a_pod_without_a_color_is_none_of_ours() -> None:
     assert views.pod_view(pod(color="red")) is None
 

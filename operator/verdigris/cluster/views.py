@@ -14,6 +14,7 @@ from verdigris.resources.names import (
     TRAFFIC_ANNOTATION,
     color_name,
 )
+from verdigris.rollout.capacity_needs import pod_requests
 from verdigris.rollout.observed import ContainerView, DeploymentView, Exit, PodView, Traffic
 
 Raw = Mapping[str, Any]
@@ -56,13 +57,14 @@ def pod_view(raw: Raw) -> PodView | None:
     terminating = "deletionTimestamp" in meta
     ready = _condition(status, "Ready")
     containers = _containers(raw)
+    over = terminating or status.get("phase") in ("Failed", "Succeeded")
     return PodView(
         name=meta["name"],
         uid=meta["uid"],
         color=color,
         revision=(meta.get("labels") or {}).get(REVISION_LABEL, ""),
         created=time_of(meta["creationTimestamp"]),
-        ready=ready.get("status") == "True" and not terminating,
+        ready=ready.get("status") == "True" and not over,
         terminating=terminating,
         traffic=_traffic(meta),
         restarts=sum(container.restarts for container in containers),
@@ -76,6 +78,7 @@ def pod_view(raw: Raw) -> PodView | None:
         finalizers=tuple(meta.get("finalizers") or ()),
         containers=containers,
         controlled=any(owner.get("controller") for owner in meta.get("ownerReferences") or ()),
+        requests=pod_requests(raw),
     )
 
 

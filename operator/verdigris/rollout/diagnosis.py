@@ -27,6 +27,7 @@ class Diagnosis:
         since: when it began.
         ripe_at: from then on it counts as stuck; before, it usually passes by itself.
         hopeless: when a candidate has it, and it is ripe, its rollout ends.
+        passing: every pod goes through it when it starts, so before it is ripe it is nothing to tell of.
     """
 
     kind: StuckKind
@@ -36,6 +37,7 @@ class Diagnosis:
     since: datetime
     ripe_at: datetime
     hopeless: bool = False
+    passing: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verdigris.api.status import Failure, StuckKind
+from verdigris.api.status import Failure
 from verdigris.rollout.diagnosis import Diagnosis
 from verdigris.rollout.stuck import diagnoses
 from verdigris.rollout.turn import Turn
-
-_USUALLY_PASSING: frozenset[StuckKind] = frozenset({"Creating", "NeverReady", "Flapping"})
 
 
 def candidate_fault(turn: Turn) -> Failure | None:
@@ -32,7 +30,7 @@ def candidate_trouble(turn: Turn) -> Failure | None:
 def _counts(turn: Turn, found: Diagnosis) -> bool:
     rollout = turn.rollout
     unexplained = rollout.trouble is None and rollout.deadline is not None and turn.now >= rollout.deadline
-    return found.kind not in _USUALLY_PASSING or turn.now >= found.ripe_at or unexplained
+    return not found.passing or turn.now >= found.ripe_at or unexplained
 
 
 def _of_candidate(turn: Turn) -> Iterator[Diagnosis]:

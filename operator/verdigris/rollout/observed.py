@@ -37,6 +37,10 @@ Traffic = Literal["on", "off", "trial"]
 """What a pod was told about its clients' connections: keep them, send them away, or keep none for long."""
 
 
+Amounts = Mapping[str, Decimal]
+"""Resource name -> amount in its base unit: CPU in cores, memory in bytes, pods in pods."""
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a container last ended. `words` are its termination message, or the last lines of its log."""
@@ -79,7 +83,7 @@ class PodView:
     `phase`, `reason` and `message` are the pod's own status (Failed, Evicted, ...). `unscheduled` is what the scheduler
     says against it. `ready_changed` is when its Ready condition last turned. `gone_by` is the time by which a pod that
     is on its way out should have ended (its deletionTimestamp, which includes the grace period). `controlled` when a
-    ReplicaSet has it, which is then who makes, replaces and ends it.
+    ReplicaSet has it, which is then who makes, replaces and ends it. `requests` is what its node has to promise it.
     """
 
     name: str
@@ -101,6 +105,7 @@ class PodView:
     finalizers: tuple[str, ...] = ()
     containers: tuple[ContainerView, ...] = ()
     controlled: bool = False
+    requests: Amounts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,6 @@ class Taint:
     key: str
     value: str = ""
     effect: str = "NoSchedule"
-
-
-Amounts = Mapping[str, Decimal]
-"""Resource name -> amount in its base unit: CPU in cores, memory in bytes, pods in pods."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,28 @@ def init_failing(pod: PodView, around: Around) -> Diagnosis | None:
     if container is None or not container.init:
         return None
     message = f"The init step {container.name} keeps failing{_how(container)} Look at its log with kubectl logs -p."
-    return _looping(pod, container, around, _Told("InitFailing", "InitCrashLoopBackOff", message))
+    return _looping(pod, container, around, _Told("InitFailing", "CrashLoopBackOff", message))
+
+
+def initializing(pod: PodView, around: Around) -> Diagnosis | None:
+    """The init step is at work: how long that may take is for `progressDeadline` to say."""
+    if not starting(pod):
+        return None
+    step = next((container for container in pod.containers if container.init and container.running_since), None)
+    if step is None or step.running_since is None or not _holds_up(step, pod):
+        return None
+    message = (
+        f"The init step {step.name} has not ended yet. Look at its log with kubectl logs -c {step.name}: where does it "
+        "fetch from, and how large is the artifact?"
+    )
+    since = step.running_since
+    return Diagnosis("InitFailing", "Initializing", message, "None", since, since + stuck_after(around), passing=True)
+
+
+def _holds_up(step: ContainerView, pod: PodView) -> bool:
+    """A sidecar is an init container that runs on: it holds up nothing once the servers have begun."""
+    servers = [container for container in pod.containers if not container.init]
+    return step.running_since is not None and all(c.running_since is None and c.exit is None for c in servers)
 
 
 def crash_loop(pod: PodView, around: Around) -> Diagnosis | None:
@@ -174,6 +195,13 @@ CHECKS = (
         "Ends a candidate's rollout as CrashLoop does. An active pod is only reported.",
         "Read the log: `kubectl logs -p -c fetch`.",
         init_failing,
+    ),
+    Check(
+        "InitFailing",
+        "The init step runs for longer than `stuckAfter`.",
+        "Only reported: to begin anew would take longer. A candidate's rollout ends at `progressDeadline`.",
+        "Read the log: `kubectl logs -c fetch`. Raise `spec.rollout.progressDeadline` for a large artifact.",
+        initializing,
     ),
     Check(
         "CrashLoop",

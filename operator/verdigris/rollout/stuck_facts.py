@@ -52,10 +52,11 @@ def others_are_ready(pod: PodView, around: Around) -> bool:
 
 def another_node(pod: PodView, around: Around) -> bool:
     """Whether there is a node beside its own that takes pods. False when nobody may look."""
-    return any(node.name != pod.node and _takes_pods(node) for node in (around.nodes or {}).values())
+    return any(node.name != pod.node and takes_pods(node) for node in (around.nodes or {}).values())
 
 
-def _takes_pods(node: NodeView) -> bool:
+def takes_pods(node: NodeView) -> bool:
+    """Whether any pod may be put there: it reports, and neither a cordon nor a taint keeps pods away."""
     return node.ready and not node.cordoned and not any(taint.effect in _REPELLING for taint in node.taints)
 
 

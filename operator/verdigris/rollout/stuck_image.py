@@ -34,7 +34,7 @@ _CAUSES = (
         "Check the registry's name in spec.serving.image, and that the nodes reach and trust it.",
     ),
     _Cause(
-        "ImagePullDenied",
+        "ImagePullUnauthorized",
         re.compile(
             r"unauthorized|401 |403 |forbidden|access denied|authentication required|no basic auth|"
             r"insufficient_scope|authorization failed|may require authorization",
@@ -126,8 +126,8 @@ CHECKS = (
     Check(
         "ImagePull",
         "A container waits with ErrImagePull, ImagePullBackOff or the like. By the runtime's words: ImageNotFound (no "
-        "such image or tag), ImagePullDenied (credentials, or no such repository), RegistryUnreachable (name, network, "
-        "certificate).",
+        "such image or tag), ImagePullUnauthorized (credentials, or no such repository), RegistryUnreachable (name, "
+        "network, certificate).",
         "Ends a candidate's rollout after `giveUpAfter`. Where other pods of the version are ready, and another node "
         "takes pods: evicted.",
         "Correct `spec.serving.image`, push the image, give `spec.serving.imagePullSecrets`, or make the nodes reach "

@@ -31,7 +31,8 @@ def never_ready(pod: PodView, around: Around) -> Diagnosis | None:
         return None
     message = f"Its containers run, but it is not ready. {_probe(around)}Look at its log with kubectl logs."
     since = max(began(pod), *(c.running_since for c in servers if c.running_since))
-    return Diagnosis("NeverReady", "NeverReady", clip(message), "Evict", since, since + stuck_after(around))
+    ripe_at = since + stuck_after(around)
+    return Diagnosis("NeverReady", "NeverReady", clip(message), "Evict", since, ripe_at, passing=True)
 
 
 def _probe(around: Around) -> str:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
+from verdigris.rollout.capacity_words import spell
 from verdigris.rollout.diagnosis import Around, Check, Diagnosis
 from verdigris.rollout.observed import PodView
-from verdigris.rollout.stuck_facts import began, give_up_after, others_are_ready, starting, stuck_after, waiting
+from verdigris.rollout.stuck_facts import (
+    began,
+    give_up_after,
+    others_are_ready,
+    starting,
+    stuck_after,
+    takes_pods,
+    waiting,
+)
 from verdigris.rollout.stuck_words import QUOTED, clip, said, sentence, tidy
 
 _CREATING = ("ContainerCreating", "PodInitializing", "CreateContainerError", "CreatePodSandboxError", "")
@@ -21,7 +31,6 @@ _SAID_OF_CREATING = (
 """By how much they tell: that a volume could not be mounted says less than why."""
 
 _LACKS = (
-    (re.compile(r"Insufficient (\S+)"), "too little {} free"),
     (re.compile(r"node\(s\) had untolerated taint\(?s?\)? ?(\{[^}]*\})?"), "a taint that the pod does not tolerate {}"),
     (re.compile(r"node\(s\) didn't match Pod's node affinity/selector"), "other labels than spec.serving.nodeSelector"),
     (re.compile(r"node\(s\) were unschedulable"), "been cordoned"),
@@ -35,20 +44,22 @@ def unschedulable(pod: PodView, around: Around) -> Diagnosis | None:
     if pod.unscheduled is None or not starting(pod):
         return None
     words = sentence(clip(tidy(pod.unscheduled.message.split(" preemption:")[0]), QUOTED))
-    message = f'{_why_no_node(words)} The scheduler says: "{words}"'
+    message = f'{_why_no_node(words, pod, around)} The scheduler says: "{words}"'
     return Diagnosis(
         "Unschedulable", pod.unscheduled.reason, clip(message), "None", pod.created, pod.created + stuck_after(around)
     )
 
 
-def _why_no_node(words: str) -> str:
+def _why_no_node(words: str, pod: PodView, around: Around) -> str:
     """The scheduler's list as a sentence, with what to do."""
     claim = re.search(r'persistentvolumeclaim "([^"]+)" (not found|is being deleted)', words)
     if claim:
         state = "does not exist" if claim[2] == "not found" else "is being deleted"
         return f"No node can take the pod: its PersistentVolumeClaim {claim[1]} {state}. Create it."
+    if "unbound" in words and "PersistentVolumeClaim" in words:
+        return "No node can take the pod: no volume is bound to its PersistentVolumeClaim. Provide one."
     head, _, tail = words.partition(" nodes are available: ")
-    lacks = [lack for part in tail.rstrip(".").split(", ") if (lack := _lack(part))]
+    lacks = [lack for part in tail.rstrip(".").split(", ") if (lack := _lack(part, pod, around))]
     if not lacks:
         return "No node takes the pod."
     advice = "Lower spec.serving.resources.requests, or add a node." if "free" in " ".join(lacks) else _PLACEMENT
@@ -58,8 +69,12 @@ def _why_no_node(words: str) -> str:
 _PLACEMENT = "Correct spec.serving.nodeSelector or tolerations, or add a node."
 
 
-def _lack(part: str) -> str | None:
+def _lack(part: str, pod: PodView, around: Around) -> str | None:
     """`1 Insufficient cpu` as `1 has too little cpu free`; None for what is not known."""
+    short = re.fullmatch(r"(\d+) Insufficient (\S+)", part)
+    if short:
+        verb = "has" if short[1] == "1" else "have"
+        return f"{short[1]} {verb} too little {short[2]} free{_how_little(short[2], pod, around)}"
     share = _SHARE.fullmatch(part)
     if share is None:
         return None
@@ -69,6 +84,17 @@ def _lack(part: str) -> str | None:
         if found:
             return f"{share[1]} {verb} {lack.format(*(group or '' for group in found.groups()))}".rstrip()
     return None
+
+
+def _how_little(resource: str, pod: PodView, around: Around) -> str:
+    """What the pod needs beside what the emptiest node has; nothing when either is not known."""
+    needed, nodes = pod.requests.get(resource), [node for node in (around.nodes or {}).values() if takes_pods(node)]
+    if not needed or not nodes:
+        return ""
+    none = Decimal(0)
+    free = max(node.allocatable.get(resource, none) - node.requested.get(resource, none) for node in nodes)
+    most = spell(resource, max(free, none), down=True)
+    return f" (the pod needs {spell(resource, needed)}, the most that a node has free is {most})"
 
 
 def config_error(pod: PodView, around: Around) -> Diagnosis | None:
@@ -110,11 +136,11 @@ def creating(pod: PodView, around: Around) -> Diagnosis | None:
     if _is_pulling(around):
         # To begin anew would only make it take longer.
         message = f"Node {pod.node} is still pulling its image. Look at the size of the image and at the registry."
-        return Diagnosis("Creating", "PullingImage", message, "None", since, ripe_at)
+        return Diagnosis("Creating", "PullingImage", message, "None", since, ripe_at, passing=True)
     reason, words = _why_creating(pod, around)
     told = sentence(words) if words else "The kubelet has not said why."
     message = f"Its containers are not created on node {pod.node}: {told} Look at that node, its network and volumes."
-    return Diagnosis("Creating", reason, clip(message), "Evict", since, ripe_at)
+    return Diagnosis("Creating", reason, clip(message), "Evict", since, ripe_at, passing=True)
 
 
 def _is_pulling(around: Around) -> bool:
