@@ -81,9 +81,10 @@ def test_a_crash_loop_reads_the_same_whichever_moment_of_it_is_seen() -> None:
         waiting("CrashLoopBackOff", BACK_OFF.replace("20s", "1m20s"), ended(3, "no such file"), restarts=3),
         running(58, ended(3, "2026-11-23 10:00:41 no such file"), restarts=3),
         now_ended(3, "no such file", restarts=3),
+        waiting("", "", ended(3, "no such file"), restarts=3),
     )
     first, *others = (look(raw_pod(status=status(FETCHED, moment))) for moment in moments)
-    assert others == [first] * 3
+    assert others == [first] * 4
     assert (first.kind, first.reason, first.remedy, first.hopeless) == ("CrashLoop", "CrashLoopBackOff", "None", True)
     assert "server keeps exiting, with code 3. It said: no such file." in first.message
 

@@ -14,6 +14,7 @@ from tests.rollout.kubelet import (
     NODES,
     NOW,
     READY_SIBLING,
+    ended,
     event,
     look,
     raw_pod,
@@ -228,6 +229,12 @@ def test_a_pod_that_is_not_created_says_what_the_node_says(events: tuple[object,
     assert says in found.message
     assert "worker-1" in found.message
     assert (found.since, found.ripe_at) == (BORN, BORN + timedelta(minutes=2))
+
+
+def test_a_pod_whose_node_has_come_back_without_a_network_is_not_taken_for_a_crash_loop() -> None:
+    rebooted = ended(255, reason="Unknown")
+    again = status(waiting("PodInitializing", last=rebooted), waiting("PodInitializing", last=rebooted, restarts=1))
+    assert look(raw_pod(status=again)).kind == "Creating"
 
 
 def test_the_kubelet_has_not_even_taken_the_pod() -> None:

@@ -19,7 +19,7 @@ def candidate_fault(turn: Turn) -> Failure | None:
 def candidate_trouble(turn: Turn) -> Failure | None:
     """What keeps the candidate from getting ready: the Deployment's trouble first, then a pod's.
 
-    What usually passes is no trouble before it is ripe, except as the only explanation when the deadline is there.
+    What usually passes is no trouble before it is ripe, except that it explains a missed deadline.
     """
     deployment = turn.observed.deployments.get(turn.rollout.color)
     if deployment and deployment.trouble and deployment.revision == turn.rollout.revision:
@@ -28,9 +28,9 @@ def candidate_trouble(turn: Turn) -> Failure | None:
 
 
 def _counts(turn: Turn, found: Diagnosis) -> bool:
-    rollout = turn.rollout
-    unexplained = rollout.trouble is None and rollout.deadline is not None and turn.now >= rollout.deadline
-    return not found.passing or turn.now >= found.ripe_at or unexplained
+    deadline = turn.rollout.deadline
+    too_late = deadline is not None and turn.now >= deadline
+    return not found.passing or too_late or turn.now >= found.ripe_at
 
 
 def _of_candidate(turn: Turn) -> Iterator[Diagnosis]:

@@ -15,6 +15,7 @@ from verdigris.api.status import Color, ModelDeploymentStatus, StuckKind
 from verdigris.rollout import stuck_crash, stuck_end, stuck_image, stuck_run, stuck_start
 from verdigris.rollout.diagnosis import Around, Check, Diagnosis, Role
 from verdigris.rollout.observed import NodeView, Observed, PodView
+from verdigris.rollout.stuck_facts import starting
 from verdigris.rollout.turn import Turn
 
 CHAIN: tuple[Check, ...] = (
@@ -61,7 +62,7 @@ def wanted_events(observed: Observed, now: datetime) -> tuple[str, ...]:
 
 def wants_nodes(observed: Observed) -> bool:
     """Whether the nodes could be why a pod is not what it should be."""
-    return any(pod.terminating or not pod.ready for pod in observed.pods)
+    return any(pod.terminating or starting(pod) for pod in observed.pods)
 
 
 def role_of(pod: PodView, status: ModelDeploymentStatus) -> Role:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from verdigris.api.status import Failure, Remedy, StuckKind
 from verdigris.rollout.diagnosis import Around, Check, Diagnosis
 from verdigris.rollout.observed import ContainerView, Exit, PodView
-from verdigris.rollout.stuck_facts import began, give_up_after, others_are_ready, starting, stuck_after
+from verdigris.rollout.stuck_facts import BEFORE_A_START, began, give_up_after, others_are_ready, starting, stuck_after
 from verdigris.rollout.stuck_words import LIMIT, clip, last, said, sentence
 
 DEFINITE_FAULTS = frozenset(
@@ -134,7 +134,7 @@ def _crashing(pod: PodView, around: Around) -> ContainerView | None:
 def _has_crashed(container: ContainerView, around: Around) -> bool:
     if container.waiting in _BACKING_OFF:
         return True
-    if container.exit is None or (container.init and container.exit.code == 0):
+    if container.exit is None or container.waiting in BEFORE_A_START or (container.init and container.exit.code == 0):
         return False
     return container.running_since is None or around.now < container.running_since + stuck_after(around)
 

@@ -23,7 +23,7 @@ def node_gone(pod: PodView, around: Around) -> Diagnosis | None:
     """On its way out, beyond its grace, and its node will never end it."""
     if not _overdue(pod, around) or not node_is_gone(pod, around) or pod.gone_by is None:
         return None
-    message = f"It should have ended, but its node {pod.node} is gone, so no kubelet will ever end it."
+    message = f"The pod should have ended, but its node {pod.node} is gone, so no kubelet will ever end it."
     remedy: Remedy = "Force"
     if pod.finalizers:
         remedy, message = "None", f"{message} {_finalizers(pod)}"
@@ -40,15 +40,15 @@ def terminating(pod: PodView, around: Around) -> Diagnosis | None:
 
 def _who_holds_it(pod: PodView, around: Around) -> tuple[str, str]:
     if pod.finalizers:
-        return "FinalizersPending", _finalizers(pod)
+        return "FinalizersPending", f"The pod should have ended. {_finalizers(pod)}"
     if node_is_lost(pod, around):
         return "NodeNotReady", (
-            f"It should have ended, but its node {pod.node} does not report, so nobody knows whether it still runs. "
-            f"Bring the node back, or, when it is down for good, delete the Node."
+            f"The pod should have ended, but its node {pod.node} does not report, so nobody knows whether it "
+            "still runs. Bring the node back, or, when it is down for good, delete the Node."
         )
     return "KubeletStillEnding", (
-        f"It should have ended, but the kubelet of node {pod.node or 'unknown'} has not ended it yet. Look at that "
-        "node's kubelet and container runtime."
+        f"The pod should have ended, but the kubelet of node {pod.node or 'unknown'} has not ended it yet. Look at "
+        "that node's kubelet and container runtime."
     )
 
 
@@ -79,7 +79,7 @@ def node_lost(pod: PodView, around: Around) -> Diagnosis | None:
     return Diagnosis(
         "NodeLost",
         "NodeNotReady" if node else "NodeGone",
-        f"Its node {pod.node} {what}. {then}",
+        f"The pod's node {pod.node} {what}. {then}",
         "Evict" if elsewhere else "None",
         since,
         since + stuck_after(around),
@@ -94,7 +94,7 @@ def leftover(pod: PodView, around: Around) -> Diagnosis | None:
     told = f": {sentence(clip(tidy(pod.message), QUOTED))}" if pod.message else "."
     where = f" on node {pod.node}" if pod.node else ""
     since = max((pod.ready_changed or pod.created, *(c.exit.at for c in pod.containers if c.exit and c.exit.at)))
-    message = f"It has ended{where} ({reason}) and only its object is left{told}"
+    message = f"The pod has ended{where} ({reason}) and only its object is left{told}"
     return Diagnosis("Leftover", reason[:128], clip(message), "Delete", since, since + stuck_after(around))
 
 
@@ -102,7 +102,9 @@ def orphan(pod: PodView, around: Around) -> Diagnosis | None:
     """It wears the model's labels, but its colour has no Deployment, and no ReplicaSet has it either."""
     if around.role != "orphan" or around.deployed or pod.controlled or pod.terminating:
         return None
-    message = f"It belongs to the colour {pod.color}, which has no Deployment, and to no ReplicaSet: nobody needs it."
+    message = (
+        f"The pod belongs to the colour {pod.color}, which has no Deployment, and to no ReplicaSet: nobody needs it."
+    )
     return Diagnosis("Orphan", "Orphan", message, "Delete", pod.created, pod.created + stuck_after(around))
 
 

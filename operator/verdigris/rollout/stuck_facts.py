@@ -10,6 +10,8 @@ from verdigris.rollout.diagnosis import Around
 from verdigris.rollout.observed import ContainerView, NodeView, PodView
 
 TERMINAL = ("Failed", "Succeeded")
+BEFORE_A_START = ("ContainerCreating", "PodInitializing")
+"""What a container waits for in a new pod, or in one whose node has come back; never between two crashes."""
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 """The taint by which a person vouches that a node is down: nothing runs there any more."""
 _REPELLING = ("NoSchedule", "NoExecute")

@@ -18,7 +18,7 @@ def flapping(pod: PodView, around: Around) -> Diagnosis | None:
     if len(losses) < around.policy.flaps:
         return None
     message = (
-        f"It has ceased to be ready {around.policy.flaps} times or more within {around.policy.window}, though its "
+        f"The pod has ceased to be ready {around.policy.flaps} times or more within {around.policy.window}, though its "
         f"containers run. {_probe(around)}Look at its load and its CPU limit."
     )
     return Diagnosis("Flapping", "Flapping", clip(message), "Evict", losses[0], losses[around.policy.flaps - 1])
@@ -29,7 +29,7 @@ def never_ready(pod: PodView, around: Around) -> Diagnosis | None:
     servers = [container for container in pod.containers if not container.init]
     if not starting(pod) or not servers or any(container.running_since is None for container in servers):
         return None
-    message = f"Its containers run, but it is not ready. {_probe(around)}Look at its log with kubectl logs."
+    message = f"The pod's containers run, but it is not ready. {_probe(around)}Look at its log with kubectl logs."
     since = max(began(pod), *(c.running_since for c in servers if c.running_since))
     ripe_at = since + stuck_after(around)
     return Diagnosis("NeverReady", "NeverReady", clip(message), "Evict", since, ripe_at, passing=True)

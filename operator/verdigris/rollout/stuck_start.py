@@ -9,6 +9,7 @@ from verdigris.rollout.capacity_words import spell
 from verdigris.rollout.diagnosis import Around, Check, Diagnosis
 from verdigris.rollout.observed import PodView
 from verdigris.rollout.stuck_facts import (
+    BEFORE_A_START,
     began,
     give_up_after,
     others_are_ready,
@@ -19,7 +20,7 @@ from verdigris.rollout.stuck_facts import (
 )
 from verdigris.rollout.stuck_words import QUOTED, clip, said, sentence, tidy
 
-_CREATING = ("ContainerCreating", "PodInitializing", "CreateContainerError", "CreatePodSandboxError", "")
+_CREATING = (*BEFORE_A_START, "CreateContainerError", "CreatePodSandboxError", "")
 _PULL_EVENTS = ("Pulling", "Pulled", "Failed")
 _SAID_OF_CREATING = (
     ("FailedMount", ("MountVolume",)),
@@ -135,11 +136,11 @@ def creating(pod: PodView, around: Around) -> Diagnosis | None:
     ripe_at = since + stuck_after(around)
     if _is_pulling(around):
         # To begin anew would only make it take longer.
-        message = f"Node {pod.node} is still pulling its image. Look at the size of the image and at the registry."
+        message = f"Node {pod.node} is still pulling the pod's image. Look at its size and at the registry."
         return Diagnosis("Creating", "PullingImage", message, "None", since, ripe_at, passing=True)
     reason, words = _why_creating(pod, around)
     told = sentence(words) if words else "The kubelet has not said why."
-    message = f"Its containers are not created on node {pod.node}: {told} Look at that node, its network and volumes."
+    message = f"The pod's containers are not created on node {pod.node}: {told} Look at its network and volumes."
     return Diagnosis("Creating", reason, clip(message), "Evict", since, ripe_at, passing=True)
 
 
@@ -151,7 +152,10 @@ def _is_pulling(around: Around) -> bool:
 def _is_creating(pod: PodView) -> bool:
     """Whether nothing runs, has run or is pulled: what comes after a finished init step counts too."""
     pending = [c for c in pod.containers if not (c.init and c.exit and c.exit.code == 0)]
-    return all(c.running_since is None and c.exit is None and c.waiting in _CREATING for c in pending)
+    return all(
+        c.running_since is None and c.waiting in _CREATING and (c.exit is None or c.waiting in BEFORE_A_START)
+        for c in pending
+    )
 
 
 def _why_creating(pod: PodView, around: Around) -> tuple[str, str]:
