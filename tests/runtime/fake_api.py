@@ -22,7 +22,8 @@ _WITH_STATUS = {"ModelDeployment", "RolloutDecision", "Deployment"}
 class FakeApi:
     """Objects by (kind, namespace, name).
 
-    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind.
+    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind, `cached`
+    whether a kind was last listed from the server's memory.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class FakeApi:
         self.calls: list[tuple[str, str, str]] = []
         self.unknown: set[str] = set()
         self.managers: dict[str, str] = {}
+        self.cached: dict[str, bool] = {}
         self.fault: Fault = lambda *_: None
         self._applied: dict[tuple[str, str, str, str], Json] = {}
         self._versions = itertools.count(100)
@@ -47,7 +49,7 @@ class FakeApi:
         meta.setdefault("uid", f"uid-{next(self._uids)}")
         meta.setdefault("creationTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         meta["resourceVersion"] = str(next(self._versions))
-        self.objects[made["kind"], meta["namespace"], meta["name"]] = made
+        self.objects[made["kind"], meta.get("namespace", ""), meta["name"]] = made
         return copy.deepcopy(made)
 
     def at(self, kind: str, namespace: str, name: str) -> Json:
@@ -58,12 +60,15 @@ class FakeApi:
         await self._arrive("get", resource.kind, name)
         return copy.deepcopy(self._found(resource.kind, namespace, name))
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Json]:
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = "", cached: bool = False
+    ) -> list[Json]:
         await self._arrive("list", resource.kind, "")
+        self.cached[resource.kind] = cached
         return [
             copy.deepcopy(raw)
             for (kind, where, _), raw in sorted(self.objects.items())
-            if kind == resource.kind and namespace in (None, where) and _matches(raw, labels)
+            if kind == resource.kind and namespace in (None, where) and _matches(raw, labels) and _has(raw, fields)
         ]
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "verdigris") -> Json:
@@ -160,6 +165,18 @@ def _matches(raw: Json, labels: str) -> bool:
         key, _, values = labels.removesuffix(")").partition(" in (")
         return has.get(key) in values.split(",")
     return all(has.get(key) == value for key, _, value in (pair.partition("=") for pair in labels.split(",") if pair))
+
+
+def _has(raw: Json, fields: str) -> bool:
+    """Field selectors: `a.b=c` and `a.b!=c`, joined by commas; a field that is not there is empty."""
+    return all(_field_matches(raw, *demand.partition("=")[::2]) for demand in fields.split(",") if demand)
+
+
+def _field_matches(raw: Json, path: str, value: str) -> bool:
+    found: Any = raw
+    for part in path.removesuffix("!").split("."):
+        found = found.get(part, "") if isinstance(found, Mapping) else ""
+    return (found == value) is not path.endswith("!")
 
 
 def _merge_patch(live: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:

@@ -102,6 +102,17 @@ async def test_a_list_is_filtered_by_label_and_tells_kind_and_api_version(place:
     assert len(named) == 1
 
 
+async def test_a_list_is_filtered_by_field_also_when_it_comes_from_memory(place: Place) -> None:
+    await place.api.apply(service(place.namespace))
+
+    async def names(fields: str, cached: bool) -> list[str]:
+        listed = await place.api.list(kinds.SERVICE, place.namespace, fields=fields, cached=cached)
+        return [raw["metadata"]["name"] for raw in listed]
+
+    assert await names("metadata.name=a", False) == ["a"]
+    assert await names("metadata.name!=a", True) == []
+
+
 async def test_creating_twice_says_that_it_exists(place: Place) -> None:
     await place.api.create(kinds.LEASE, place.namespace, lease(place.namespace, "me"))
     with pytest.raises(AlreadyExists):

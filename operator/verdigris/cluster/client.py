@@ -44,21 +44,27 @@ class Client:
         """One object. Raises NotFound."""
         return await self._request("GET", resource.path(namespace, name), _about(resource, namespace, name))
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Json]:
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = "", cached: bool = False
+    ) -> list[Json]:
         """All objects of a namespace (None: of all namespaces) with these labels, kind and apiVersion filled in.
 
-        Read page by page. Raises NotFound when the API server does not know the kind.
+        `fields` is a field selector. `cached`: as the API server remembers them, which may be some moments old and
+        spares its database. Read page by page. Raises NotFound when the API server does not know the kind.
         """
         path, about = resource.path(namespace), f"{resource.plural} in {namespace or 'all namespaces'}"
-        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        query = {"limit": str(PAGE)} | {key: words for key, words in selectors.items() if words}
+        # Any version, says this one; a further page is always of the first one's version.
+        first = {"resourceVersion": "0"} if cached else {}
         found: list[Json] = []
         while True:
-            page = await self._request("GET", path, about, query=query)
+            page = await self._request("GET", path, about, query=query | first)
             found += page.get("items") or []
             more = (page.get("metadata") or {}).get("continue")
             if not more:
                 return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in found]
-            query = query | {"continue": more}
+            query, first = query | {"continue": more}, {}
 
     async def knows(self, resource: Resource) -> bool:
         """Whether the API server serves this kind at all."""
