@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +22,7 @@ _WITH_STATUS = {"ModelDeployment", "RolloutDecision", "Deployment"}
 class FakeApi:
     """Objects by (kind, namespace, name).
 
-    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind, `cached`
-    whether a kind was last listed from the server's memory.
+    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind.
     """
 
     def __init__(self) -> None:
@@ -31,7 +30,6 @@ class FakeApi:
         self.calls: list[tuple[str, str, str]] = []
         self.unknown: set[str] = set()
         self.managers: dict[str, str] = {}
-        self.cached: dict[str, bool] = {}
         self.fault: Fault = lambda *_: None
         self._applied: dict[tuple[str, str, str, str], Json] = {}
         self._versions = itertools.count(100)
@@ -61,15 +59,23 @@ class FakeApi:
         return copy.deepcopy(self._found(resource.kind, namespace, name))
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = "", cached: bool = False
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
     ) -> list[Json]:
         await self._arrive("list", resource.kind, "")
-        self.cached[resource.kind] = cached
         return [
             copy.deepcopy(raw)
             for (kind, where, _), raw in sorted(self.objects.items())
             if kind == resource.kind and namespace in (None, where) and _matches(raw, labels) and _has(raw, fields)
         ]
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> AsyncIterator[list[Json]]:
+        """Two objects a page."""
+        found = await self.list(resource, namespace, labels, fields=fields)
+        for start in range(0, max(1, len(found)), 2):
+            await asyncio.sleep(0)
+            yield found[start : start + 2]
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "verdigris") -> Json:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])

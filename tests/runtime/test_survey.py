@@ -89,8 +89,6 @@ async def test_a_node_has_promised_what_its_running_pods_request_in_all_namespac
     assert seen.allocatable == {"cpu": amount_of("3.5"), "memory": 2 << 30, "pods": 110}
     assert (seen.ready, seen.cordoned, seen.labels) == (True, False, {"zone": "a"})
     assert seen.since == datetime(2026, 11, 23, 10, tzinfo=UTC)
-    assert look.api.cached["Node"]
-    assert look.api.cached["Pod"]
 
 
 async def test_nodes_that_are_away_or_closed_are_seen_as_such(look: Look) -> None:

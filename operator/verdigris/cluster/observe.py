@@ -40,7 +40,7 @@ class Reader(Protocol):
         """One object. Raises NotFound."""
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = "", cached: bool = False
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
     ) -> list[dict[str, Any]]:
         """All objects with these labels and fields. Raises NotFound when the kind is unknown."""
 

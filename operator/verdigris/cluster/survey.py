@@ -6,17 +6,19 @@ What cannot be seen is told in a sentence and stops nothing: a rollout, and abov
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from decimal import Decimal
+from typing import Any, Generic, Protocol, TypeVar
 
 from verdigris.cluster import kinds
 from verdigris.cluster.errors import ApiError, Forbidden
+from verdigris.cluster.kinds import Resource
 from verdigris.cluster.observe import Reader
-from verdigris.cluster.survey_views import limit_range_view, node_views, pod_events, quota_view
+from verdigris.cluster.survey_views import add_requests, limit_range_view, node_view, pod_events, quota_view
 from verdigris.rollout import capacity, stuck
-from verdigris.rollout.observed import LimitRangeView, NodeView, Observed, PodEvent, QuotaView, Survey
+from verdigris.rollout.observed import Amounts, LimitRangeView, NodeView, Observed, PodEvent, QuotaView, Survey
 
 FRESH_SECONDS = 5.0
 """How long a look at the nodes, or at a pod's Events, serves all models."""
@@ -26,10 +28,19 @@ PATIENCE_SECONDS = 3.0
 """How long a reconcile waits for what it can do without."""
 PODS_WITH_EVENTS = 5
 """Of so many pods the Events are read at once."""
-
-_HOLDING_ROOM = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+HOLDING_ROOM = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+"""Field selector of the pods that their nodes hold room for."""
 
 T = TypeVar("T")
+
+
+class PagedReader(Reader, Protocol):
+    """What the survey needs of the client."""
+
+    def pages(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> AsyncIterator[Sequence[dict[str, Any]]]:
+        """Like `list`, page by page."""
 
 
 class _Memory(Generic[T]):
@@ -67,7 +78,7 @@ class _Limits:
 class Surveyor:
     """Looks for all models of this process. `clock` is monotonic, in seconds."""
 
-    def __init__(self, reader: Reader, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+    def __init__(self, reader: PagedReader, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._now = now
         self._nodes: _Memory[_Nodes] = _Memory(clock)
@@ -120,11 +131,10 @@ class Surveyor:
     async def _read_nodes(self) -> _Nodes:
         at = self._now()
         try:
-            nodes, pods = await asyncio.gather(
-                self._reader.list(kinds.NODE, None, cached=True),
-                self._reader.list(kinds.POD, None, fields=_HOLDING_ROOM, cached=True),
-            )
-            return self._nodes.keep("", _Nodes(at, node_views(nodes, pods)), FRESH_SECONDS)
+            nodes = [node_view(raw) async for page in self._reader.pages(kinds.NODE, None) for raw in page]
+            requested = await self._requested()
+            views = tuple(replace(node, requested=requested.get(node.name, {})) for node in nodes)
+            return self._nodes.keep("", _Nodes(at, views), FRESH_SECONDS)
         except Forbidden as error:
             problem = (
                 f"The nodes may not be read, so nobody knows what room they have ({error}). An operator that serves "
@@ -133,6 +143,15 @@ class Surveyor:
             return self._nodes.keep("", _Nodes(at, problem=problem), FORBIDDEN_SECONDS)
         except (ApiError, ValueError) as error:
             return _Nodes(at, problem=f"The nodes could not be read: {error}.")
+
+    async def _requested(self) -> Mapping[str, Amounts]:
+        """By node, what its pods have been promised."""
+        total: dict[str, dict[str, Decimal]] = {}
+        # All pods of a large cluster are more than the operator's memory: each page is summed up as it comes. That is
+        # also why no resourceVersion is given: the API server answers "any version" in one piece.
+        async for page in self._reader.pages(kinds.POD, None, fields=HOLDING_ROOM):
+            add_requests(total, page)
+        return total
 
     async def _see_limits(self, namespace: str) -> _Limits:
         kept = self._refused_limits.get(namespace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -11,28 +10,25 @@ from typing import Any
 from verdigris.cluster.views import MAX_MESSAGE, Raw, metadata, time_of
 from verdigris.resources.quantity import amount_of
 from verdigris.rollout.capacity_needs import pod_requests
-from verdigris.rollout.observed import Amounts, LimitRangeView, NodeView, PodEvent, QuotaView, Taint
+from verdigris.rollout.observed import LimitRangeView, NodeView, PodEvent, QuotaView, Taint
 
 
-def node_views(nodes: Iterable[Raw], pods: Iterable[Raw]) -> tuple[NodeView, ...]:
-    """The nodes by name, with what their pods have been promised. Pods that have ended hold nothing any more.
+def add_requests(total: dict[str, dict[str, Decimal]], pods: Iterable[Raw]) -> None:
+    """Add to the total of each node what these of its pods have been promised; those that have ended hold nothing.
 
     Raises ValueError for an amount that is no quantity.
     """
-    requested: dict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for pod in pods:
         node = (pod.get("spec") or {}).get("nodeName")
         if not node or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             continue
+        mine = total.setdefault(node, {})
         for name, amount in pod_requests(pod).items():
-            requested[node][name] += amount
-    return tuple(
-        _node_view(raw, dict(requested[metadata(raw)["name"]]))
-        for raw in sorted(nodes, key=lambda raw: str(metadata(raw)["name"]))
-    )
+            mine[name] = mine.get(name, Decimal(0)) + amount
 
 
-def _node_view(raw: Raw, requested: Amounts) -> NodeView:
+def node_view(raw: Raw) -> NodeView:
+    """A node without its pods' requests. Raises ValueError for an amount that is no quantity."""
     spec, status = raw.get("spec") or {}, raw.get("status") or {}
     ready: Raw = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), {})
     turned = ready.get("lastTransitionTime")
@@ -44,7 +40,6 @@ def _node_view(raw: Raw, requested: Amounts) -> NodeView:
         labels=metadata(raw).get("labels") or {},
         taints=tuple(Taint(t["key"], t.get("value") or "", t.get("effect") or "") for t in spec.get("taints") or ()),
         allocatable=_amounts(status.get("allocatable")),
-        requested=requested,
     )
 
 
