@@ -85,12 +85,37 @@ def test_the_lease_is_the_only_one_that_the_operator_may_hold(default_manifests:
     assert binding["metadata"]["namespace"] == NAMESPACE
 
 
-def test_by_default_one_cluster_role_is_bound_to_the_operator_and_nobody_else(
+def test_by_default_two_cluster_roles_are_bound_to_the_operator_and_nobody_else(
     default_manifests: list[Manifest],
 ) -> None:
-    (binding,) = of_kind(default_manifests, "ClusterRoleBinding")
-    assert binding["roleRef"]["name"] == "verdigris"
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "verdigris", "namespace": NAMESPACE}]
+    bindings = of_kind(default_manifests, "ClusterRoleBinding")
+    assert [binding["roleRef"]["name"] for binding in bindings] == ["verdigris-nodes", "verdigris"]
+    for binding in bindings:
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "verdigris", "namespace": NAMESPACE}]
+
+
+def test_of_nodes_and_of_pods_elsewhere_the_operator_may_only_see_what_there_is(
+    default_manifests: list[Manifest],
+) -> None:
+    assert role(default_manifests, "verdigris-nodes") == [
+        {"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["list"]}
+    ]
+
+
+@pytest.mark.parametrize("values", [{"capacity": {"readNodes": False}}, {"watchNamespaces": ["clinic"]}])
+def test_the_operator_can_do_without_the_nodes(helm: Helm, values: dict[str, Any]) -> None:
+    manifests = helm.render(values)
+    assert not [found for found in roles(manifests) if found["metadata"]["name"] == "verdigris-nodes"]
+    for found in (found for found in roles(manifests) if found["metadata"]["name"] == "verdigris"):
+        assert not [rule for rule in found["rules"] if "nodes" in rule["resources"]]
+    names = {b["roleRef"]["name"] for b in of_kind(manifests, "ClusterRoleBinding")}
+    assert "verdigris-nodes" not in names
+
+
+def test_the_operator_may_read_what_holds_up_pods(default_manifests: list[Manifest]) -> None:
+    assert verbs(default_manifests, "verdigris", "resourcequotas") == {"list"}
+    assert verbs(default_manifests, "verdigris", "limitranges") == {"list"}
+    assert verbs(default_manifests, "verdigris", "events") >= {"list"}
 
 
 def test_limited_to_namespaces_the_operator_has_roles_only(

@@ -1,215 +1,26 @@
-"""How many pods would get a place: what a pod takes, which nodes are open to it, what quotas let in, and the words."""
+"""How many pods would get a place, in words; when to look, and when to try again."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 import pytest
 
-from tests.rollout.world import START, serving, spec
+from tests.rollout.capacity_cases import (
+    GPU,
+    HALF,
+    amounts,
+    container,
+    node,
+    pending,
+    quota,
+    seen,
+    template,
+)
+from tests.rollout.world import serving, spec
 from verdigris.api.status import Failure
-from verdigris.resources.quantity import amount_of
 from verdigris.rollout import capacity
-from verdigris.rollout.capacity_needs import pod_need, pod_requests
-from verdigris.rollout.capacity_nodes import closed
-from verdigris.rollout.observed import (
-    Amounts,
-    LimitRangeView,
-    NodeView,
-    Observed,
-    PodView,
-    QuotaView,
-    Survey,
-    Taint,
-)
-
-Json = dict[str, Any]
-REVISION = "v2-0"
-
-
-def amounts(**given: str) -> Amounts:
-    """`cpu="500m"`; an underscore is a dot, as in `requests_cpu`."""
-    return {name.replace("_", "."): amount_of(value) for name, value in given.items()}
-
-
-def container(requests: Json | None = None, limits: Json | None = None, **rest: Any) -> Json:
-    return {"name": "server", "resources": {"requests": requests or {}, "limits": limits or {}}, **rest}
-
-
-def template(*containers: Json, init: tuple[Json, ...] = (), **rest: Any) -> Json:
-    labels = {"verdigris.dev/revision": REVISION}
-    return {
-        "metadata": {"labels": labels},
-        "spec": {"containers": list(containers), "initContainers": list(init), **rest},
-    }
-
-
-HALF = template(container({"cpu": "500m"}))
-
-
-def node(name: str, cpu: str = "4", used: str = "0", **rest: Any) -> NodeView:
-    can = amounts(cpu=cpu, memory="8Gi", pods="110")
-    return NodeView(name, **({"allocatable": can, "requested": amounts(cpu=used, pods="0")} | rest))
-
-
-@cache
-def _served() -> Observed:
-    return serving("1.0.0").observe()
-
-
-def seen(*nodes: NodeView, **survey: Any) -> Observed:
-    """A model with version 1.0.0 in service, and this survey."""
-    return replace(_served(), survey=Survey(START, nodes, **survey))
-
-
-def quota(name: str = "small", hard: Json | None = None, used: Json | None = None, **rest: Any) -> QuotaView:
-    return QuotaView(name, amounts(**(hard or {})), amounts(**(used or {})), **rest)
-
-
-def pending(name: str, revision: str = REVISION, **rest: Any) -> PodView:
-    return PodView(name, name, "green", revision, START, False, phase="Pending", **rest)
-
-
-# what a pod takes
-
-
-@pytest.mark.parametrize(
-    ("pod", "takes"),
-    [
-        (
-            template(container({"cpu": "500m"}), container({"cpu": "1", "memory": "1Gi"})),
-            {"cpu": "1.5", "memory": "1Gi"},
-        ),
-        (template(container({"cpu": "100m"}), init=(container({"cpu": "2"}),)), {"cpu": "2"}),
-        (template(container({"cpu": "3"}), init=(container({"cpu": "2"}), container({"cpu": "2"}))), {"cpu": "3"}),
-        (template(container(limits={"cpu": "250m"})), {"cpu": "250m"}),
-        (template(container({"cpu": "100m"}, {"cpu": "250m"})), {"cpu": "100m"}),
-        (template(container({"cpu": "0"})), {}),
-        (template(container({"nvidia.com/gpu": 1})), {"nvidia.com/gpu": "1"}),
-        (
-            template(container({"cpu": "1"}), overhead={"cpu": "250m", "memory": "64Mi"}),
-            {"cpu": "1.25", "memory": "64Mi"},
-        ),
-        # A sidecar adds to the containers and to each init step after it, not to the one before.
-        (
-            template(
-                container({"cpu": "1"}),
-                init=(container({"cpu": "2"}), container({"cpu": "500m"}, restartPolicy="Always")),
-            ),
-            {"cpu": "2"},
-        ),
-        (
-            template(
-                container({"cpu": "1"}),
-                init=(container({"cpu": "500m"}, restartPolicy="Always"), container({"cpu": "2"})),
-            ),
-            {"cpu": "2.5"},
-        ),
-        (template(container({"cpu": "1"}), volumes=[{"emptyDir": {"sizeLimit": "1Gi"}}]), {"cpu": "1"}),
-        (template(container({"cpu": "1"}), resources={"requests": {"cpu": "3"}}), {"cpu": "3"}),
-    ],
-)
-def test_a_pod_takes_what_the_scheduler_counts(pod: Json, takes: Json) -> None:
-    wanted = {name: amount_of(value) for name, value in takes.items()}
-    assert pod_requests(pod) == {**wanted, "pods": 1}
-
-
-def test_a_limit_range_fills_in_what_the_template_does_not_say() -> None:
-    given = LimitRangeView("defaults", amounts(cpu="200m", memory="128Mi"), amounts(cpu="1", memory="256Mi"))
-    need = pod_need(template(container({"cpu": "500m"}), container(limits={"cpu": "2"})), [given])
-    assert need.requests == amounts(cpu="2.5", memory="256Mi", pods="1")
-    assert need.limits == amounts(cpu="3", memory="512Mi")
-
-
-# which nodes are open
-
-GPU = Taint("gpu", "only", "NoSchedule")
-
-
-@pytest.mark.parametrize(
-    ("state", "pod", "why"),
-    [
-        ({}, {}, None),
-        ({"ready": False}, {"tolerations": [{"operator": "Exists"}]}, "is not ready"),
-        ({"cordoned": True}, {}, "is cordoned"),
-        ({"cordoned": True, "taints": (Taint("node.kubernetes.io/unschedulable"),)}, {}, "is cordoned"),
-        (
-            {"cordoned": True, "taints": (Taint("node.kubernetes.io/unschedulable"),)},
-            {"tolerations": [{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]},
-            None,
-        ),
-        ({"taints": (GPU,)}, {}, "has the taint gpu=only:NoSchedule"),
-        ({"taints": (Taint("slow", "", "NoExecute"),)}, {}, "has the taint slow:NoExecute"),
-        ({"taints": (Taint("slow", "", "PreferNoSchedule"),)}, {}, None),
-        ({"taints": (GPU,)}, {"tolerations": [{"key": "gpu", "value": "only"}]}, None),
-        ({"taints": (GPU,)}, {"tolerations": [{"key": "gpu", "value": "other"}]}, "has the taint gpu=only:NoSchedule"),
-        ({"taints": (GPU,)}, {"tolerations": [{"key": "gpu", "operator": "Exists"}]}, None),
-        ({"taints": (GPU,)}, {"tolerations": [{"operator": "Exists"}]}, None),
-        ({"taints": (GPU,)}, {"tolerations": [{"value": "only"}]}, "has the taint gpu=only:NoSchedule"),
-        (
-            {"taints": (GPU,)},
-            {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]},
-            "has the taint gpu=only:NoSchedule",
-        ),
-        ({"labels": {"disk": "ssd"}}, {"nodeSelector": {"disk": "ssd"}}, None),
-        ({"labels": {"disk": "hdd"}}, {"nodeSelector": {"disk": "ssd"}}, "does not have the labels disk=ssd"),
-    ],
-)
-def test_a_node_is_open_or_says_why_not(state: Json, pod: Json, why: str | None) -> None:
-    found = closed(node("a", **state), pod)
-    assert (found and found.one) == why
-
-
-@pytest.mark.parametrize(
-    ("key", "operator", "values", "matches"),
-    [
-        ("zone", "In", ["a", "b"], True),
-        ("zone", "In", ["b"], False),
-        ("lost", "In", ["b"], False),
-        ("zone", "NotIn", ["a"], False),
-        ("lost", "NotIn", ["a"], True),
-        ("zone", "Exists", [], True),
-        ("lost", "Exists", [], False),
-        ("zone", "DoesNotExist", [], False),
-        ("lost", "DoesNotExist", [], True),
-        ("cores", "Gt", ["8"], True),
-        ("cores", "Gt", ["16"], False),
-        ("cores", "Lt", ["17"], True),
-        ("cores", "Lt", ["16"], False),
-        ("zone", "Gt", ["1"], False),
-        ("lost", "Lt", ["1"], False),
-    ],
-)
-def test_node_affinity_is_obeyed(key: str, operator: str, values: list[str], matches: bool) -> None:
-    demand = {"key": key, "operator": operator, "values": values}
-    assert _open(demand) is matches
-
-
-def _open(*demands: Json, **term: Any) -> bool:
-    return _attracts({"matchExpressions": list(demands), **term})
-
-
-def _attracts(*terms: Json) -> bool:
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}
-    labels = {"zone": "a", "cores": "16"}
-    return closed(node("n1", labels=labels), {"affinity": {"nodeAffinity": required}}) is None
-
-
-def test_one_term_of_an_affinity_is_enough_and_all_its_demands_are_needed() -> None:
-    zone, no_zone = {"key": "zone", "operator": "Exists"}, {"key": "zone", "operator": "DoesNotExist"}
-    assert _attracts({"matchExpressions": [no_zone]}, {"matchExpressions": [zone]})
-    assert not _open(zone, no_zone)
-    assert not _attracts({})
-    assert not _attracts()
-
-
-def test_an_affinity_may_name_its_nodes() -> None:
-    for name, matches in (("n1", True), ("n2", False)):
-        field = {"key": "metadata.name", "operator": "In", "values": [name]}
-        assert _attracts({"matchFields": [field]}) is matches
-
+from verdigris.rollout.observed import Observed, QuotaView
 
 # how many fit, in words
 
@@ -313,79 +124,20 @@ def test_pods_that_are_pending_already_are_not_counted_twice_in_a_quota() -> Non
     found = capacity.check(observed, HALF, 2)
     assert found is not None
     assert found.fits == 2
-    assert capacity.quota_refusal(observed, HALF, 2) is None
-    refused = capacity.quota_refusal(observed, HALF, 3)
-    assert refused is not None
-    assert "1 more pod needs 1" in refused.message
-
-
-# quotas and limit ranges
-
-
-@pytest.mark.parametrize(
-    ("hard", "used", "refused"),
-    [
-        ({"requests_cpu": "2"}, {"requests_cpu": "500m"}, False),
-        ({"requests_cpu": "2"}, {"requests_cpu": "501m"}, True),
-        ({"cpu": "1"}, {}, True),
-        ({"limits_cpu": "3"}, {"limits_cpu": "1"}, True),
-        ({"memory": "192Mi"}, {}, False),
-        ({"requests_memory": "100Mi"}, {}, True),
-        ({"limits_memory": "100Mi"}, {}, True),
-        ({"pods": "3"}, {"pods": "1"}, True),
-        ({"count/pods": "3"}, {"count/pods": "1"}, True),
-        ({"requests_ephemeral-storage": "2Gi"}, {}, True),
-        ({"ephemeral-storage": "3Gi"}, {}, False),
-        ({"requests_nvidia_com/gpu": "2"}, {}, True),
-        ({"services": "0", "requests_storage": "0", "persistentvolumeclaims": "0"}, {}, False),
-    ],
-)
-def test_every_line_of_a_quota_counts_that_pods_take_from(hard: Json, used: Json, refused: bool) -> None:
-    asked = {"cpu": "500m", "memory": "64Mi", "ephemeral-storage": "1Gi", "nvidia.com/gpu": "1"}
-    pods = template(container(asked, {"cpu": "1", "memory": "64Mi"}))
-    observed = seen(quotas=(quota(hard=hard, used=used),))
-    assert (capacity.quota_refusal(observed, pods, 3) is not None) is refused
-    scoped = seen(quotas=(quota(hard=hard, used=used, scoped=True),))
-    assert capacity.quota_refusal(scoped, pods, 3) is None
-
-
-def test_a_quota_that_is_used_up_is_told_with_its_name_and_figures() -> None:
-    observed = seen(quotas=(quota(hard={"requests_cpu": "2"}, used={"requests_cpu": "1300m"}),))
-    assert capacity.quota_refusal(observed, HALF, 3) == Failure(
-        reason="QuotaExceeded",
-        message="In namespace clinic, quota small allows 2 requests.cpu and 1300m are used, 3 more pods need 1500m: "
-        "1 fits now. Raise the quota or free some of it, or lower spec.serving.resources or "
-        "spec.autoscaling.minReplicas.",
+    found = capacity.check(observed, HALF, 3)
+    assert found is not None
+    assert (found.fits, found.message) == (
+        2,
+        "needs 3 x 500m CPU; quota small has 4 of 4 pods in use: 2 fit now",
     )
 
 
-@pytest.mark.parametrize(
-    ("bounds", "words"),
-    [
-        ({"maximum": amounts(cpu="400m")}, "container server has 500m requests.cpu, it wants at most 400m"),
-        ({"minimum": amounts(cpu="1")}, "container server has 500m requests.cpu, it wants at least 1"),
-        ({"maximum": amounts(cpu="4")}, "container server has no limits.cpu, it wants at most 4"),
-        ({"minimum": amounts(memory="64Mi")}, "container server has no requests.memory, it wants at least 64Mi"),
-        ({"maximum": amounts(cpu="4"), "default_limits": amounts(cpu="4")}, None),
-    ],
-)
-def test_a_limit_range_that_refuses_the_pods_is_told(bounds: Json, words: str | None) -> None:
-    observed = seen(node("a"), limit_ranges=(LimitRangeView("bounds", **bounds),))
-    refused, found = capacity.quota_refusal(observed, HALF, 1), capacity.check(observed, HALF, 1)
+def test_pods_on_their_way_out_wait_for_no_place() -> None:
+    observed = seen(node("a"), quotas=(quota(hard={"pods": "4"}, used={"pods": "4"}),))
+    gone = (pending("p1", terminating=True), replace(pending("p2"), phase="Failed"), pending("p3", revision="v1-0"))
+    found = capacity.check(replace(observed, pods=(*observed.pods, *gone)), HALF, 2)
     assert found is not None
-    assert found.fits == (1 if words is None else 0)
-    assert (refused and refused.reason) == (words and "LimitExceeded")
-    assert words is None or (refused is not None and f"LimitRange bounds refuses the pods: {words}." in refused.message)
-    assert words is None or f"limitRange bounds refuses the pods: {words}" in found.message
-
-
-def test_a_quota_on_what_the_pods_do_not_say_is_told() -> None:
-    observed = seen(quotas=(quota(hard={"limits_memory": "8Gi", "requests_cpu": "8"}),))
-    refused = capacity.quota_refusal(observed, HALF, 1)
-    assert refused is not None
-    assert refused.reason == "ResourcesNotSet"
-    assert "limits.memory" in refused.message
-    assert "requests.cpu" not in refused.message
+    assert found.fits == 0
 
 
 # when to look, and when to try again
@@ -425,7 +177,6 @@ def refused_once(quotas: tuple[QuotaView, ...], reason: str = "QuotaExceeded") -
 def test_pods_are_tried_again_when_the_quota_has_room(used: str, reason: str, again: bool) -> None:
     observed = refused_once((quota(hard={"pods": "4"}, used={"pods": used}),), reason)
     assert capacity.quota_has_room_again(observed, "blue") is again
-    assert capacity.retry_mark(observed, "blue") == ("small: pods 3 of 4" if again else None)
     assert not capacity.quota_has_room_again(observed, "green")
 
 

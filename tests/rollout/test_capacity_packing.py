@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.rollout.test_capacity import container, pending, seen, template
+from tests.rollout.capacity_cases import container, pending, seen, template
 from verdigris.rollout import capacity
 from verdigris.rollout.observed import NodeView, Observed, QuotaView, Taint
 
@@ -112,7 +112,7 @@ def test_as_many_fit_as_the_best_of_all_assignments_places(case: Case) -> None:
     assert found.fits == case.most()
     assert (found.fits < case.count) == ("all fit" not in found.message and "it fits" not in found.message)
     assert found == capacity.check(observed, pod, case.count)
-    refused = capacity.quota_refusal(observed, pod, case.count)
     further = case.count - case.waiting
+    refused = capacity.quota_refusal(observed, pod, further)
     room = min(case.quota_pods - case.waiting, (case.quota_cpu // case.cpu) - case.waiting)
     assert (refused is not None) == (further > 0 and room < further)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class FakeApi:
         meta.setdefault("uid", f"uid-{next(self._uids)}")
         meta.setdefault("creationTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         meta["resourceVersion"] = str(next(self._versions))
-        self.objects[made["kind"], meta["namespace"], meta["name"]] = made
+        self.objects[made["kind"], meta.get("namespace", ""), meta["name"]] = made
         return copy.deepcopy(made)
 
     def at(self, kind: str, namespace: str, name: str) -> Json:
@@ -58,13 +58,24 @@ class FakeApi:
         await self._arrive("get", resource.kind, name)
         return copy.deepcopy(self._found(resource.kind, namespace, name))
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Json]:
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> list[Json]:
         await self._arrive("list", resource.kind, "")
         return [
             copy.deepcopy(raw)
             for (kind, where, _), raw in sorted(self.objects.items())
-            if kind == resource.kind and namespace in (None, where) and _matches(raw, labels)
+            if kind == resource.kind and namespace in (None, where) and _matches(raw, labels) and _has(raw, fields)
         ]
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> AsyncIterator[list[Json]]:
+        """Two objects a page."""
+        found = await self.list(resource, namespace, labels, fields=fields)
+        for start in range(0, max(1, len(found)), 2):
+            await asyncio.sleep(0)
+            yield found[start : start + 2]
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "verdigris") -> Json:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
@@ -160,6 +171,18 @@ def _matches(raw: Json, labels: str) -> bool:
         key, _, values = labels.removesuffix(")").partition(" in (")
         return has.get(key) in values.split(",")
     return all(has.get(key) == value for key, _, value in (pair.partition("=") for pair in labels.split(",") if pair))
+
+
+def _has(raw: Json, fields: str) -> bool:
+    """Field selectors: `a.b=c` and `a.b!=c`, joined by commas; a field that is not there is empty."""
+    return all(_field_matches(raw, *demand.partition("=")[::2]) for demand in fields.split(",") if demand)
+
+
+def _field_matches(raw: Json, path: str, value: str) -> bool:
+    found: Any = raw
+    for part in path.removesuffix("!").split("."):
+        found = found.get(part, "") if isinstance(found, Mapping) else ""
+    return (found == value) is not path.endswith("!")
 
 
 def _merge_patch(live: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:

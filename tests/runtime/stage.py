@@ -11,6 +11,7 @@ from verdigris.cluster.errors import ApiError
 from verdigris.cluster.events import Recorder
 from verdigris.cluster.metrics import Metrics
 from verdigris.cluster.reconcile import Reconciler, Result
+from verdigris.cluster.survey import Surveyor
 from verdigris.resources.names import Defaults
 from verdigris.rollout.evidence import Evidence, Question
 
@@ -36,8 +37,13 @@ class Stage:
             recorder=Recorder(self.api, Clock(), lambda: self.now, "host"),
             metrics=self.metrics,
             defaults=Defaults("verdigris/serving:0.1.0", "http://prometheus"),
+            surveyor=Surveyor(self.api, self.seconds, lambda: self.now),
             now=lambda: self.now,
         )
+
+    def seconds(self) -> float:
+        """The clock as a monotonic one."""
+        return self.now.timestamp()
 
     async def reconcile(self, times: int = 1) -> Result:
         result = Result()

@@ -11,7 +11,7 @@ import pytest
 
 from dev.cluster import Cluster
 from tests.runtime.fake_api import FakeApi
-from verdigris.cluster import kinds
+from verdigris.cluster import kinds, survey
 from verdigris.cluster.client import Client
 from verdigris.cluster.connection import from_kubeconfig
 from verdigris.cluster.errors import AlreadyExists, Conflict, NotFound
@@ -100,6 +100,21 @@ async def test_a_list_is_filtered_by_label_and_tells_kind_and_api_version(place:
     assert await place.api.list(kinds.SERVICE, place.namespace, "verdigris.dev/model=other") == []
     named = await place.api.list(kinds.SERVICE, place.namespace, "verdigris.dev/model in (l,m)")
     assert len(named) == 1
+
+
+async def test_a_list_is_filtered_by_field(place: Place) -> None:
+    await place.api.apply(service(place.namespace))
+
+    async def names(fields: str) -> list[str]:
+        listed = await place.api.list(kinds.SERVICE, place.namespace, fields=fields)
+        return [raw["metadata"]["name"] for raw in listed]
+
+    assert await names("metadata.name=a") == ["a"]
+    assert await names("metadata.name!=a") == []
+
+
+async def test_pods_can_be_asked_for_by_what_the_survey_selects(place: Place) -> None:
+    assert [page async for page in place.api.pages(kinds.POD, place.namespace, fields=survey.HOLDING_ROOM)] == [[]]
 
 
 async def test_creating_twice_says_that_it_exists(place: Place) -> None:

@@ -66,6 +66,18 @@ async def test_a_list_is_read_page_by_page(stage: Stage) -> None:
     assert dict(stage.requests[1].query) == {"limit": "500", "labelSelector": "x=y", "continue": "more"}
 
 
+async def test_a_large_list_can_be_read_without_holding_it_all(stage: Stage) -> None:
+    stage.answers = [
+        web.json_response({"items": [{"metadata": {"name": "a"}}], "metadata": {"continue": "more"}}),
+        web.json_response({"items": [], "metadata": {}}),
+    ]
+    found = [page async for page in stage.client.pages(kinds.NODE, None, fields="spec.unschedulable!=true")]
+    assert found == [[{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}}], []]
+    asked = {"limit": "500", "fieldSelector": "spec.unschedulable!=true"}
+    assert [request.path for request in stage.requests] == ["/api/v1/nodes"] * 2
+    assert [dict(request.query) for request in stage.requests] == [asked, asked | {"continue": "more"}]
+
+
 async def test_names_cannot_leave_their_place_in_the_path(stage: Stage) -> None:
     stage.answers = [web.json_response({})]
     await stage.client.get(kinds.POD, "ns", "../../x?y")

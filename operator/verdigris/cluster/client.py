@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -44,20 +44,30 @@ class Client:
         """One object. Raises NotFound."""
         return await self._request("GET", resource.path(namespace, name), _about(resource, namespace, name))
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Json]:
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> list[Json]:
         """All objects of a namespace (None: of all namespaces) with these labels, kind and apiVersion filled in.
 
-        Read page by page. Raises NotFound when the API server does not know the kind.
+        `fields` is a field selector. Raises NotFound when the API server does not know the kind.
         """
+        return [raw async for page in self.pages(resource, namespace, labels, fields=fields) for raw in page]
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> AsyncIterator[Sequence[Json]]:
+        """Like `list`, page by page, for what is too much to hold at once. Raises NotFound."""
         path, about = resource.path(namespace), f"{resource.plural} in {namespace or 'all namespaces'}"
-        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
-        found: list[Json] = []
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        query = {"limit": str(PAGE)} | {key: words for key, words in selectors.items() if words}
         while True:
             page = await self._request("GET", path, about, query=query)
-            found += page.get("items") or []
+            yield [
+                {"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in page.get("items") or ()
+            ]
             more = (page.get("metadata") or {}).get("continue")
             if not more:
-                return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in found]
+                return
             query = query | {"continue": more}
 
     async def knows(self, resource: Resource) -> bool:

@@ -10,7 +10,7 @@ from verdigris.resources.names import API_VERSION, KIND
 
 @dataclass(frozen=True)
 class Resource:
-    """A kind as the API server knows it. `plural` is its name in URLs. All of ours live in namespaces."""
+    """A kind as the API server knows it. `plural` is its name in URLs. Only nodes live in no namespace."""
 
     api_version: str
     kind: str
@@ -50,6 +50,9 @@ AUTOSCALER = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpo
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 SERVICE_MONITOR = Resource("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors")
+NODE = Resource("v1", "Node", "nodes")
+RESOURCE_QUOTA = Resource("v1", "ResourceQuota", "resourcequotas")
+LIMIT_RANGE = Resource("v1", "LimitRange", "limitranges")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 CHILDREN = (

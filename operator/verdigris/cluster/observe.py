@@ -39,8 +39,10 @@ class Reader(Protocol):
     async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
         """One object. Raises NotFound."""
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> list[dict[str, Any]]:
-        """All objects with these labels. Raises NotFound when the kind is unknown."""
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects with these labels and fields. Raises NotFound when the kind is unknown."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from verdigris.api.status import ModelDeploymentStatus
@@ -24,6 +24,7 @@ from verdigris.cluster.status import (
     write_decisions,
     write_status,
 )
+from verdigris.cluster.survey import Surveyor
 from verdigris.evidence.port import EvidenceSource
 from verdigris.resources.names import Defaults
 from verdigris.rollout.actions import Note, Plan
@@ -56,6 +57,7 @@ class Reconciler:
         recorder: Recorder,
         metrics: Metrics,
         defaults: Defaults,
+        surveyor: Surveyor,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
@@ -63,6 +65,7 @@ class Reconciler:
         self._recorder = recorder
         self._metrics = metrics
         self._defaults = defaults
+        self._surveyor = surveyor
         self._now = now
 
     async def reconcile(self, key: Key) -> Result:
@@ -82,6 +85,7 @@ class Reconciler:
         return result
 
     async def _attempt(self, key: Key) -> Result:
+        seen_at = self._now()
         try:
             picture = await observe(self._client, key, self._defaults)
         except Malformed as fault:
@@ -90,6 +94,7 @@ class Reconciler:
             # Deleted: its children go with it, by their owner references.
             self._metrics.gone(key)
             return Result()
+        picture = replace(picture, observed=await self._surveyor.look_further(picture.observed, seen_at))
         planned = await self._plan(picture)
         logs.context.set({"key": str(key), **_revision(planned.status)})
         outcome = await apply(self._client, picture, planned.actions)

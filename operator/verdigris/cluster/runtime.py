@@ -28,6 +28,7 @@ from verdigris.cluster.observe import Key
 from verdigris.cluster.queue import WorkQueue
 from verdigris.cluster.reconcile import Reconciler
 from verdigris.cluster.settings import Settings
+from verdigris.cluster.survey import Surveyor
 from verdigris.cluster.watches import watch
 from verdigris.cluster.work import resync, work
 from verdigris.evidence.prometheus import PrometheusSource
@@ -113,6 +114,7 @@ class Runtime:
                 settings.prometheus_address,
                 {"onnx": settings.serving_image_onnx, "sklearn": settings.serving_image_sklearn},
             ),
+            surveyor=Surveyor(self._client, time.monotonic, _now),
         )
 
     async def _close(self) -> None:

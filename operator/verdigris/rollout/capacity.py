@@ -75,27 +75,26 @@ def _let_in(survey: Survey, need: PodNeed, further: int) -> tuple[int, list[str]
 
 
 def quota_refusal(observed: Observed, template: Template, count: int) -> Failure | None:
-    """Why the namespace does not let all of these `count` pods in (counted as for `check`); None when it does.
+    """Why the namespace does not let in `count` pods that do not exist yet; None when it does, or nobody has looked.
 
     The reason is QuotaExceeded, or LimitExceeded or ResourcesNotSet when not even one would be let in.
     """
     survey = observed.survey
-    further = count - min(count, _waiting(observed, template))
-    if survey is None or further <= 0:
+    if survey is None or count <= 0:
         return None
     need = pod_need(template, survey.limit_ranges)
     refused = refusal(survey.quotas, survey.limit_ranges, need)
-    tight = _tight(survey, need, further)
+    tight = _tight(survey, need, count)
     if refused is not None or not tight:
         return refused
     told_lines = [
         f"quota {line.quota} allows {_of(line, line.hard)} {line.resource} and {_of(line, line.used)} are used, "
-        f"{further} more {'pods need' if further > 1 else 'pod needs'} {_of(line, line.each * further)}"
+        f"{count} more {'pods need' if count > 1 else 'pod needs'} {_of(line, line.each * count)}"
         for line in tight
     ]
     fits = min(line.pods for line in tight)
     message = (
-        f"In namespace {observed.owner.namespace}, {listed(told_lines)}: {_fit(further, fits)}. Raise the quota or "
+        f"In namespace {observed.owner.namespace}, {listed(told_lines)}: {_fit(count, fits)}. Raise the quota or "
         "free some of it, or lower spec.serving.resources or spec.autoscaling.minReplicas."
     )
     return Failure(reason="QuotaExceeded", message=clip(message))
@@ -115,25 +114,6 @@ def quota_has_room_again(observed: Observed, color: Color) -> bool:
         return False
     need = pod_need(snapshot.pod_template, survey.limit_ranges)
     return not refusal(survey.quotas, survey.limit_ranges, need) and not _tight(survey, need, 1)
-
-
-def retry_mark(observed: Observed, color: Color) -> str | None:
-    """What to annotate the Deployment with so that its pods are tried again at once; None when that is of no use.
-
-    It changes only when what the quotas allow or have in use changes, so that a look by itself writes nothing.
-    """
-    if observed.survey is None or not quota_has_room_again(observed, color):
-        return None
-    lines = (
-        f"{quota.name}: {resource} {_exact(quota.used.get(resource, Decimal(0)))} of {_exact(hard)}"
-        for quota in sorted(observed.survey.quotas, key=lambda quota: quota.name)
-        for resource, hard in sorted(quota.hard.items())
-    )
-    return clip("; ".join(lines))
-
-
-def _exact(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
 
 
 def _over(pod: PodView) -> bool:

@@ -51,7 +51,9 @@ def pod_need(template: Raw, limit_ranges: Iterable[LimitRangeView] = ()) -> PodN
 
 def pod_requests(pod: Raw) -> Amounts:
     """What a Pod that exists has been promised by its node, a pod slot included."""
-    return pod_need(pod).requests
+    spec = pod.get("spec") or {}
+    requests = _effective(spec, lambda raw: _container(raw, ()).requests, "requests")
+    return {**_positive(requests), PODS: Decimal(1)}
 
 
 def _containers(spec: Raw) -> Iterator[Raw]:

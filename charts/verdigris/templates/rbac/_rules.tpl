@@ -1,6 +1,6 @@
 {{- /*
 What the operator may do where it serves models, and nothing else: no wildcard, no Secret, no right over Roles, Nodes or
-Namespaces. The same rules are a ClusterRole, or a Role in each of watchNamespaces.
+Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes.yaml.) The same rules are a ClusterRole, or a Role in each of watchNamespaces.
 */}}
 {{- define "verdigris.operatorRules" -}}
 # What people ask for, and the answer.
@@ -54,8 +54,12 @@ Namespaces. The same rules are a ClusterRole, or a Role in each of watchNamespac
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
-# What the operator tells people; get, to count what was told before.
+# What the operator tells people (get, to count what was told before), and what the kubelet tells of stuck pods (list).
 - apiGroups: [""]
   resources: [events]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
+# Whether the namespace lets a new version's pods in: told before they are made, not minutes after their refusal.
+- apiGroups: [""]
+  resources: [resourcequotas, limitranges]
+  verbs: [list]
 {{- end -}}
