@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.fake_api import FakeApi
-from tests.runtime.raws import KEY, owned, parent, pod
+from tests.runtime.raws import KEY, container, owned, parent, pod, waiting
 from tests.runtime.stage import Stage, settled
 from verdigris.cluster import survey as module
 from verdigris.cluster.errors import ApiError, Forbidden, Unreachable
@@ -279,7 +279,9 @@ async def test_a_healthy_model_is_no_reason_to_look_at_nodes_and_events(look: Lo
 
 
 async def test_a_pod_that_does_not_get_ready_is(look: Look) -> None:
-    observed = await seen(look, pod(status={"phase": "Pending"}))
+    creating = {"phase": "Pending", "containerStatuses": [container(state=waiting("ContainerCreating"))]}
+    deployment = owned("Deployment", "apps/v1", f"{KEY.name}-blue", spec={"replicas": 1})
+    observed = await seen(look, deployment, pod(status=creating, spec={"nodeName": "n1"}))
     found = await look.surveyor.look_further(observed, NOW)
     assert found.seen_at == NOW
     assert found.survey is not None
