@@ -36,7 +36,7 @@ class Instance:
         state = str(self.state)
         found = [f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if state in line]
         found += [f"process {pid}" for pid in self.processes()]
-        found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/{self.name}")]
+        found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/{self.name}*")]
         found += [f"cache {path}" for path in Path("/var/lib/cni/results").glob(f"{self.name}-*")]
         links = self.inside("ip", "-oneline", "link").stdout.splitlines()
         found += [f"device {line}" for line in links if ": lo:" not in line]

@@ -64,6 +64,29 @@ def test_a_cluster_comes_up_and_goes_without_a_trace_and_comes_up_again(instance
     assert "DOWN" not in _must(instance.cluster("status"))
 
 
+def test_down_takes_a_second_node_with_it_whether_it_is_on_or_off(instance: Instance) -> None:
+    for stop in (("node", "stop"), ()):
+        _must(instance.cluster("up"))
+        _must(instance.cluster("node", "up", "--allocatable", "cpu=1", "pods=3"))
+        assert "process kubelet of node second" in _must(instance.cluster("status"))
+        if stop:
+            _must(instance.cluster(*stop))
+            assert "DOWN  process kubelet of node second" in instance.cluster("status").stdout
+
+        _must(instance.cluster("down"))
+
+        assert instance.traces() == []
+
+
+def test_a_second_node_without_a_cluster_is_refused_in_words(instance: Instance) -> None:
+    _must(instance.cluster("down"))
+
+    done = instance.cluster("node", "up")
+
+    assert done.returncode == 1
+    assert "There is no cluster that a second node could join" in done.stderr
+
+
 def test_up_on_a_running_cluster_starts_nothing_and_is_quick(instance: Instance) -> None:
     _must(instance.cluster("up"))
     before = sorted(instance.processes())

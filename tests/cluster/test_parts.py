@@ -14,6 +14,7 @@ from dev.cluster import images, pki, provider
 from dev.cluster.archive import write_image
 from dev.cluster.kind import Kind
 from dev.cluster.processes import Daemons, start_ticks
+from dev.cluster.second_machine import SecondMachine
 from dev.cluster.settings import REPOSITORY, Settings, from_environment
 from dev.cluster.shell import ClusterError, run, wait_for
 from dev.cluster.toolchain import ALL_TOOLS, Toolchain, find_go
@@ -221,6 +222,23 @@ def test_certificates_are_made_once_and_are_what_their_names_say(tmp_path: Path)
     assert "system:node:some-node" in text
     assert json.loads(settings.kubeconfig.read_text())["clusters"][0]["cluster"]["server"] == "https://10.244.0.1:6443"
     assert settings.kubeconfig.stat().st_mode & 0o077 == 0
+
+
+def test_a_second_nodes_certificates_are_the_same_authoritys_and_name_its_own_address(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    machine = SecondMachine(settings).settings
+    cluster = pki.create(settings, "some-node")
+    keys = pki.create_for_machine(settings, machine, "second")
+
+    verified = run(["openssl", "verify", "-CAfile", cluster.cert("ca"), keys.cert("kubelet-server")])
+    text = run(["openssl", "x509", "-in", keys.cert("kubelet-server"), "-noout", "-text"])
+    identity = run(["openssl", "x509", "-in", keys.cert("kubelet"), "-noout", "-subject"])
+    kubeconfig = json.loads(keys.kubeconfig("kubelet").read_text())
+    assert "OK" in verified
+    assert f"DNS:second, IP Address:{machine.node_ip}" in text
+    assert "system:node:second" in identity
+    assert kubeconfig["clusters"][0]["cluster"]["server"] == settings.api_url
+    assert not keys.key("ca").exists()
 
 
 def test_an_image_is_loaded_again_when_it_was_changed_back(tmp_path: Path) -> None:
