@@ -9,9 +9,10 @@ from typing import Any
 from tests.rollout.world import OWNER, START, spec
 from verdigris.api.status import ActiveStatus, Color, ModelDeploymentStatus, Remedy, RemovedPod, StuckKind
 from verdigris.resources.names import COLORS, Defaults
+from verdigris.rollout.cleanup_gates import OUT_OF_SERVICE
 from verdigris.rollout.diagnosis import Diagnosis, Role
 from verdigris.rollout.evidence import NOT_ASKED
-from verdigris.rollout.observed import DeploymentView, NodeView, Observed, PodView, Removal, Survey
+from verdigris.rollout.observed import DeploymentView, NodeView, Observed, PodView, Removal, Survey, Taint
 from verdigris.rollout.turn import Turn
 
 REVISION = "v1-active"
@@ -38,9 +39,13 @@ def removal(
     return RemovedPod(pod=name, kind=kind, remedy=remedy, at=at, **filled)
 
 
-def nodes(*ready: bool, at: datetime = START, problem: str | None = None) -> Survey:
-    """Nodes n1, n2, ... as ready as said."""
-    views = tuple(NodeView(f"n{number}", ready=state) for number, state in enumerate(ready, 1))
+def nodes(*states: bool | None, at: datetime = START, problem: str | None = None) -> Survey:
+    """Nodes n1, n2, ...: ready, not ready, or (None) not ready and vouched to be out of service."""
+    out = (Taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute"),)
+    views = tuple(
+        NodeView(f"n{number}", ready=bool(state), taints=out if state is None else ())
+        for number, state in enumerate(states, 1)
+    )
     return Survey(at, views, problem=problem)
 
 

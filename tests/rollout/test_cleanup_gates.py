@@ -44,13 +44,13 @@ PASSES = [
     pytest.param(seen(STUCK), diagnosis(), "active", id="the only pod, when nobody answers anyway"),
     pytest.param(seen(pod(ready=True), *GOOD), diagnosis("Flapping"), "active", id="a ready pod beside two others"),
     pytest.param(seen(ENDED), LEFTOVER, "active", id="a leftover"),
-    pytest.param(seen(GOING, survey=nodes(False, True, True)), FORCE, "active", id="a pod whose node is down"),
+    pytest.param(seen(GOING, survey=nodes(None, True, True)), FORCE, "active", id="a pod whose node is down"),
     pytest.param(seen(GOING, survey=nodes()), diagnosis(remedy="None"), "active", id="nothing to do"),
     pytest.param(seen(STUCK, *GOOD, survey=None), diagnosis(), "active", id="nobody may look at the nodes"),
     pytest.param(seen(STUCK, *GOOD, survey=nodes(False, True)), LOST, "active", id="half of the nodes are there"),
     pytest.param(seen(pod("p0", node="n9"), *GOOD), diagnosis("NodeGone", "Force"), "active", id="its node is no more"),
     pytest.param(
-        seen(GOING, survey=nodes(False, True, True), status={"removed": (removal("p0", kind="NodeLost"),)}),
+        seen(GOING, survey=nodes(None, True, True), status={"removed": (removal("p0", kind="NodeLost"),)}),
         FORCE,
         "active",
         id="evicted before its node was known to be gone",
@@ -80,17 +80,18 @@ HELD = [
     ("already_going", seen(GOING, *GOOD), diagnosis(), "active"),
     (
         "kept_by_finalizers",
-        seen(pod("p0", terminating=True, finalizers=("example.com/hold",)), survey=nodes(False, True, True)),
+        seen(pod("p0", terminating=True, finalizers=("example.com/hold",)), survey=nodes(None, True, True)),
         FORCE,
         "active",
     ),
     ("node_is_there", seen(GOING), FORCE, "active"),
     ("node_is_there", seen(pod("p0", terminating=True, node="")), FORCE, "active"),
-    ("node_is_there", seen(STUCK, survey=nodes(False, True, True)), FORCE, "active"),
+    ("node_is_there", seen(GOING, survey=nodes(False, True, True)), FORCE, "active"),
+    ("node_is_there", seen(STUCK, survey=nodes(None, True, True)), FORCE, "active"),
     ("second_time", seen(STUCK, *GOOD, status={"removed": (removal("p0"),)}), diagnosis("Creating"), "active"),
     (
         "second_time",
-        seen(GOING, survey=nodes(False, True, True), status={"removed": (removal("p0", remedy="Force"),)}),
+        seen(GOING, survey=nodes(None, True, True), status={"removed": (removal("p0", remedy="Force"),)}),
         FORCE,
         "active",
     ),
@@ -171,7 +172,7 @@ def test_what_is_too_much_waits_until_there_is_room(
 
 def test_a_pod_counts_once_when_it_is_evicted_and_then_forced() -> None:
     mine = (removal("p0", kind="NodeLost"), *lately(4, **OTHER_NODE)["removed"])
-    turn = seen(GOING, survey=nodes(False, True, True), removals=removals(10), status={"removed": mine})
+    turn = seen(GOING, survey=nodes(None, True, True), removals=removals(10), status={"removed": mine})
     assert first_held(case(turn, FORCE)) is None
 
 

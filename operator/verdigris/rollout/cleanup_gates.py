@@ -23,6 +23,8 @@ FRESH_SURVEY = timedelta(seconds=30)
 BROKEN_SHARE = 0.55
 """Kubernetes' own node lifecycle controller stops evicting at this share of nodes that are not ready. It also asks for
 at least three of them; we do not, because to wait costs less than to be wrong."""
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+"""The taint by which a person, or the cloud's controller, vouches that a node is down and runs nothing any more."""
 ENDED = frozenset({"Failed", "Succeeded"})
 NODE_KINDS = frozenset({"NodeLost", "NodeGone"})
 """Kinds whose cause is the pod's node."""
@@ -105,18 +107,23 @@ def most_is_broken(case: Case) -> Held | None:
 
 
 def node_is_there(case: Case) -> Held | None:
-    """Nothing is forced while a kubelet is there that may still end the pod, nor without having asked it to."""
+    """Nothing is forced while a kubelet is there, or may come back, that still runs the pod."""
     survey, pod = case.turn.observed.survey, case.pod
     if case.found.remedy != "Force" or survey is None:
         return None
     if not pod.node:
         return Held("The pod was never on a node, so there is nothing to force.")
     node = next((node for node in survey.nodes if node.name == pod.node), None)
-    if node is not None and node.ready:
+    if node is None:
+        return None
+    if node.ready:
         return Held(f"Node {pod.node} is ready: its kubelet ends the pod, so nothing is forced.")
-    if node is not None and not pod.terminating:
-        return Held(f"Node {pod.node} may come back, and nobody has told the pod to end.")
-    return None
+    if any(taint.key == OUT_OF_SERVICE for taint in node.taints) and pod.terminating:
+        return None
+    return Held(
+        f"Node {pod.node} is not ready, but may come back with the pod running: nothing is forced. When it is down for "
+        f"good, delete the Node, or taint it {OUT_OF_SERVICE}=nodeshutdown:NoExecute."
+    )
 
 
 def kept_by_finalizers(case: Case) -> Held | None:
