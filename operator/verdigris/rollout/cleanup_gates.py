@@ -66,12 +66,14 @@ def has_clients(turn: Turn, color: Color) -> bool:
 
 
 def switched_off(case: Case) -> Held | None:
+    """The one switch."""
     if case.turn.observed.spec.cleanup.enabled:
         return None
     return Held("spec.cleanup.enabled is false: remove the pod yourself, or set it to true.")
 
 
 def stale_view(case: Case) -> Held | None:
+    """What was seen too long ago may have healed meanwhile."""
     seen = case.turn.observed.seen_at
     if seen is not None and case.turn.now - seen <= FRESH_VIEW:
         return None
@@ -93,6 +95,7 @@ def nodes_unseen(case: Case) -> Held | None:
 
 
 def most_is_broken(case: Case) -> Held | None:
+    """When most nodes are not ready it is not the pods."""
     survey = case.turn.observed.survey
     if survey is None or not survey.nodes:
         return None
@@ -127,6 +130,7 @@ def node_is_there(case: Case) -> Held | None:
 
 
 def kept_by_finalizers(case: Case) -> Held | None:
+    """Force does nothing against a finalizer, which is somebody's promise."""
     if case.found.remedy != "Force" or not case.pod.finalizers:
         return None
     names = ", ".join(sorted(case.pod.finalizers))
@@ -134,6 +138,7 @@ def kept_by_finalizers(case: Case) -> Held | None:
 
 
 def already_going(case: Case) -> Held | None:
+    """What is on its way out needs no second push; force is for what its node cannot end."""
     if not case.pod.terminating or case.found.remedy == "Force":
         return None
     return Held("It is on its way out already.")
@@ -149,6 +154,7 @@ def second_time(case: Case) -> Held | None:
 
 
 def hopeless_candidate(case: Case) -> Held | None:
+    """A rollout that ends takes its pods with it."""
     if case.role != "candidate":
         return None
     rollout = case.turn.status.rollout
@@ -165,6 +171,7 @@ def owned_orphan(case: Case) -> Held | None:
 
 
 def still_runs(case: Case) -> Held | None:
+    """Only what has ended may pass by the budgets as a leftover."""
     if not case.leftover or (case.pod.phase in ENDED and not case.pod.ready):
         return None
     return Held("It has not ended, so it is no leftover.")
@@ -192,6 +199,7 @@ def last_ready(case: Case) -> Held | None:
 
 
 def one_at_a_time(case: Case) -> Held | None:
+    """A plan takes one pod that clients may reach, so that the next look sees what came of it."""
     if case.leftover or case.found.remedy == "Force" or not has_clients(case.turn, case.pod.color):
         return None
     if not any(_touches_clients(case.turn, action) for action in case.taken):

@@ -88,6 +88,7 @@ def _repeats(case: Case, earlier: RemovedPod | RemovePod) -> bool:
 
 
 def too_many_leftovers(case: Case) -> Held | None:
+    """A burst goes in a few plans; a stream of them is worth being seen."""
     if not case.leftover:
         return None
     taken = sum(action.kind == "Leftover" for action in case.taken)
