@@ -78,6 +78,11 @@ def test_the_operator_may_watch_who_answers_and_change_nothing_about_it(default_
     assert verbs(default_manifests, "verdigris", "endpointslices") == {"list", "watch"}
 
 
+def test_the_operator_may_remove_pods_but_make_none(default_manifests: list[Manifest]) -> None:
+    assert verbs(default_manifests, "verdigris", "pods") == {"list", "patch", "delete"}
+    assert verbs(default_manifests, "verdigris", "pods/eviction") == {"create"}
+
+
 def test_the_lease_is_the_only_one_that_the_operator_may_hold(default_manifests: list[Manifest]) -> None:
     for rule in role(default_manifests, "verdigris-lease"):
         assert rule.get("resourceNames") == (None if rule["verbs"] == ["create"] else ["verdigris"])

@@ -22,7 +22,8 @@ _WITH_STATUS = {"ModelDeployment", "RolloutDecision", "Deployment"}
 class FakeApi:
     """Objects by (kind, namespace, name).
 
-    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind.
+    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind,
+    `graces` the grace period that a deletion asked for.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class FakeApi:
         self.calls: list[tuple[str, str, str]] = []
         self.unknown: set[str] = set()
         self.managers: dict[str, str] = {}
+        self.graces: dict[tuple[str, str], int | None] = {}
         self.fault: Fault = lambda *_: None
         self._applied: dict[tuple[str, str, str, str], Json] = {}
         self._versions = itertools.count(100)
@@ -127,10 +129,18 @@ class FakeApi:
             wanted.pop("status", None)
         return self._store((resource.kind, namespace, name), _merge_patch(live, wanted))
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
+    ) -> None:
         await self._arrive("delete", resource.kind, name)
         self._preconditions(self._found(resource.kind, namespace, name), {"uid": uid})
+        self.graces[resource.kind, name] = grace
         del self.objects[resource.kind, namespace, name]
+
+    async def evict(self, namespace: str, pod: str, uid: str) -> None:
+        await self._arrive("create", "Pod/eviction", pod)
+        self._preconditions(self._found("Pod", namespace, pod), {"uid": uid})
+        del self.objects["Pod", namespace, pod]
 
     async def _arrive(self, verb: str, kind: str, name: str) -> None:
         # A real call lets others run meanwhile: so does this one.

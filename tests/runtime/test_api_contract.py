@@ -158,3 +158,18 @@ async def test_only_the_object_with_that_uid_is_deleted(place: Place) -> None:
         await place.api.get(kinds.SERVICE, place.namespace, "a")
     with pytest.raises(NotFound):
         await place.api.delete(kinds.SERVICE, place.namespace, "a", made["metadata"]["uid"])
+
+
+async def test_only_the_pod_with_that_uid_is_evicted(place: Place) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": place.namespace},
+        "spec": {"containers": [{"name": "a", "image": "images.test/a"}]},
+    }
+    made = await place.api.create(kinds.POD, place.namespace, body)
+    with pytest.raises(Conflict):
+        await place.api.evict(place.namespace, "p", "2cd5c4a1-0000-4000-8000-000000000000")
+    await place.api.evict(place.namespace, "p", made["metadata"]["uid"])
+    with pytest.raises(NotFound):
+        await place.api.evict(place.namespace, "missing", made["metadata"]["uid"])

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from tests.runtime.fake_api import FakeApi
-from tests.runtime.raws import KEY, UID, owned, parent
+from tests.runtime.raws import KEY, UID, owned, parent, pod
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.cluster.apply import NotOurs, Outcome, apply
 from verdigris.cluster.compare import with_applied_hash
-from verdigris.cluster.errors import ApiError, Invalid, Unreachable
+from verdigris.cluster.errors import ApiError, Forbidden, Invalid, Transient, Unreachable
 from verdigris.cluster.observe import Picture
 from verdigris.resources.names import Defaults, Owner
-from verdigris.rollout.actions import Action, Keep, Remove, Scale, SetTraffic
+from verdigris.rollout.actions import Action, Keep, Remove, RemovePod, Scale, SetTraffic
 from verdigris.rollout.observed import Observed
 
 Json = dict[str, Any]
@@ -219,3 +219,52 @@ async def test_all_pods_are_told_at_once() -> None:
         api.put(owned("Pod", "v1", name, metadata={"uid": name}))
     outcome = await do(api, *(SetTraffic(name, name, traffic="off") for name in "abc"))
     assert outcome.written == 3
+
+
+# Stuck pods
+
+
+def stuck(remedy: Any, uid: str = "Pod-p") -> RemovePod:
+    return RemovePod("p", uid, "blue", "n1", "CrashLoop", remedy, "It keeps exiting.")
+
+
+@pytest.mark.parametrize(
+    ("remedy", "call", "grace"),
+    [
+        ("Evict", ("create", "Pod/eviction", "p"), {}),
+        ("Delete", ("delete", "Pod", "p"), {("Pod", "p"): None}),
+        ("Force", ("delete", "Pod", "p"), {("Pod", "p"): 0}),
+    ],
+)
+async def test_a_stuck_pod_is_removed_as_its_remedy_says(api: FakeApi, remedy: str, call: Any, grace: Any) -> None:
+    api.put(pod("p"))
+    outcome = await do(api, stuck(remedy))
+    assert api.writes == [call]
+    assert api.graces == grace
+    assert (outcome.removed, outcome.refused, outcome.written) == ([stuck(remedy)], [], 1)
+
+
+@pytest.mark.parametrize("remedy", ["Evict", "Delete", "Force"])
+async def test_another_pod_of_the_same_name_is_left_alone(api: FakeApi, remedy: str) -> None:
+    api.put(pod("p"))
+    outcome = await do(api, stuck(remedy, uid="an-older-one"))
+    assert ("Pod", KEY.namespace, "p") in api.objects
+    assert (outcome.removed, outcome.refused, outcome.problems, outcome.written) == ([], [], [], 0)
+
+
+@pytest.mark.parametrize("refusal", [Transient("its disruption budget"), Forbidden("no right"), Unreachable("away")])
+async def test_a_refused_removal_fails_nothing_and_stops_no_other(api: FakeApi, refusal: ApiError) -> None:
+    api.put(pod("p"))
+    api.fault = refuse("Pod/eviction", refusal)
+    outcome = await do(api, stuck("Evict"), stuck("Delete"))
+    assert outcome.refused == [(stuck("Evict"), refusal)]
+    assert outcome.removed == [stuck("Delete")]
+    assert outcome.problems == []
+
+
+async def test_no_pod_is_removed_after_something_before_it_failed(api: FakeApi) -> None:
+    api.put(pod("p"))
+    api.fault = refuse("Deployment", Invalid("no"))
+    outcome = await do(api, Keep(DEPLOYMENT), stuck("Evict"))
+    assert (outcome.removed, outcome.refused) == ([], [])
+    assert ("Pod", KEY.namespace, "p") in api.objects

@@ -190,3 +190,31 @@ async def test_every_write_that_was_carried_out_is_counted(stage: Stage) -> None
 async def test_it_is_found_out_which_kinds_are_served(stage: Stage, answer: web.Response, known: bool) -> None:
     stage.answers = [answer]
     assert await stage.client.knows(kinds.SERVICE_MONITOR) is known
+
+
+async def test_an_eviction_names_the_very_pod(stage: Stage) -> None:
+    stage.answers = [status(201)]
+    await stage.client.evict("ns", "p", "uid-1")
+    assert (stage.requests[0].method, stage.requests[0].path) == ("POST", "/api/v1/namespaces/ns/pods/p/eviction")
+    assert stage.bodies[0]["kind"] == "Eviction"
+    assert stage.bodies[0]["metadata"] == {"name": "p", "namespace": "ns"}
+    assert stage.bodies[0]["deleteOptions"] == {"preconditions": {"uid": "uid-1"}}
+    assert len(stage.written) == 1
+
+
+async def test_an_eviction_that_a_disruption_budget_refuses_may_succeed_later(stage: Stage) -> None:
+    stage.answers = [status(429, "TooManyRequests", "it would violate the pod's disruption budget")]
+    with pytest.raises(errors.Transient, match="it would violate the pod's disruption budget"):
+        await stage.client.evict("ns", "p", "uid-1")
+    assert stage.written == []
+
+
+@pytest.mark.parametrize(("grace", "asked"), [(None, {}), (0, {"gracePeriodSeconds": 0})])
+async def test_a_deletion_leaves_the_grace_period_to_the_object_unless_told(
+    stage: Stage, grace: int | None, asked: dict[str, int]
+) -> None:
+    stage.answers = [status(200)]
+    await stage.client.delete(kinds.POD, "ns", "p", "uid-1", grace=grace)
+    assert stage.requests[0].method == "DELETE"
+    assert stage.bodies[0]["preconditions"] == {"uid": "uid-1"}
+    assert {key: value for key, value in stage.bodies[0].items() if key == "gracePeriodSeconds"} == asked

@@ -67,11 +67,17 @@ class NotOurs(ApiError):
 
 @dataclass
 class Outcome:
-    """What came of the actions. `problems` are the failures in order; `traffic_failed`: clients were not moved."""
+    """What came of the actions. `problems` are the failures in order; `traffic_failed`: clients were not moved.
+
+    `removed` are the stuck pods that are gone or on their way now; `refused` those that the API server did not let go,
+    for example because of a PodDisruptionBudget. A refusal is no problem of the reconcile.
+    """
 
     written: int = 0
     problems: list[ApiError] = field(default_factory=list)
     traffic_failed: bool = False
+    removed: list[RemovePod] = field(default_factory=list)
+    refused: list[tuple[RemovePod, ApiError]] = field(default_factory=list)
 
 
 async def apply(writer: Writer, picture: Picture, actions: Iterable[Action]) -> Outcome:
@@ -80,13 +86,16 @@ async def apply(writer: Writer, picture: Picture, actions: Iterable[Action]) -> 
     After a failure only traffic is still moved, because no refused Deployment, scale or HPA may forbid a rollback
     (law 1) and the plan moves traffic only to pods that it has seen ready. After a failure to move traffic nothing is
     done any more: what follows may take away what clients are still on (law 2).
-    Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together.
+    Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together. Stuck pods come last.
     """
     hand = _Hand(writer, picture)
     outcome = Outcome()
     traffic_only = False
     for step in _steps(actions):
         if traffic_only and not _moves_traffic(step[0]):
+            continue
+        if isinstance(step[0], RemovePod):
+            await _try_to_remove(hand, step[0], outcome)
             continue
         results = await asyncio.gather(*(hand.do(action) for action in step), return_exceptions=True)
         if not _account(outcome, results):
@@ -110,6 +119,15 @@ def _moves_traffic(action: Action) -> bool:
 
 def _is_beside(action: Action) -> bool:
     return isinstance(action, Keep) and action.manifest["kind"] in _BESIDE_ROLLOUT
+
+
+async def _try_to_remove(hand: _Hand, action: RemovePod, outcome: Outcome) -> None:
+    try:
+        if await hand.do(action):
+            outcome.removed.append(action)
+            outcome.written += 1
+    except ApiError as refusal:
+        outcome.refused.append((action, refusal))
 
 
 def _account(outcome: Outcome, results: Sequence[bool | BaseException]) -> bool:
@@ -201,6 +219,7 @@ class _Hand:
         return True
 
     async def _remove_pod(self, action: RemovePod) -> bool:
+        """False when that pod is gone by now, even if another one bears its name."""
         namespace = self._owner.namespace
         try:
             if action.remedy == "Evict":

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from verdigris.api.status import ModelDeploymentStatus, Outcome
+from verdigris.api.status import ModelDeploymentStatus, Outcome, StuckKind
 from verdigris.cluster.observe import Key
 from verdigris.cluster.queue import QueueObserver
 
 RESULTS = ("success", "error", "requeue", "requeue_after")
 OUTCOMES: tuple[Outcome, ...] = ("Promoted", "RolledBack", "Failed", "Aborted", "Superseded")
+StuckAction = Literal["Report", "Evict", "Delete", "Force", "Refuse"]
+"""What happened about a stuck pod: it was found, removed in one of three ways, or the API server refused to."""
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -44,14 +48,25 @@ class Metrics:
             buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
             registry=registry,
         )
+        self._stuck = Counter(
+            "verdigris_stuck_pods_total",
+            "Stuck pods by kind, and what was done: found (Report), removed, or refused by the API server.",
+            ["kind", "action"],
+            registry=registry,
+        )
         self._leader = Gauge("verdigris_leader", "1 while this replica holds the lease.", registry=registry)
         self._ages = _EvidenceAges(now)
         registry.register(self._ages)
+        self._stuck_now = _StuckNow()
+        registry.register(self._stuck_now)
         ProcessCollector(registry=registry)
         for result in RESULTS:
             self._reconciles.labels(result)
         for outcome in OUTCOMES:
             self._rollouts.labels(outcome)
+        for kind in get_args(StuckKind):
+            for action in get_args(StuckAction):
+                self._stuck.labels(kind, action)
 
     def wrote(self, kind: str) -> None:
         """The API server has carried out a write of this kind."""
@@ -64,6 +79,10 @@ class Metrics:
         if result == "error":
             self._errors.inc()
 
+    def stuck(self, kind: StuckKind, action: StuckAction) -> None:
+        """A stuck pod was found, or something was done about it."""
+        self._stuck.labels(kind, action).inc()
+
     def leading(self, leads: bool) -> None:
         """Whether this replica leads."""
         self._leader.set(leads)
@@ -74,6 +93,11 @@ class Metrics:
         for entry in new.history:
             if (entry.revision, entry.ended_at) not in known:
                 self._rollouts.labels(entry.outcome).inc()
+        told = {(entry.pod, entry.kind, entry.reason) for entry in old.stuck}
+        for stuck in new.stuck:
+            if (stuck.pod, stuck.kind, stuck.reason) not in told:
+                self.stuck(stuck.kind, "Report")
+        self._stuck_now.kinds[key] = Tally(stuck.kind for stuck in new.stuck)
         self._rolled_back(old, new)
         self._ages.at[key] = new.rollout.evidence.at if new.rollout is not None else None
 
@@ -88,6 +112,7 @@ class Metrics:
     def gone(self, key: Key) -> None:
         """The ModelDeployment is deleted: so are its series."""
         self._ages.at.pop(key, None)
+        self._stuck_now.kinds.pop(key, None)
 
     def text(self) -> bytes:
         """The Prometheus text format."""
@@ -147,4 +172,20 @@ class _EvidenceAges(Collector):
         for key, at in self.at.items():
             if at is not None:
                 family.add_metric([key.namespace, key.name], max(0.0, (self._now() - at).total_seconds()))
+        yield family
+
+
+class _StuckNow(Collector):
+    """From the status that was written last, so that a kind that has passed leaves no series behind."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[Key, Tally[StuckKind]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "verdigris_stuck_pods", "Pods that are stuck now.", labels=["namespace", "model", "kind"]
+        )
+        for key, kinds in self.kinds.items():
+            for kind, count in sorted(kinds.items()):
+                family.add_metric([key.namespace, key.name, kind], count)
         yield family

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from verdigris.api.fields import parse_duration
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.cluster import logs, views
 from verdigris.cluster.apply import NotOurs, Outcome, apply
 from verdigris.cluster.client import Client
 from verdigris.cluster.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from verdigris.cluster.events import Recorder
+from verdigris.cluster.ledger import Ledger
 from verdigris.cluster.metrics import Metrics
 from verdigris.cluster.observe import Key, Malformed, Picture, observe
 from verdigris.cluster.status import (
@@ -28,6 +30,8 @@ from verdigris.cluster.survey import Surveyor
 from verdigris.evidence.port import EvidenceSource
 from verdigris.resources.names import Defaults
 from verdigris.rollout.actions import Note, Plan
+from verdigris.rollout.cleanup import record, refuse, removed
+from verdigris.rollout.cleanup_gates import DONE
 from verdigris.rollout.evidence import NOT_ASKED
 from verdigris.rollout.plan import plan, question
 
@@ -67,6 +71,7 @@ class Reconciler:
         self._defaults = defaults
         self._surveyor = surveyor
         self._now = now
+        self._ledger = Ledger()
 
     async def reconcile(self, key: Key) -> Result:
         """Never raises for what the API server or a person did wrong; a bug in the code does come out."""
@@ -95,7 +100,7 @@ class Reconciler:
             self._metrics.gone(key)
             return Result()
         picture = replace(picture, observed=await self._surveyor.look_further(picture.observed, seen_at))
-        planned = await self._plan(picture)
+        planned = await self._plan(key, picture)
         logs.context.set({"key": str(key), **_revision(planned.status)})
         outcome = await apply(self._client, picture, planned.actions)
         try:
@@ -108,10 +113,11 @@ class Reconciler:
             return Result(failure=outcome.problems[0])
         return Result(requeue_after=_requeue(planned, written))
 
-    async def _plan(self, picture: Picture) -> Plan:
+    async def _plan(self, key: Key, picture: Picture) -> Plan:
         asked = question(picture.observed, self._now())
         evidence = NOT_ASKED if asked is None else await self._evidence.gather(asked)
-        return plan(picture.observed, evidence, self._now())
+        now = self._now()
+        return plan(self._ledger.told(key, picture.observed, now), evidence, now)
 
     async def _report(self, key: Key, picture: Picture, planned: Plan, outcome: Outcome) -> bool:
         """Status, decisions, Events. Returns whether anything in the cluster was changed by this reconcile."""
@@ -121,15 +127,43 @@ class Reconciler:
             # The plan's status would claim a switch that did not happen, and its bake would run without traffic.
             # A decision to go back is kept, whatever comes: the next reconcile then needs no evidence for it again.
             status, notes, answered = before, (), ()
+        status, done = self._with_removals(key, picture, status, outcome)
+        # What was done to pods is done, also when the status cannot be written now.
+        await self._tell(picture, done)
         status, notes = self._with_problems(picture, status, notes, outcome.problems)
         written = await write_status(self._client, picture, status)
         self._metrics.status_changed(key, before, status)
         written |= await write_decisions(self._client, picture, (*status.decisions, *answered)) > 0
         written |= await refuse_malformed(self._client, picture, self._now()) > 0
+        await self._tell(picture, notes)
+        return written or outcome.written > 0
+
+    async def _tell(self, picture: Picture, notes: tuple[Note, ...]) -> None:
         for note in notes:
             log.log(logging.WARNING if note.type == "Warning" else logging.INFO, "%s: %s", note.reason, note.message)
         await self._recorder.record(picture.parent, notes)
-        return written or outcome.written > 0
+
+    def _with_removals(
+        self, key: Key, picture: Picture, status: ModelDeploymentStatus, outcome: Outcome
+    ) -> tuple[ModelDeploymentStatus, tuple[Note, ...]]:
+        """With what was done about stuck pods, and what the API server said when it refused to (told once)."""
+        notes: list[Note] = []
+        window = parse_duration(picture.observed.spec.cleanup.window)
+        for action in outcome.removed:
+            entry = removed(action, self._now())
+            status = record(status, entry, window)
+            self._ledger.add(key, entry)
+            self._metrics.stuck(action.kind, action.remedy)
+            message = f"Pod {action.pod} was {DONE[action.remedy]}. {action.message}"
+            notes.append(Note("Normal", "StuckPodRemoved", message[:1024]))
+        known = {(entry.pod, entry.held) for entry in picture.observed.status.stuck}
+        for action, refusal in outcome.refused:
+            status = refuse(status, action, _advice(refusal))
+            self._metrics.stuck(action.kind, "Refuse")
+            if (action.pod, _advice(refusal)) not in known:
+                message = f"Pod {action.pod} could not be {DONE[action.remedy]}: {_advice(refusal)}"
+                notes.append(Note("Warning", "StuckPodNotRemoved", message[:1024]))
+        return status, tuple(notes)
 
     def _with_problems(
         self, picture: Picture, status: ModelDeploymentStatus, notes: tuple[Note, ...], problems: list[ApiError]

@@ -14,6 +14,7 @@ from verdigris.api.status import Color
 from verdigris.rollout.actions import Plan
 from verdigris.rollout.answers import answer_decisions
 from verdigris.rollout.checks import check_queries
+from verdigris.rollout.cleanup import clean_up
 from verdigris.rollout.evidence import Evidence, Question
 from verdigris.rollout.observed import Observed
 from verdigris.rollout.realise import realise
@@ -22,11 +23,21 @@ from verdigris.rollout.slots import adopt, advance, mend, retire, start, superse
 from verdigris.rollout.stages import BASELINE_WINDOW, VISIBLE_SCRAPES
 from verdigris.rollout.turn import Turn
 
-CHAIN: tuple[Callable[[Turn], Turn], ...] = (mend, adopt, answer_decisions, supersede, advance, retire, start, report)
+CHAIN: tuple[Callable[[Turn], Turn], ...] = (
+    mend,
+    adopt,
+    answer_decisions,
+    supersede,
+    advance,
+    retire,
+    start,
+    clean_up,
+    report,
+)
 
 
 _PATIENT = timedelta(seconds=30)
-"""How often to look at a rollout that waits for a person, whose decision is an event that wakes the operator."""
+"""The longest wait for a person, whose decision is an event that wakes the operator, and for stuck pods."""
 
 _NOBODY_TO_ASK = Evidence(
     problem="No Prometheus is configured: set prometheus.address in the chart's values, or "
@@ -49,7 +60,15 @@ def plan(observed: Observed, evidence: Evidence, now: datetime) -> Plan:
 
 
 def _look_again(turn: Turn) -> timedelta | None:
-    """When to look again without being woken: at every tick of a rollout, else when the warm colour's time is over."""
+    """When to look again without being woken: for the rollout, or for pods, whichever comes first."""
+    waits = [_for_roles(turn)]
+    if turn.look_at is not None:
+        waits.append(min(_PATIENT, max(timedelta(seconds=1), turn.look_at - turn.now)))
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _for_roles(turn: Turn) -> timedelta | None:
+    """At every tick of a rollout, else when the warm colour's time is over."""
     if turn.status.rollout is not None:
         waits_for_people = turn.status.rollout.stage == "AwaitingApproval"
         return _PATIENT if waits_for_people else parse_duration(turn.observed.spec.analysis.interval)

@@ -40,6 +40,7 @@ def realise(turn: Turn) -> tuple[Action, ...]:
         *_snapshots(turn),
         *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
         *_leftovers(turn),
+        *turn.removals,
     )
 
 

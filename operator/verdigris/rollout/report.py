@@ -29,6 +29,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield from _verified(turn)
     yield from _analysis(turn)
     yield from _rolled_back(turn)
+    yield _pods(turn)
     if turn.observed.spec.monitoring.service_monitor.enabled:
         yield _monitored(turn)
 
@@ -102,6 +103,13 @@ def _rolled_back(turn: Turn) -> Iterator[Line]:
         yield "RolledBack", "False", "Promoted", f"Version {newest.version} was promoted since."
         return
     yield "RolledBack", "True", last.reason, f"From {last.from_version} to {last.to_version}: {last.message}"
+
+
+def _pods(turn: Turn) -> Line:
+    if not turn.status.stuck:
+        return "PodsHealthy", "True", "NoPodIsStuck", "No pod is stuck."
+    first = turn.status.stuck[0]
+    return "PodsHealthy", "False", first.kind, f"Pod {first.pod}: {first.message}"
 
 
 def _monitored(turn: Turn) -> Line:

@@ -15,7 +15,7 @@ from verdigris.api.status import (
     RevisionRef,
     RolloutStatus,
 )
-from verdigris.rollout.actions import Note
+from verdigris.rollout.actions import Note, RemovePod
 from verdigris.rollout.evidence import Evidence
 from verdigris.rollout.observed import Observed, PodView
 from verdigris.rollout.revision import revision_of
@@ -35,7 +35,10 @@ def clip(text: str, limit: int = 1024) -> str:
 
 @dataclass(frozen=True)
 class Turn:
-    """Immutable: each step of the chain returns the next one."""
+    """Immutable: each step of the chain returns the next one.
+
+    `removals` are the stuck pods to remove; `look_at` is when to look at the pods again without being woken.
+    """
 
     observed: Observed
     evidence: Evidence
@@ -43,6 +46,8 @@ class Turn:
     status: ModelDeploymentStatus
     notes: tuple[Note, ...] = ()
     answered: tuple[DecisionRecord, ...] = ()
+    removals: tuple[RemovePod, ...] = ()
+    look_at: datetime | None = None
 
     def change(self, **changes: Any) -> Turn:
         """With these fields of the status changed."""

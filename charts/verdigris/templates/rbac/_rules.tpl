@@ -47,10 +47,14 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
-# Which pods are ready and answer, and which of them drain (patch: the traffic annotation).
+# Which pods are ready and answer, and which of them drain (patch: the traffic annotation). Stuck ones are evicted, so
+# that disruption budgets hold; delete is for what has ended and for what a dead node will never end.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, patch]
+  verbs: [list, patch, delete]
+- apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
