@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from verdigris.api.status import ModelDeploymentStatus
@@ -24,7 +24,8 @@ from verdigris.cluster.status import (
     write_decisions,
     write_status,
 )
-from verdigris.evidence.port import EvidenceSource
+from verdigris.cluster.usage import UsageRota
+from verdigris.evidence.port import EvidenceSource, UsageSource
 from verdigris.resources.names import Defaults
 from verdigris.rollout.actions import Note, Plan
 from verdigris.rollout.evidence import NOT_ASKED
@@ -53,6 +54,7 @@ class Reconciler:
         *,
         client: Client,
         evidence: EvidenceSource,
+        usage: UsageSource,
         recorder: Recorder,
         metrics: Metrics,
         defaults: Defaults,
@@ -60,6 +62,7 @@ class Reconciler:
     ) -> None:
         self._client = client
         self._evidence = evidence
+        self._usage = UsageRota(usage)
         self._recorder = recorder
         self._metrics = metrics
         self._defaults = defaults
@@ -89,6 +92,7 @@ class Reconciler:
         if picture is None:
             # Deleted: its children go with it, by their owner references.
             self._metrics.gone(key)
+            self._usage.forget(key)
             return Result()
         planned = await self._plan(picture)
         logs.context.set({"key": str(key), **_revision(planned.status)})
@@ -106,6 +110,7 @@ class Reconciler:
     async def _plan(self, picture: Picture) -> Plan:
         asked = question(picture.observed, self._now())
         evidence = NOT_ASKED if asked is None else await self._evidence.gather(asked)
+        evidence = replace(evidence, usage=await self._usage.look(picture.observed, self._now()))
         return plan(picture.observed, evidence, self._now())
 
     async def _report(self, key: Key, picture: Picture, planned: Plan, outcome: Outcome) -> bool:

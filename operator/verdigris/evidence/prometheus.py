@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from verdigris.api.status import Color
-from verdigris.evidence.wire import Unusable, error_of, read_counters, read_number
-from verdigris.rollout.evidence import Evidence, Question, Reading, Series
+from verdigris.evidence.wire import Unusable, error_of, read_counters, read_number, read_usage
+from verdigris.rollout.evidence import Evidence, Question, Reading, Series, Usage, UsageQuestion
 
 MARGIN = timedelta(seconds=30)
 """Ask this much further back than `since`: covers late scrapes and clocks that disagree a little."""
@@ -63,6 +63,23 @@ class PrometheusSource:
             checks=dict(zip(question.checks, checks, strict=True)),
         )
 
+    async def usage(self, question: UsageQuestion) -> Usage:
+        """See `UsageSource`."""
+        selector = _selector(question.namespace, question.model, question.color, question.revision)
+        window, step = (max(1, round(span.total_seconds())) for span in (question.window, question.step))
+        try:
+            cpu, memory = await asyncio.gather(
+                self._ask(
+                    question.address, f"max(rate(process_cpu_seconds_total{{{selector}}}[{step}s]))[{window}s:{step}s]"
+                ),
+                self._ask(
+                    question.address, f"max(max_over_time(process_resident_memory_bytes{{{selector}}}[{window}s]))"
+                ),
+            )
+            return read_usage(cpu, memory)
+        except Unusable as problem:
+            return Usage(problem=f"Prometheus at {question.address} {problem}.")
+
     async def _counters(self, question: Question, color: Color) -> tuple[Series, ...] | str:
         """The raw series, or the sentence that says why there are none."""
         start = question.since[color] - MARGIN
@@ -110,14 +127,14 @@ class PrometheusSource:
 
 def counter_selector(question: Question, color: Color) -> str:
     """PromQL that selects the counters of one color's revision, without the callers' own faults (4xx)."""
-    labels = {
-        "namespace": question.namespace,
-        "model": question.model,
-        "color": color,
-        "revision": question.revisions[color],
-    }
-    matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return f'verdigris_requests_total{{{matchers},code!~"4.."}}'
+    selector = _selector(question.namespace, question.model, color, question.revisions[color])
+    return f'verdigris_requests_total{{{selector},code!~"4.."}}'
+
+
+def _selector(namespace: str, model: str, color: Color, revision: str) -> str:
+    """Matchers of one revision's pods by the labels that the ServiceMonitor gives to all that they show."""
+    labels = {"namespace": namespace, "model": model, "color": color, "revision": revision}
+    return ",".join(f'{name}="{value}"' for name, value in labels.items())
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
