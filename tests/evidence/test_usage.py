@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Protocol
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.evidence.conftest import RealPrometheus, free_port
 from tests.evidence.test_bad_answers import ERROR, TIMEOUT, answering, serving, success
@@ -192,6 +194,20 @@ async def test_a_bad_answer_is_a_problem_in_one_sentence(
     assert used == Usage(problem=used.problem)
     assert str(used.problem).startswith(f"Prometheus at {address} ")
     assert says in str(used.problem)
+
+
+async def test_a_server_that_drips_costs_no_more_than_the_timeout(session: aiohttp.ClientSession, pod: Pod) -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+
+    async with serving(drip) as address:
+        source = PrometheusSource(session, timedelta(minutes=1), TIMEOUT)
+        used = await source.usage(question(address, pod))
+    assert "did not answer within 0.4 s" in str(used.problem)
 
 
 async def test_nobody_listening_is_a_problem(session: aiohttp.ClientSession, pod: Pod) -> None:

@@ -35,6 +35,7 @@ class PrometheusSource:
     Args:
         session: shared by all models; not closed here.
         timeout: for one question in all.
+        usage_timeout: for one usage question, which reads a day of samples of each pod.
         clock: gives an aware datetime.
     """
 
@@ -42,10 +43,12 @@ class PrometheusSource:
         self,
         session: aiohttp.ClientSession,
         timeout: timedelta = timedelta(seconds=2),
+        usage_timeout: timedelta = timedelta(seconds=5),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._session = session
         self._timeout = timeout
+        self._usage_timeout = usage_timeout
         self._clock = clock
 
     async def gather(self, question: Question) -> Evidence:
@@ -67,14 +70,11 @@ class PrometheusSource:
         """See `UsageSource`."""
         selector = _selector(question.namespace, question.model, question.color, question.revision)
         window, step = (max(1, round(span.total_seconds())) for span in (question.window, question.step))
+        cores = f"max(rate(process_cpu_seconds_total{{{selector}}}[{step}s]))[{window}s:{step}s]"
+        most = f"max(max_over_time(process_resident_memory_bytes{{{selector}}}[{window}s]))"
         try:
             cpu, memory = await asyncio.gather(
-                self._ask(
-                    question.address, f"max(rate(process_cpu_seconds_total{{{selector}}}[{step}s]))[{window}s:{step}s]"
-                ),
-                self._ask(
-                    question.address, f"max(max_over_time(process_resident_memory_bytes{{{selector}}}[{window}s]))"
-                ),
+                *(self._ask(question.address, query, self._usage_timeout) for query in (cores, most))
             )
             return read_usage(cpu, memory)
         except Unusable as problem:
@@ -102,9 +102,9 @@ class PrometheusSource:
         except Unusable as problem:
             return Reading(problem=f"Prometheus {problem}")
 
-    async def _ask(self, address: str, query: str) -> bytes:
+    async def _ask(self, address: str, query: str, timeout: timedelta | None = None) -> bytes:
         """The body of an answer with status 200. Raises Unusable for every other outcome."""
-        seconds = self._timeout.total_seconds()
+        seconds = (timeout or self._timeout).total_seconds()
         try:
             async with self._session.post(
                 f"{address.rstrip('/')}/api/v1/query",

@@ -32,7 +32,7 @@ SCRAPES = 4
 
 PERCENTILE = 95
 MIN_SAMPLES = 60
-"""With fewer, the percentile is one or two of the highest samples: an hour that may have been a quiet one."""
+"""With fewer, the percentile is one of the three highest samples, of an hour that may have been a quiet one."""
 
 PERIOD = timedelta(hours=1)
 """How often each model's use is asked for."""
