@@ -42,19 +42,39 @@ class Exporter:
 
     lines: dict[str, float] = field(default_factory=dict)
     port: int = 0
+    _working: dict[Pod, tuple[float, float]] = field(default_factory=dict)
 
     def show(self, pod: Pod, counters: dict[str, float]) -> None:
         """Set `verdigris_requests_total` of a pod by code."""
         for code, value in counters.items():
             self.lines[f'verdigris_requests_total{{{_labels(pod)},code="{code}"}}'] = value
 
+    def work(self, pod: Pod, cores: float) -> None:
+        """From now on `process_cpu_seconds_total` of a pod grows so fast, beginning at 0."""
+        self._working[pod] = time.monotonic(), cores
+
+    def hold(self, pod: Pod, memory: float) -> None:
+        """Set `process_resident_memory_bytes` of a pod."""
+        self.lines[f"process_resident_memory_bytes{{{_labels(pod)}}}"] = memory
+
     def hide(self, pod: Pod) -> None:
         """The pod is gone, or cannot be reached."""
+        self._working.pop(pod, None)
         self.lines = {line: value for line, value in self.lines.items() if _labels(pod) not in line}
+
+    def clear(self) -> None:
+        """Every pod is gone."""
+        self._working.clear()
+        self.lines.clear()
 
     def text(self) -> bytes:
         """The page that Prometheus reads."""
-        return "".join(f"{line} {value}\n" for line, value in self.lines.items()).encode()
+        now = time.monotonic()
+        cpu = {
+            f"process_cpu_seconds_total{{{_labels(pod)}}}": (now - since) * cores
+            for pod, (since, cores) in self._working.copy().items()
+        }
+        return "".join(f"{line} {value}\n" for line, value in {**self.lines, **cpu}.items()).encode()
 
 
 def _labels(pod: Pod) -> str:

@@ -74,7 +74,7 @@ async def world(request: pytest.FixtureRequest, session: aiohttp.ClientSession) 
         return
     prometheus: RealPrometheus = request.getfixturevalue("prometheus")
     yield Real(PrometheusSource(session), prometheus, prometheus.address)
-    prometheus.exporter.lines.clear()
+    prometheus.exporter.clear()
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from verdigris.cluster.events import Recorder
 from verdigris.cluster.metrics import Metrics
 from verdigris.cluster.reconcile import Reconciler, Result
 from verdigris.cluster.survey import Surveyor
+from verdigris.evidence.port import UsageSource
 from verdigris.resources.names import Defaults
-from verdigris.rollout.evidence import Evidence, Question
+from verdigris.rollout.evidence import Evidence, Question, Usage, UsageQuestion
 
 
 class NoEvidence:
@@ -22,11 +23,14 @@ class NoEvidence:
     async def gather(self, question: Question) -> Evidence:
         return Evidence(problem=f"nobody answers at {question.address}")
 
+    async def usage(self, question: UsageQuestion) -> Usage:
+        return Usage(problem=f"nobody answers at {question.address}")
+
 
 class Stage:
     """A reconciler on a fake API, and a clock that only tests move."""
 
-    def __init__(self) -> None:
+    def __init__(self, usage: UsageSource | None = None) -> None:
         self.api = FakeApi()
         self.api.put(parent())
         self.now = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -34,6 +38,7 @@ class Stage:
         self.reconciler = Reconciler(
             client=self.api,  # type: ignore[arg-type]
             evidence=NoEvidence(),
+            usage=usage or NoEvidence(),
             recorder=Recorder(self.api, Clock(), lambda: self.now, "host"),
             metrics=self.metrics,
             defaults=Defaults("verdigris/serving:0.1.0", "http://prometheus"),

@@ -55,6 +55,13 @@ def test_everything_is_there_at_zero_before_anything_has_happened() -> None:
     assert {name: seen[name] for name in expected} == dict.fromkeys(expected, 0)
 
 
+def test_the_process_shows_what_right_sizing_asks_for() -> None:
+    seen = samples(Metrics(MODEL))
+
+    assert seen["process_cpu_seconds_total",] > 0
+    assert seen["process_resident_memory_bytes",] > 2**20
+
+
 def test_the_duration_is_in_every_bucket_at_or_above_it() -> None:
     metrics = Metrics(MODEL)
     for seconds in (0.00025, 0.0003, 0.1, 2.0):

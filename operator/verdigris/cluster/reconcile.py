@@ -27,7 +27,8 @@ from verdigris.cluster.status import (
     write_status,
 )
 from verdigris.cluster.survey import Surveyor
-from verdigris.evidence.port import EvidenceSource
+from verdigris.cluster.usage import UsageRota
+from verdigris.evidence.port import EvidenceSource, UsageSource
 from verdigris.resources.names import Defaults
 from verdigris.rollout.actions import Note, Plan
 from verdigris.rollout.cleanup import record, refuse, removed
@@ -58,6 +59,7 @@ class Reconciler:
         *,
         client: Client,
         evidence: EvidenceSource,
+        usage: UsageSource,
         recorder: Recorder,
         metrics: Metrics,
         defaults: Defaults,
@@ -66,6 +68,7 @@ class Reconciler:
     ) -> None:
         self._client = client
         self._evidence = evidence
+        self._usage = UsageRota(usage)
         self._recorder = recorder
         self._metrics = metrics
         self._defaults = defaults
@@ -98,6 +101,7 @@ class Reconciler:
         if picture is None:
             # Deleted: its children go with it, by their owner references.
             self._metrics.gone(key)
+            self._usage.forget(key)
             return Result()
         picture = replace(picture, observed=await self._surveyor.look_further(picture.observed, seen_at))
         planned = await self._plan(key, picture)
@@ -116,6 +120,7 @@ class Reconciler:
     async def _plan(self, key: Key, picture: Picture) -> Plan:
         asked = question(picture.observed, self._now())
         evidence = NOT_ASKED if asked is None else await self._evidence.gather(asked)
+        evidence = replace(evidence, usage=await self._usage.look(picture.observed, self._now()))
         now = self._now()
         return plan(self._ledger.told(key, picture.observed, now), evidence, now)
 

@@ -104,9 +104,11 @@ class Runtime:
         )
         self._elector = Elector(self._client, self._terms, time.monotonic, _now)
         self._questions = aiohttp.ClientSession()
+        prometheus = PrometheusSource(self._questions)
         self._reconciler = Reconciler(
             client=self._client,
-            evidence=PrometheusSource(self._questions),
+            evidence=prometheus,
+            usage=prometheus,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(

@@ -1,13 +1,18 @@
-"""An EvidenceSource in memory, for tests of everything above it. The contract test holds it to what Prometheus does."""
+"""An EvidenceSource and a UsageSource in memory, for tests of everything above.
+
+The contract tests hold it to what Prometheus does.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from verdigris.api.status import Color
-from verdigris.rollout.evidence import Evidence, Question, Reading, Series
+from verdigris.rollout.evidence import Evidence, Question, Reading, Series, Usage, UsageQuestion
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,21 @@ class FakePrometheus:
     answers: dict[str, list[float]] = field(default_factory=dict)
     _samples: dict[tuple[Pod, str], list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
+    _processes: dict[Pod, list[tuple[float, float, float]]] = field(default_factory=lambda: defaultdict(list))
+
     def scrape(self, at: float, pod: Pod, counters: dict[str, float]) -> None:
         """Take in a pod's `verdigris_requests_total` by code, as read at `at` (unix seconds)."""
         for code, value in counters.items():
             self._samples[pod, code].append((at, value))
 
+    def scrape_process(self, at: float, pod: Pod, cpu: float, memory: float) -> None:
+        """Take in a pod's `process_cpu_seconds_total` and `process_resident_memory_bytes`, as read at `at`."""
+        self._processes[pod].append((at, cpu, memory))
+
     def forget(self) -> None:
         """Lose everything, as a Prometheus does that restarts without its storage."""
         self._samples.clear()
+        self._processes.clear()
 
     async def gather(self, question: Question) -> Evidence:
         """See `EvidenceSource`."""
@@ -52,6 +64,26 @@ class FakePrometheus:
         return Evidence(
             counters=counters,
             checks={name: self._check(query) for name, query in question.checks.items()},
+        )
+
+    async def usage(self, question: UsageQuestion) -> Usage:
+        """See `UsageSource`. It is now what it was at the last scrape."""
+        if self.problem is not None:
+            return Usage(problem=self.problem)
+        now = max((at for samples in self._processes.values() for at, _, _ in samples), default=0.0)
+        since, step = now - question.window.total_seconds(), question.step.total_seconds()
+        wanted = (question.namespace, question.model, question.color, question.revision)
+        pods = [
+            samples
+            for pod, samples in self._processes.items()
+            if (pod.namespace, pod.model, pod.color, pod.revision) == wanted
+        ]
+        # As Prometheus does, whole steps since 1970, each looking one step back.
+        steps = (number * step for number in range(math.floor(since / step) + 1, math.floor(now / step) + 1))
+        busiest = ((at, _busiest(pods, at - step, at)) for at in steps)
+        return Usage(
+            cpu=tuple((at, cores) for at, cores in busiest if cores is not None),
+            memory=max((memory for samples in pods for at, _, memory in samples if at > since), default=0.0),
         )
 
     def _series(self, question: Question, color: Color, since: float) -> list[Series]:
@@ -73,3 +105,15 @@ class FakePrometheus:
         if not math.isfinite(values[0]):
             return Reading(problem=f"Prometheus answered {values[0]:g}, which is no number to judge by")
         return Reading(value=values[0])
+
+
+def _busiest(pods: Iterable[list[tuple[float, float, float]]], start: float, end: float) -> float | None:
+    """The highest of the pods' rates of CPU; of a pod with fewer than two scrapes there is none."""
+    inside = ([sample for sample in samples if start < sample[0] <= end] for samples in pods)
+    return max((_rate(samples) for samples in inside if len(samples) > 1), default=None)
+
+
+def _rate(samples: list[tuple[float, float, float]]) -> float:
+    """A counter that has fallen was restarted, from zero."""
+    grown = sum(b[1] - a[1] if b[1] >= a[1] else b[1] for a, b in pairwise(samples))
+    return grown / (samples[-1][0] - samples[0][0])

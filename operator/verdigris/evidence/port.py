@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from verdigris.rollout.evidence import Evidence, Question
+from verdigris.rollout.evidence import Evidence, Question, Usage, UsageQuestion
 
 
 class EvidenceSource(Protocol):
@@ -17,4 +17,16 @@ class EvidenceSource(Protocol):
 
     async def gather(self, question: Question) -> Evidence:
         """The evidence, or the sentence that says why there is none."""
+        ...
+
+
+class UsageSource(Protocol):
+    """Answers a UsageQuestion. Promises: one answer within a few seconds, and never an exception.
+
+    A step for which no pod has two scrapes has no sample. A revision that nobody scraped has no samples and no memory,
+    and that is no problem.
+    """
+
+    async def usage(self, question: UsageQuestion) -> Usage:
+        """What was used, or the sentence that says why nobody knows."""
         ...

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from verdigris.api.status import Color
-from verdigris.evidence.wire import Unusable, error_of, read_counters, read_number
-from verdigris.rollout.evidence import Evidence, Question, Reading, Series
+from verdigris.evidence.wire import Unusable, error_of, read_counters, read_number, read_usage
+from verdigris.rollout.evidence import Evidence, Question, Reading, Series, Usage, UsageQuestion
 
 MARGIN = timedelta(seconds=30)
 """Ask this much further back than `since`: covers late scrapes and clocks that disagree a little."""
@@ -35,6 +35,7 @@ class PrometheusSource:
     Args:
         session: shared by all models; not closed here.
         timeout: for one question in all.
+        usage_timeout: for one usage question, which reads a day of samples of each pod.
         clock: gives an aware datetime.
     """
 
@@ -42,10 +43,12 @@ class PrometheusSource:
         self,
         session: aiohttp.ClientSession,
         timeout: timedelta = timedelta(seconds=2),
+        usage_timeout: timedelta = timedelta(seconds=5),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._session = session
         self._timeout = timeout
+        self._usage_timeout = usage_timeout
         self._clock = clock
 
     async def gather(self, question: Question) -> Evidence:
@@ -62,6 +65,20 @@ class PrometheusSource:
             counters={c: answer for c, answer in zip(colors, counters, strict=True) if not isinstance(answer, str)},
             checks=dict(zip(question.checks, checks, strict=True)),
         )
+
+    async def usage(self, question: UsageQuestion) -> Usage:
+        """See `UsageSource`."""
+        selector = _selector(question.namespace, question.model, question.color, question.revision)
+        window, step = (max(1, round(span.total_seconds())) for span in (question.window, question.step))
+        cores = f"max(rate(process_cpu_seconds_total{{{selector}}}[{step}s]))[{window}s:{step}s]"
+        most = f"max(max_over_time(process_resident_memory_bytes{{{selector}}}[{window}s]))"
+        try:
+            cpu, memory = await asyncio.gather(
+                *(self._ask(question.address, query, self._usage_timeout) for query in (cores, most))
+            )
+            return read_usage(cpu, memory)
+        except Unusable as problem:
+            return Usage(problem=f"Prometheus at {question.address} {problem}.")
 
     async def _counters(self, question: Question, color: Color) -> tuple[Series, ...] | str:
         """The raw series, or the sentence that says why there are none."""
@@ -85,9 +102,9 @@ class PrometheusSource:
         except Unusable as problem:
             return Reading(problem=f"Prometheus {problem}")
 
-    async def _ask(self, address: str, query: str) -> bytes:
+    async def _ask(self, address: str, query: str, timeout: timedelta | None = None) -> bytes:
         """The body of an answer with status 200. Raises Unusable for every other outcome."""
-        seconds = self._timeout.total_seconds()
+        seconds = (timeout or self._timeout).total_seconds()
         try:
             async with self._session.post(
                 f"{address.rstrip('/')}/api/v1/query",
@@ -110,14 +127,14 @@ class PrometheusSource:
 
 def counter_selector(question: Question, color: Color) -> str:
     """PromQL that selects the counters of one color's revision, without the callers' own faults (4xx)."""
-    labels = {
-        "namespace": question.namespace,
-        "model": question.model,
-        "color": color,
-        "revision": question.revisions[color],
-    }
-    matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return f'verdigris_requests_total{{{matchers},code!~"4.."}}'
+    selector = _selector(question.namespace, question.model, color, question.revisions[color])
+    return f'verdigris_requests_total{{{selector},code!~"4.."}}'
+
+
+def _selector(namespace: str, model: str, color: Color, revision: str) -> str:
+    """Matchers of one revision's pods by the labels that the ServiceMonitor gives to all that they show."""
+    labels = {"namespace": namespace, "model": model, "color": color, "revision": revision}
+    return ",".join(f'{name}="{value}"' for name, value in labels.items())
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

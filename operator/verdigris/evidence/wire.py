@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from verdigris.rollout.evidence import Series
+from verdigris.rollout.evidence import Series, Usage
 
 Sample = tuple[float, float]
 
@@ -123,6 +123,21 @@ def read_counters(samples: bytes, basis: bytes, basis_at: float) -> tuple[Series
         raise Unusable("answered with something else than samples: is the address right?")
     known = {_key(one.metric): one.value for one in before.result}
     return tuple(_series(one, known.get(_key(one.metric)), basis_at) for one in window.result)
+
+
+def read_usage(cpu: bytes, memory: bytes) -> Usage:
+    """`cpu` is the answer to an aggregated subquery, `memory` to an aggregated number; either may be empty.
+
+    Raises Unusable.
+    """
+    cores, most = _read(cpu), _read(memory)
+    if not isinstance(cores, _MatrixData) or not isinstance(most, _VectorData):
+        raise Unusable("answered with something else than samples: is the address right?")
+    samples = tuple(sample for one in cores.result for sample in one.values)
+    peak = max((one.value[1] for one in most.result if one.value), default=0.0)
+    if not all(math.isfinite(value) and value >= 0 for value in (peak, *(value for _, value in samples))):
+        raise Unusable("has a usage of CPU or memory that is not a number")
+    return Usage(cpu=samples, memory=peak)
 
 
 def _key(metric: Mapping[str, str]) -> frozenset[tuple[str, str]]:

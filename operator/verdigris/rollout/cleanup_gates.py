@@ -13,6 +13,7 @@ from verdigris.api.status import Color, other
 from verdigris.rollout.actions import RemovePod
 from verdigris.rollout.diagnosis import Diagnosis, Role
 from verdigris.rollout.observed import PodView
+from verdigris.rollout.stuck_facts import OUT_OF_SERVICE
 from verdigris.rollout.turn import Turn
 
 FRESH_VIEW = timedelta(seconds=15)
@@ -23,7 +24,6 @@ FRESH_SURVEY = timedelta(seconds=30)
 BROKEN_SHARE = 0.55
 """Kubernetes' own node lifecycle controller stops evicting at this share of nodes that are not ready. It also asks for
 at least three of them; we do not, because to wait costs less than to be wrong."""
-"""The taint by which a person, or the cloud's controller, vouches that a node is down and runs nothing any more."""
 ENDED = frozenset({"Failed", "Succeeded"})
 NODE_KINDS = frozenset({"NodeLost", "NodeGone"})
 """Kinds whose cause is the pod's node."""

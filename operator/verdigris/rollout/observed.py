@@ -224,3 +224,8 @@ class Observed:
     survey: Survey | None = None
     events: Mapping[str, tuple[PodEvent, ...]] = field(default_factory=dict)
     removals: tuple[Removal, ...] = ()
+
+    @property
+    def prometheus_address(self) -> str | None:
+        """Whom to ask for evidence, if anybody."""
+        return self.spec.analysis.prometheus.address or self.defaults.prometheus_address

@@ -19,6 +19,7 @@ from verdigris.rollout.evidence import Evidence, Question
 from verdigris.rollout.observed import Observed
 from verdigris.rollout.realise import realise
 from verdigris.rollout.report import report
+from verdigris.rollout.sizing import advise
 from verdigris.rollout.slots import adopt, advance, mend, retire, start, supersede
 from verdigris.rollout.stages import BASELINE_WINDOW, VISIBLE_SCRAPES
 from verdigris.rollout.turn import Turn
@@ -32,6 +33,7 @@ CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     retire,
     start,
     clean_up,
+    advise,
     report,
 )
 
@@ -47,7 +49,7 @@ _NOBODY_TO_ASK = Evidence(
 
 def plan(observed: Observed, evidence: Evidence, now: datetime) -> Plan:
     """Decide. Pure: the same arguments give the same plan."""
-    turn = Turn(observed, evidence if _address(observed) else _NOBODY_TO_ASK, now, observed.status)
+    turn = Turn(observed, evidence if observed.prometheus_address else _NOBODY_TO_ASK, now, observed.status)
     for step in CHAIN:
         turn = step(turn)
     return Plan(
@@ -83,7 +85,7 @@ def question(observed: Observed, now: datetime) -> Question | None:
     rollout, active = status.rollout, status.active
     if rollout is None or active is None or rollout.stage not in ("Measuring", "Baking"):
         return None
-    address = _address(observed)
+    address = observed.prometheus_address
     if address is None:
         return None
     scrape = parse_duration(spec.monitoring.service_monitor.interval)
@@ -107,7 +109,3 @@ def question(observed: Observed, now: datetime) -> Question | None:
             scrape=scrape,
         ),
     )
-
-
-def _address(observed: Observed) -> str | None:
-    return observed.spec.analysis.prometheus.address or observed.defaults.prometheus_address
