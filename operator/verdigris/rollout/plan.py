@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from verdigris.api.fields import parse_duration
-from verdigris.api.status import Color
+from verdigris.api.status import Color, RolloutStatus
 from verdigris.rollout.actions import Plan
 from verdigris.rollout.answers import answer_decisions
 from verdigris.rollout.checks import check_queries
@@ -62,14 +62,14 @@ def question(observed: Observed, now: datetime) -> Question | None:
     """What to ask Prometheus before planning; None when this stage needs no evidence, or there is nobody to ask."""
     status, spec = observed.status, observed.spec
     rollout, active = status.rollout, status.active
-    if rollout is None or active is None or rollout.stage not in ("Measuring", "Baking"):
+    if rollout is None or active is None or not _needs_evidence(rollout):
         return None
     address = _address(observed)
     if address is None:
         return None
     scrape = parse_duration(spec.monitoring.service_monitor.interval)
     since: dict[Color, datetime] = {rollout.color: rollout.evidence.sealed_at or now - VISIBLE_SCRAPES * scrape}
-    if rollout.stage == "Measuring":
+    if rollout.stage != "Baking":
         since[active.color] = now - BASELINE_WINDOW
     owner = observed.owner
     return Question(
@@ -88,6 +88,12 @@ def question(observed: Observed, now: datetime) -> Question | None:
             scrape=scrape,
         ),
     )
+
+
+def _needs_evidence(rollout: RolloutStatus) -> bool:
+    """Recreate freezes its baseline before it ends the active pods; else nothing is asked before pods are ready."""
+    before_the_end = rollout.way == "Recreate" and rollout.stage == "Starting" and rollout.evidence.baseline.at is None
+    return before_the_end or rollout.stage in ("Measuring", "Trading", "Baking")
 
 
 def _address(observed: Observed) -> str | None:
