@@ -14,7 +14,7 @@ from verdigris.api.decision import Verb
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus
 from verdigris.resources import controller_revision
-from verdigris.resources.names import COLOR_LABEL, COLORS, REVISION_LABEL, RETRY_ANNOTATION, Defaults, Owner
+from verdigris.resources.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL, Defaults, Owner
 from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, Scale, SetTraffic
 from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading, Series
 from verdigris.rollout.observed import Decision, DeploymentView, Observed, PodView, Selection, Snapshot
@@ -277,7 +277,8 @@ class World:
 
     def _scraped(self, color: Color) -> bool:
         ready = [p for p in self.pods if p.view.color == color and self._view(p).ready]
-        return bool(ready) and (all(p.samples for p in ready) or self.spec.rollout.on_inconclusive != "Hold")
+        unseen_by_order = self.decided.rollout is not None and self.decided.rollout.promote_now
+        return bool(ready) and (unseen_by_order or all(p.samples for p in ready))
 
     def least(self) -> int:
         """The fewest ready pods with clients that the trade under way may leave."""
