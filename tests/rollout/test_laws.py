@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake, condition
-from tests.rollout.world import Version, World, serving, spec
+from tests.rollout.world import World, serving
 from verdigris.api.status import Failure
 from verdigris.rollout.actions import Keep
 from verdigris.rollout.plan import plan

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.rollout.parts import OWNER, Version, spec
 from tests.rollout.test_rollout import bake, condition, reasons
-from tests.rollout.world import Version, World, spec
+from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import CapacityStatus, Failure, ModelDeploymentStatus
+from verdigris.cluster import views
+from verdigris.resources import service
 from verdigris.rollout import capacity
 from verdigris.rollout.actions import Keep
 from verdigris.rollout.plan import plan
@@ -384,3 +387,10 @@ def test_pods_without_clients_are_replaced_in_their_places_and_others_are_not() 
         if isinstance(action, Keep) and action.manifest["kind"] == "Deployment"
     }
     assert strategies == {"diabetes-blue": "100%", "diabetes-green": 0}
+
+
+@pytest.mark.parametrize("selection", ["blue", "green", "both"])
+def test_what_the_clients_service_selects_is_read_back_as_it_was_written(selection: Any) -> None:
+    color = None if selection == "both" else selection
+    manifest = service.clients(OWNER, small("1.0.0").serving.service, color)
+    assert views.selected_color(manifest) == selection

@@ -7,62 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, TICK, Pod, Version, born, series_of, spec
 from verdigris.api.decision import Verb
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus
 from verdigris.resources import controller_revision
-from verdigris.resources.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL, Defaults, Owner
+from verdigris.resources.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL, Defaults
 from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, Scale, SetTraffic
-from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading, Series
+from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading
 from verdigris.rollout.observed import Decision, DeploymentView, Observed, PodView, Selection, Snapshot
 from verdigris.rollout.plan import plan, question
 from verdigris.rollout.traffic import answering, min_available, reached
-
-START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-OWNER = Owner("clinic", "diabetes", "uid-1")
-TICK = timedelta(seconds=1)
-SCRAPE = 5
-FULL = Failure(reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu.")
-REFUSED = Failure(
-    reason="QuotaExceeded", message="exceeded quota: pods, requested: pods=1, used: pods=3, limited: pods=3"
-)
-
-
-def spec(version: str = "1.0.0", **sections: Any) -> ModelDeploymentSpec:
-    """A spec with this version; other sections as the API server would hold them."""
-    model = {"version": version, "uri": f"https://models.test/{version}.vmodel", "sha256": "a" * 64}
-    raw = {
-        "model": {**model, **sections.pop("model", {})},
-        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
-        "rollout": {"bake": "30s", "progressDeadline": "60s", "keepWarm": "2m", **sections.pop("rollout", {})},
-        **sections,
-    }
-    return ModelDeploymentSpec.parse(raw)
-
-
-@dataclass
-class Pod:
-    """A simulated pod; its counters are what a scrape would read."""
-
-    view: PodView
-    ready_at: datetime
-    placed: bool = True
-    requests: float = 0
-    errors: float = 0
-    samples: list[tuple[float, float, float]] = field(default_factory=list)
-
-
-@dataclass
-class Version:
-    """How pods of one version behave."""
-
-    error_rate: float = 0.0
-    ready_after: float = 2.0
-    fault: Failure | None = None
-    never_ready: bool = False
 
 
 @dataclass
@@ -154,7 +112,7 @@ class World:
                 series
                 for pod in self.pods
                 if pod.view.color == color and pod.view.revision == asked.revisions[color]
-                for series in _series(pod, since.timestamp())
+                for series in series_of(pod, since.timestamp())
             )
             for color, since in asked.since.items()
         }
@@ -249,7 +207,7 @@ class World:
     def _keep(self, manifest: Mapping[str, Any]) -> None:
         kind, color = manifest["kind"], manifest["metadata"]["labels"].get(COLOR_LABEL)
         if kind == "ControllerRevision":
-            snapshot = controller_revision.parse({**manifest, "metadata": _born(manifest, self.now)})
+            snapshot = controller_revision.parse({**manifest, "metadata": born(manifest, self.now)})
             self.snapshots[snapshot.revision] = snapshot
         elif kind == "Deployment":
             self._keep_deployment(color, manifest)
@@ -326,16 +284,6 @@ class World:
             self.hpas.pop(color, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
-
-
-def _born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    return {**manifest["metadata"], "creationTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-def _series(pod: Pod, since: float) -> tuple[Series, ...]:
-    good = tuple((at, ok) for at, ok, _ in pod.samples if at >= since)
-    bad = tuple((at, errors) for at, _, errors in pod.samples if at >= since)
-    return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
 
 
 def serving(version: str = "1.0.0", **behaviour: Any) -> World:

@@ -19,8 +19,9 @@ from verdigris.rollout.observed import Observed
 from verdigris.rollout.realise import realise
 from verdigris.rollout.report import report
 from verdigris.rollout.slots import adopt, advance, mend, retire, start, supersede
-from verdigris.rollout.stages import BASELINE_WINDOW, VISIBLE_SCRAPES
+from verdigris.rollout.stages import VISIBLE_SCRAPES
 from verdigris.rollout.turn import Turn
+from verdigris.rollout.watching import BASELINE_WINDOW
 
 CHAIN: tuple[Callable[[Turn], Turn], ...] = (mend, adopt, answer_decisions, supersede, advance, retire, start, report)
 

@@ -42,7 +42,7 @@ def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selec
     if rollout.stage == "Baking":
         return rollout.color
     if rollout.stage == "Trading":
-        return active.color if _stale(observed, rollout) else "both"
+        return active.color if stale(observed, rollout) else "both"
     return "both" if _too_few_to_go_back(observed, rollout, active.color) else active.color
 
 
@@ -55,7 +55,7 @@ def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Colo
     return observed.endpoints.get(active, 0) < min_available(observed.spec.rollout, rollout)
 
 
-def _stale(observed: Observed, rollout: RolloutStatus) -> bool:
+def stale(observed: Observed, rollout: RolloutStatus) -> bool:
     """Whether pods of an older revision answer in the candidate's colour: clients must not reach those."""
     return any(
         p.color == rollout.color and p.revision != rollout.revision and p.ready and not p.terminating
