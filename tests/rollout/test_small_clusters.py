@@ -158,6 +158,18 @@ def test_a_trade_that_can_keep_nobody_available_waits_and_says_what_would_do() -
     assert world.status.rejected[-1].reason == "InsufficientCapacity"
 
 
+def test_no_pod_is_given_that_the_clients_cannot_spare_although_the_first_made_no_room() -> None:
+    world = full()
+    world.room = 2
+    world.apply(small("1.1.0")).run(30)
+    assert (world.ready("blue"), world.ready("green")) == (2, 0)
+    assert "at least 2 must stay ready" in condition(world, "Ready")[2]
+    until(world, over, least=2)
+    assert world.status.rejected[-1].reason == "InsufficientCapacity"
+    world.room = 3
+    until(world, lambda w: serves(w, "1.0.0", 3), least=2)
+
+
 def test_a_pause_holds_a_trade_but_never_its_way_back() -> None:
     world = full().apply(small("1.1.0")).run(1)
     until(world, candidate(1))
