@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.rollout.parts import spec
 from tests.rollout.test_rollout import bake, condition, reasons
-from tests.rollout.world import World, serving, spec
+from tests.rollout.world import World, serving
 from verdigris.rollout.revision import revision_of
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake, condition
-from tests.rollout.world import Version, World, serving, spec
+from tests.rollout.world import World, serving
 from verdigris.api.status import Failure
 from verdigris.rollout.actions import Keep
 from verdigris.rollout.plan import plan
@@ -217,16 +219,25 @@ EVENTS = st.sampled_from(
     [
         "apply 1.1.0", "apply 1.2.0", "apply 1.0.0", "apply bad", "apply broken", "pause", "abort", "promote",
         "rollback", "retry", "blue unready", "green unready", "all ready", "prometheus down", "prometheus up",
-        "lose status", "wait 3", "wait 12", "wait 40",
+        "lose status", "room 2", "room 3", "room 9", "wait 3", "wait 12", "wait 40",
     ]
 )  # fmt: skip
 
 
-def happen(world: World, event: str) -> None:
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"onInsufficientCapacity": "Abort"},
+    {"onInsufficientCapacity": "InPlace"},
+    {"onInsufficientCapacity": "InPlace", "onInconclusive": "Rollback", "bake": "0s"},
+    {"strategy": "Recreate", "allowDowntime": True},
+]
+
+
+def happen(world: World, event: str, way: dict[str, Any]) -> None:
     what, _, which = event.partition(" ")
     match what:
         case "apply":
-            world.apply(spec({"bad": "2.0.0", "broken": "3.0.0"}.get(which, which)))
+            world.apply(spec({"bad": "2.0.0", "broken": "3.0.0"}.get(which, which), rollout=way))
         case "pause":
             world.apply(world.spec.model_copy(update={"paused": True}))
         case "abort" | "promote" | "rollback" | "retry":
@@ -241,21 +252,26 @@ def happen(world: World, event: str) -> None:
             world.prometheus_down = which == "down"
         case "lose":
             world.status = world.status.__class__()
+        case "room":
+            world.room = int(which)
         case "wait":
             world.run(int(which))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(EVENTS, max_size=12))
-def test_whatever_happens_no_law_is_broken_and_it_settles(events: list[str]) -> None:
-    world = World(spec("1.0.0"))
+@given(st.lists(EVENTS, max_size=12), st.sampled_from(WAYS), st.sampled_from([None, 2, 3]))
+def test_whatever_happens_no_law_is_broken_and_it_settles(
+    events: list[str], way: dict[str, Any], room: int | None
+) -> None:
+    world = World(spec("1.0.0", rollout=way), room=room)
     world.versions = {"2.0.0": Version(error_rate=0.5), "3.0.0": Version(never_ready=True)}
     world.run(10)
     for event in events:
-        happen(world, event)
+        happen(world, event, way)
         world.run(1)
     world.unready.clear()
     world.prometheus_down = False
+    world.room = None
     world.apply(spec("9.0.0")).run(240)
     assert world.status.active
     assert world.status.active.version == "9.0.0"

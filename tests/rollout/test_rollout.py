@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.rollout.world import World, serving, spec
+from tests.rollout.parts import spec
+from tests.rollout.world import World, serving
 from verdigris.api.status import Failure, RolloutStatus, WarmStatus
 from verdigris.rollout.actions import Keep
 from verdigris.rollout.revision import revision_of

@@ -8,56 +8,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, TICK, Pod, Version, born, series_of, spec
 from verdigris.api.decision import Verb
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus
 from verdigris.resources import controller_revision
-from verdigris.resources.names import COLOR_LABEL, COLORS, REVISION_LABEL, Defaults, Owner
-from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, Scale, SetTraffic
-from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading, Series
-from verdigris.rollout.observed import ContainerView, Decision, DeploymentView, Exit, Observed, PodView, Snapshot
+from verdigris.resources.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL, Defaults
+from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, RemovePod, Scale, SetTraffic
+from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading
+from verdigris.rollout.observed import (
+    ContainerView,
+    Decision,
+    DeploymentView,
+    Exit,
+    Observed,
+    PodView,
+    Selection,
+    Snapshot,
+)
 from verdigris.rollout.plan import plan, question
-
-START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-OWNER = Owner("clinic", "diabetes", "uid-1")
-TICK = timedelta(seconds=1)
-SCRAPE = 5
-
-
-def spec(version: str = "1.0.0", **sections: Any) -> ModelDeploymentSpec:
-    """A spec with this version; other sections as the API server would hold them."""
-    model = {"version": version, "uri": f"https://models.test/{version}.vmodel", "sha256": "a" * 64}
-    raw = {
-        "model": {**model, **sections.pop("model", {})},
-        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
-        "rollout": {"bake": "30s", "progressDeadline": "60s", "keepWarm": "2m", **sections.pop("rollout", {})},
-        **sections,
-    }
-    return ModelDeploymentSpec.parse(raw)
-
-
-@dataclass
-class Pod:
-    """A simulated pod; its counters are what a scrape would read."""
-
-    view: PodView
-    ready_at: datetime
-    requests: float = 0
-    errors: float = 0
-    samples: list[tuple[float, float, float]] = field(default_factory=list)
-
-
-@dataclass
-class Version:
-    """How pods of one version behave."""
-
-    error_rate: float = 0.0
-    ready_after: float = 2.0
-    fault: Failure | None = None
-    never_ready: bool = False
+from verdigris.rollout.traffic import answering, min_available, reached
 
 
 @dataclass
@@ -73,16 +46,20 @@ class World:
     pods: list[Pod] = field(default_factory=list)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     hpas: dict[Color, int] = field(default_factory=dict)
-    selected: Color | None = None
+    room: int | None = None
+    quota: int | None = None
+    selected: Selection | None = None
     decisions: list[Decision] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    switches: list[tuple[datetime, Color]] = field(default_factory=list)
+    switches: list[tuple[datetime, Selection]] = field(default_factory=list)
     rate: float = 100.0
     prometheus_down: bool = False
     address: str | None = "http://prometheus.test"
     unready: set[Color] = field(default_factory=set)
     trouble: dict[str, Failure] = field(default_factory=dict)
     serial: int = 0
+    retries: int = 0
+    decided: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
 
     # what the operator sees
 
@@ -95,20 +72,22 @@ class World:
             spec=self.spec,
             status=self.status,
             defaults=Defaults("verdigris/serving:test", self.address),
-            deployments=dict(self.deployments),
+            deployments={color: self._deployment(color) for color in self.deployments},
             pods=pods,
             endpoints={c: sum(p.ready for p in pods if p.color == c) for c in COLORS},
             selected=self.selected,
             snapshots=dict(self.snapshots),
             decisions=tuple(self.decisions),
             hpas=frozenset(self.hpas),
+            seen_at=self.now,
         )
 
     def _view(self, pod: Pod) -> PodView:
         version = self._version(pod.view.revision)
         ready = self.now >= pod.ready_at and pod.view.color not in self.unready
-        ready = ready and not version.never_ready and version.fault is None
-        return replace(pod.view, ready=ready, containers=self._containers(pod.view.revision))
+        ready = ready and not version.never_ready and version.fault is None and pod.placed
+        unscheduled = None if pod.placed else FULL
+        return replace(pod.view, ready=ready, unscheduled=unscheduled, containers=self._containers(pod.view.revision))
 
     def _containers(self, revision: str) -> tuple[ContainerView, ...]:
         """What reported the version's fault, and what waits because of its trouble."""
@@ -120,6 +99,24 @@ class World:
         if trouble:
             found.append(ContainerView("server", waiting=trouble.reason, said=trouble.message, restarts=2))
         return tuple(found)
+
+    def _deployment(self, color: Color) -> DeploymentView:
+        """As seen: a quota's refusal stays on it while pods are missing."""
+        view = self.deployments[color]
+        missing = view.replicas - self.count(color)
+        return replace(view, trouble=REFUSED) if missing > 0 and self.quota is not None else view
+
+    def count(self, color: Color) -> int:
+        """How many pods of this colour there are, placed or not."""
+        return sum(p.view.color == color for p in self.pods)
+
+    def ready(self, *colors: Color) -> int:
+        """How many pods of these colours are ready."""
+        return sum(self._view(p).ready for p in self.pods if p.view.color in colors)
+
+    def answering(self) -> int:
+        """How many pods clients would get an answer from."""
+        return self.ready(*reached(self.selected))
 
     def _version(self, revision: str) -> Version:
         snapshot = self.snapshots.get(revision)
@@ -137,7 +134,7 @@ class World:
                 series
                 for pod in self.pods
                 if pod.view.color == color and pod.view.revision == asked.revisions[color]
-                for series in _series(pod, since.timestamp())
+                for series in series_of(pod, since.timestamp())
             )
             for color, since in asked.since.items()
         }
@@ -148,6 +145,7 @@ class World:
     def reconcile(self) -> Plan:
         """One reconcile: plan and do it."""
         made = plan(self.observe(), self.evidence(), self.now)
+        self.decided = made.status
         for action in made.actions:
             self._do(action)
         self.status = ModelDeploymentStatus.parse(made.status.dump())
@@ -165,15 +163,36 @@ class World:
 
     def _tick(self) -> None:
         self.now += TICK
-        answering = [p for p in self.pods if p.view.color == self.selected and self._view(p).ready]
-        for pod in answering:
-            share = self.rate / len(answering)
+        self._create()
+        self._schedule()
+        serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
+        for pod in serving:
+            share = self.rate / len(serving)
             pod.requests += share
             pod.errors += share * self._version(pod.view.revision).error_rate
         if round(self.now.timestamp()) % SCRAPE == 0:
             for pod in self.pods:
-                if self.now >= pod.ready_at:
+                if pod.placed and self.now >= pod.ready_at:
                     pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
+
+    def _create(self) -> None:
+        """The ReplicaSets: whatever is missing, as far as the quota lets them."""
+        for color, view in self.deployments.items():
+            for _ in range(view.replicas - self.count(color)):
+                if self.quota is not None and len(self.pods) >= self.quota:
+                    return
+                self.serial += 1
+                pod = PodView(f"{color}-{self.serial}", f"uid-{self.serial}", color, view.revision, self.now, False)
+                self.pods.append(Pod(pod, self.now, placed=False))
+                self._schedule()
+
+    def _schedule(self) -> None:
+        """The scheduler: the oldest pod without a place gets the next free one."""
+        for pod in sorted(self.pods, key=lambda p: int(p.view.name.rpartition("-")[2])):
+            free = self.room is None or sum(p.placed for p in self.pods) < self.room
+            if free and not pod.placed:
+                pod.placed = True
+                pod.ready_at = self.now + timedelta(seconds=self._version(pod.view.revision).ready_after)
 
     # what people do
 
@@ -200,81 +219,101 @@ class World:
             case SetTraffic(name, _, traffic):
                 for pod in self.pods:
                     if pod.view.name == name:
-                        assert traffic != "off" or pod.view.color != self.selected, (
+                        assert traffic != "off" or pod.view.color not in reached(self.selected), (
                             "a pod that has the clients was drained"
                         )
                         pod.view = replace(pod.view, traffic=traffic)
             case Remove(_, kind, name, _):
                 self._remove(kind, name)
+            case RemovePod(_, uid):
+                self._remove_pod(uid)
+
+    def _remove_pod(self, uid: str) -> None:
+        """The ReplicaSet makes another in its place."""
+        gone = next(pod for pod in self.pods if pod.view.uid == uid)
+        assert not self._view(gone).ready or self.answering() > 1, "law 10: the last pod that answers was removed"
+        self.pods.remove(gone)
 
     def _keep(self, manifest: Mapping[str, Any]) -> None:
         kind, color = manifest["kind"], manifest["metadata"]["labels"].get(COLOR_LABEL)
         if kind == "ControllerRevision":
-            snapshot = controller_revision.parse({**manifest, "metadata": _born(manifest, self.now)})
+            snapshot = controller_revision.parse({**manifest, "metadata": born(manifest, self.now)})
             self.snapshots[snapshot.revision] = snapshot
         elif kind == "Deployment":
             self._keep_deployment(color, manifest)
         elif kind == "HorizontalPodAutoscaler":
             self.hpas[color] = manifest["spec"]["minReplicas"]
         elif kind == "Service" and color is None:
-            self._select(manifest["spec"]["selector"][COLOR_LABEL])
+            self._select(manifest["spec"]["selector"].get(COLOR_LABEL, "both"))
 
-    def _select(self, color: Color) -> None:
-        if color == self.selected:
+    def _select(self, wanted: Selection) -> None:
+        if wanted == self.selected:
             return
-        answering = self.observe().endpoints
-        assert answering[color] > 0 or not (self.selected and answering[self.selected]), "law 2: nothing behind it"
-        self.selected = color
-        self.switches.append((self.now, color))
+        before, after = answering(self.observe(), self.selected), answering(self.observe(), wanted)
+        assert after > 0 or not before, "law 2: nothing behind it"
+        rollout = self.decided.rollout
+        if rollout is not None and rollout.way == "InPlace" and self.selected == "both":
+            lost = rollout.color not in reached(wanted) and not self.ready(rollout.color)
+            assert lost or after >= min(before, self.least()), "law 2: fewer pods than minAvailable behind it"
+        if wanted == "both":
+            assert rollout is not None, "both colours have clients without a rollout"
+            revision = self.deployments[rollout.color].revision
+            assert revision == rollout.revision, "clients reach pods of an older revision"
+            assert rollout.stage == "RollingBack" or self._scraped(rollout.color), "law 4: clients reach what is unseen"
+        self.selected = wanted
+        self.switches.append((self.now, wanted))
+
+    def _scraped(self, color: Color) -> bool:
+        ready = [p for p in self.pods if p.view.color == color and self._view(p).ready]
+        unseen_by_order = self.decided.rollout is not None and self.decided.rollout.promote_now
+        return bool(ready) and (unseen_by_order or all(p.samples for p in ready))
+
+    def least(self) -> int:
+        """The fewest ready pods with clients that the trade under way may leave."""
+        return min_available(self.spec.rollout, self.decided.rollout) if self.decided.rollout else 1
 
     def _keep_deployment(self, color: Color, manifest: Mapping[str, Any]) -> None:
         assert "replicas" not in manifest["spec"], "law 9: the size belongs to the HPA"
         revision = manifest["spec"]["template"]["metadata"]["labels"][REVISION_LABEL]
         seen = self.deployments.get(color)
+        self.retries = int(manifest["metadata"]["annotations"].get(RETRY_ANNOTATION, 0))
         if seen and seen.revision == revision:
             return
-        assert color != self.selected, "law 7: pods that have the clients were replaced"
+        assert color not in reached(self.selected), "law 7: pods that have the clients were replaced"
+        surge = manifest["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+        assert surge == 0, "new pods were to wait for a place beside the old ones of their own colour"
         self.serial += 1
         self.deployments[color] = DeploymentView(f"uid-{self.serial}", seen.replicas if seen else 1, revision)
         self.pods = [p for p in self.pods if p.view.color != color]
-        self._fill(color)
+        self._create()
 
     def _scale(self, color: Color, replicas: int) -> None:
-        seen = self.deployments[color]
-        assert replicas >= seen.replicas or color != self.selected, "law 2: the colour with the clients shrank"
+        seen, before = self.deployments[color], self.answering()
         self.deployments[color] = replace(seen, replicas=replicas)
-        self._fill(color)
+        surplus = sorted((p for p in self.pods if p.view.color == color), key=self._first_to_go)[replicas:]
+        self.pods = [p for p in self.pods if p not in surplus]
+        self._create()
+        if replicas < seen.replicas and color in reached(self.selected):
+            rollout = self.decided.rollout
+            assert rollout is not None, "law 2: the colour with the clients shrank"
+            assert rollout.way != "Beside", "law 2: the colour with the clients shrank"
+            lost = self.answering() < before
+            assert not lost or self.answering() >= self.least(), "law 2: a trade left fewer than minAvailable"
 
-    def _fill(self, color: Color) -> None:
-        wanted = self.deployments[color]
-        mine = [p for p in self.pods if p.view.color == color]
-        self.pods = [p for p in self.pods if p.view.color != color] + mine[: wanted.replicas]
-        for _ in range(wanted.replicas - len(mine)):
-            self.serial += 1
-            view = PodView(f"{color}-{self.serial}", f"uid-{self.serial}", color, wanted.revision, self.now, False)
-            delay = timedelta(seconds=self._version(wanted.revision).ready_after)
-            self.pods.append(Pod(view, self.now + delay))
+    def _first_to_go(self, pod: Pod) -> tuple[bool, bool, datetime]:
+        """The ReplicaSet's order, last to first: pods without a place, unready ones, then the youngest."""
+        return not pod.placed, not self._view(pod).ready, pod.view.created
 
     def _remove(self, kind: str, name: str) -> None:
         color = next((c for c in COLORS if name.endswith(c)), None)
         if kind == "Deployment" and color:
-            assert color != self.selected, "law 2: the colour with the clients was removed"
+            assert color not in reached(self.selected), "law 2: the colour with the clients was removed"
             self.deployments.pop(color, None)
             self.pods = [p for p in self.pods if p.view.color != color]
         elif kind == "HorizontalPodAutoscaler" and color:
             self.hpas.pop(color, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
-
-
-def _born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    return {**manifest["metadata"], "creationTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-def _series(pod: Pod, since: float) -> tuple[Series, ...]:
-    good = tuple((at, ok) for at, ok, _ in pod.samples if at >= since)
-    bad = tuple((at, errors) for at, _, errors in pod.samples if at >= since)
-    return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
 
 
 def serving(version: str = "1.0.0", **behaviour: Any) -> World:

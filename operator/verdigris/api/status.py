@@ -165,13 +165,18 @@ class RolloutStatus(RevisionRef):
     stage: Stage
     weight: int = Field(default=0, description="Percent of new connections that reach the candidate.")
     started_at: Time
-    since: Time = Field(description="When this stage began.")
+    since: Time = Field(description="When this stage began, or the present step of a trade.")
     deadline: Time | None = None
     ready_high_water: int = Field(default=0, description="Most candidate pods ever ready at once.")
     replicas: int = Field(default=1, description="Size the candidate must reach before traffic moves.")
     way: Way = "Beside"
     capacity: CapacityStatus | None = None
     sizes: Sizes | None = Field(default=None, description="Set unless the way is Beside.")
+    lacking_since: Time | None = Field(
+        default=None, description="Since when, without a break, there has been no room for a candidate pod."
+    )
+    retries: int = Field(default=0, description="How often a ReplicaSet that backs off was told to try again.")
+    retried_at: Time | None = None
     restarts: int = Field(default=0, description="Restarts that the candidate's pods had when clients moved to it.")
     approval: Approval | None = None
     promote_now: bool = False

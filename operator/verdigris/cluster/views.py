@@ -10,12 +10,13 @@ from verdigris.api.status import Color, Failure
 from verdigris.resources.names import (
     COLOR_LABEL,
     COLORS,
+    MODEL_LABEL,
     REVISION_LABEL,
     TRAFFIC_ANNOTATION,
     color_name,
 )
 from verdigris.rollout.capacity_needs import pod_requests
-from verdigris.rollout.observed import ContainerView, DeploymentView, Exit, PodView, Traffic
+from verdigris.rollout.observed import ContainerView, DeploymentView, Exit, PodView, Selection, Traffic
 
 Raw = Mapping[str, Any]
 
@@ -104,11 +105,12 @@ def deployment_view(raw: Raw) -> DeploymentView:
     )
 
 
-def selected_color(service: Raw | None) -> Color | None:
-    """The colour that the clients' Service points at; None when there is no Service or it names no colour."""
-    if service is None:
-        return None
-    return as_color(((service.get("spec") or {}).get("selector") or {}).get(COLOR_LABEL))
+def selected_color(service: Raw | None) -> Selection | None:
+    """What the clients' Service points at: a colour, or both when it goes by the model alone; None: nothing of ours."""
+    selector = ((service or {}).get("spec") or {}).get("selector") or {}
+    if COLOR_LABEL not in selector and MODEL_LABEL in selector:
+        return "both"
+    return as_color(selector.get(COLOR_LABEL))
 
 
 def ready_endpoints(slices: Iterable[Raw], name: str) -> dict[Color, int]:

@@ -7,14 +7,30 @@ from typing import Any
 
 from verdigris.api.status import Color
 from verdigris.resources.meta import Manifest, metadata, selector
-from verdigris.resources.names import COLOR_LABEL, REVISION_LABEL, Owner, color_name
+from verdigris.resources.names import COLOR_LABEL, RETRY_ANNOTATION, REVISION_LABEL, Owner, color_name
 
 PROGRESS_DEADLINE_SECONDS = 600
 """Only what `kubectl rollout status` says; the rollout's own deadlines are the plan's."""
 
 
-def build(owner: Owner, color: Color, template: Mapping[str, Any], revision: str) -> Manifest:
-    """`template` is the colour-less PodTemplateSpec of the revision's snapshot; the colour is added here."""
+def build(
+    owner: Owner,
+    color: Color,
+    template: Mapping[str, Any],
+    revision: str,
+    *,
+    has_clients: bool = True,
+    retries: int = 0,
+) -> Manifest:
+    """`template` is the colour-less PodTemplateSpec of the revision's snapshot; the colour is added here.
+
+    A Deployment without clients replaces its pods in the places that they have. Its `retries`, when they grow, make a
+    ReplicaSet try at once that backs off after a refusal. Neither restarts a pod.
+    """
+    annotations = {REVISION_LABEL: revision} | ({RETRY_ANNOTATION: str(retries)} if retries else {})
+    # Pods that clients are on stay until new ones are ready. The others are in the way: on a full node, new pods
+    # beside them would wait for their places for ever.
+    surge, unavailable = ("100%", 0) if has_clients else (0, "100%")
     template_meta = template["metadata"]
     colored = {
         **template,
@@ -23,12 +39,14 @@ def build(owner: Owner, color: Color, template: Mapping[str, Any], revision: str
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(owner, color_name(owner.name, color), color, annotations={REVISION_LABEL: revision}),
+        "metadata": metadata(owner, color_name(owner.name, color), color, annotations=annotations),
         "spec": {
             "selector": {"matchLabels": selector(owner, color)},
             "template": colored,
-            # When a colour is reused in place, the new pods come up beside the old ones.
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable},
+            },
             # The way back is the other colour, not an old ReplicaSet.
             "revisionHistoryLimit": 1,
             "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,

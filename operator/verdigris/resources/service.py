@@ -8,8 +8,8 @@ from verdigris.resources.meta import Manifest, metadata, selector
 from verdigris.resources.names import Owner, color_name
 
 
-def clients(owner: Owner, spec: ServiceSpec, color: Color) -> Manifest:
-    """The Service that clients know, pointing at `color`.
+def clients(owner: Owner, spec: ServiceSpec, color: Color | None) -> Manifest:
+    """The Service that clients know, pointing at `color`, or at the pods of both when it is None.
 
     Its own metadata carries no colour label: that is how the ServiceMonitor leaves it out (a pod is scraped once).
     """
@@ -27,7 +27,7 @@ def colored(owner: Owner, color: Color) -> Manifest:
     return _service(metadata(owner, color_name(owner.name, color), color), owner, color, port=80, kind="ClusterIP")
 
 
-def _service(meta: Manifest, owner: Owner, color: Color, *, port: int, kind: str) -> Manifest:
+def _service(meta: Manifest, owner: Owner, color: Color | None, *, port: int, kind: str) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -31,7 +31,7 @@ def wants_survey(observed: Observed) -> bool:
     if any(d.trouble is not None and d.trouble.reason == "QuotaExceeded" for d in observed.deployments.values()):
         return True
     rollout = observed.status.rollout
-    if rollout is None or rollout.stage not in ("Starting", "Trading"):
+    if rollout is None or rollout.stage not in ("Starting", "Measuring", "Trading"):
         return False
     return rollout.capacity is None or placed(observed, rollout) < rollout.replicas
 

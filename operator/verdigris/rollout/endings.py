@@ -15,6 +15,8 @@ from verdigris.api.status import (
     RolloutStatus,
     WarmStatus,
 )
+from verdigris.rollout.trade import sizes_back
+from verdigris.rollout.traffic import reached
 from verdigris.rollout.turn import Turn, clip, evolve
 
 DRAIN = timedelta(seconds=10)
@@ -31,6 +33,7 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
     turn = turn.change_rollout(
         stage="RollingBack", since=turn.now, deadline=None, failure=failure, outcome=outcome, message=failure.message
     )
+    turn = turn.change_rollout(sizes=sizes_back(turn))
     if rollout.weight == 0 or active is None:
         return turn
     rollback = LastRollback(
@@ -52,13 +55,23 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
 
 def finish_taking_back(turn: Turn) -> Turn:
     """End a rollout that is being taken back, once clients are off the candidate and had time to notice."""
+    turn = turn.change_rollout(sizes=sizes_back(turn))
     rollout, active = turn.rollout, turn.active
-    if active is not None and turn.observed.selected == rollout.color:
+    if active is not None and (rollout.color in reached(turn.observed.selected) or _not_back_yet(turn, active)):
         return turn
     turn = _traffic_is_back(turn)
     if rollout.weight > 0 and active is not None and turn.now < turn.rollout.since + DRAIN:
         return turn
     return _close(turn, rollout)
+
+
+def _not_back_yet(turn: Turn, active: ActiveStatus) -> bool:
+    """Whether an active colour that gave its pods has not been told its size again, or cannot take its clients yet."""
+    rollout = turn.rollout
+    if rollout.sizes is None:
+        return False
+    answers = turn.observed.endpoints.get(active.color, 0) > 0
+    return turn.size(active.color) < rollout.sizes.active or (rollout.weight > 0 and not answers)
 
 
 def _traffic_is_back(turn: Turn) -> Turn:
@@ -118,7 +131,7 @@ def promote(turn: Turn) -> Turn:
     )
     keep_warm = parse_duration(turn.observed.spec.rollout.keep_warm)
     warm = None
-    if old is not None and keep_warm > timedelta():
+    if old is not None and keep_warm > timedelta() and rollout.way == "Beside":
         warm = WarmStatus(
             version=old.version,
             revision=old.revision,
@@ -135,6 +148,8 @@ def promote(turn: Turn) -> Turn:
         rejected=tuple(r for r in turn.status.rejected if r.revision != rollout.revision),
     )
     stays = f" Version {warm.version} stays warm until {warm.until:%H:%M:%S} UTC." if warm else ""
+    if old is not None and rollout.way != "Beside":
+        stays = f" Nothing stays warm: the pods of {old.version} made room for it."
     return turn.note("Normal", "Promoted", f"Version {rollout.version} ({rollout.color}) is active.{stays}")
 
 

@@ -27,11 +27,15 @@ __all__ = [
     "PodView",
     "QuotaView",
     "Removal",
+    "Selection",
     "Snapshot",
     "Survey",
     "Taint",
 ]
 
+
+Selection = Color | Literal["both"]
+"""Whose pods the clients' Service selects: one colour's, or those of both while pods are traded."""
 
 Traffic = Literal["on", "off", "trial"]
 """What a pod was told about its clients' connections: keep them, send them away, or keep none for long."""
@@ -201,7 +205,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything `plan` may know. `selected` is the colour that the clients' Service really points at.
+    """Everything `plan` may know. `selected` is what the clients' Service really points at.
 
     `seen_at` is when the picture was begun. `survey` and `events` (by a pod's UID, newest last) are only there when
     the plan asked for them; `removals` are the operator's recent ones over all models.
@@ -215,7 +219,7 @@ class Observed:
     deployments: Mapping[Color, DeploymentView] = field(default_factory=dict)
     pods: tuple[PodView, ...] = ()
     endpoints: Mapping[Color, int] = field(default_factory=dict)
-    selected: Color | None = None
+    selected: Selection | None = None
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
     hpas: frozenset[Color] = frozenset()

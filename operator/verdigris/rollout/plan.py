@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from verdigris.api.fields import parse_duration
-from verdigris.api.status import Color
+from verdigris.api.status import Color, RolloutStatus
 from verdigris.rollout.actions import Plan
 from verdigris.rollout.answers import answer_decisions
 from verdigris.rollout.checks import check_queries
@@ -21,8 +21,9 @@ from verdigris.rollout.realise import realise
 from verdigris.rollout.report import report
 from verdigris.rollout.sizing import advise
 from verdigris.rollout.slots import adopt, advance, mend, retire, start, supersede
-from verdigris.rollout.stages import BASELINE_WINDOW, VISIBLE_SCRAPES
+from verdigris.rollout.stages import VISIBLE_SCRAPES
 from verdigris.rollout.turn import Turn
+from verdigris.rollout.watching import BASELINE_WINDOW
 
 CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     mend,
@@ -83,14 +84,14 @@ def question(observed: Observed, now: datetime) -> Question | None:
     """What to ask Prometheus before planning; None when this stage needs no evidence, or there is nobody to ask."""
     status, spec = observed.status, observed.spec
     rollout, active = status.rollout, status.active
-    if rollout is None or active is None or rollout.stage not in ("Measuring", "Baking"):
+    if rollout is None or active is None or not _needs_evidence(rollout):
         return None
     address = observed.prometheus_address
     if address is None:
         return None
     scrape = parse_duration(spec.monitoring.service_monitor.interval)
     since: dict[Color, datetime] = {rollout.color: rollout.evidence.sealed_at or now - VISIBLE_SCRAPES * scrape}
-    if rollout.stage == "Measuring":
+    if rollout.stage != "Baking":
         since[active.color] = now - BASELINE_WINDOW
     owner = observed.owner
     return Question(
@@ -109,3 +110,9 @@ def question(observed: Observed, now: datetime) -> Question | None:
             scrape=scrape,
         ),
     )
+
+
+def _needs_evidence(rollout: RolloutStatus) -> bool:
+    """Recreate freezes its baseline before it ends the active pods; else nothing is asked before pods are ready."""
+    before_the_end = rollout.way == "Recreate" and rollout.stage == "Starting" and rollout.evidence.baseline.at is None
+    return before_the_end or rollout.stage in ("Measuring", "Trading", "Baking")

@@ -24,8 +24,9 @@ from verdigris.resources import (
 )
 from verdigris.resources.names import COLORS, color_name, snapshot_name
 from verdigris.rollout.actions import Action, Keep, Remove, Scale, SetTraffic
-from verdigris.rollout.observed import Snapshot, Traffic
-from verdigris.rollout.traffic import route, wanted_color
+from verdigris.rollout.observed import Selection, Traffic
+from verdigris.rollout.rendering import render, template_of
+from verdigris.rollout.traffic import reached, route, wanted_selection
 from verdigris.rollout.turn import Turn
 
 KEPT_SNAPSHOTS = 5
@@ -85,40 +86,47 @@ def _snapshots(turn: Turn) -> Iterator[Action]:
     """Keep what the spec asks for before anything is made from it."""
     wanted = any(ref.revision == turn.target for ref in roles(turn).values())
     if wanted and turn.target not in turn.observed.snapshots:
-        yield Keep(controller_revision.build(turn.observed.owner, _render(turn)))
-
-
-def _render(turn: Turn) -> Snapshot:
-    observed, model = turn.observed, turn.observed.spec.model
-    template = pod_template.build(observed.owner, observed.spec, turn.target, observed.defaults)
-    return Snapshot(
-        revision=turn.target, version=model.version, sha256=model.sha256 or "", uri=model.uri, pod_template=template
-    )
-
-
-def _template(turn: Turn, revision: str) -> Mapping[str, Any] | None:
-    """The pods as they were first rendered (law 7); rendered now only for a revision that has no snapshot yet."""
-    snapshot = turn.observed.snapshots.get(revision)
-    if snapshot is None and revision == turn.target:
-        snapshot = _render(turn)
-    return snapshot.pod_template if snapshot else None
+        yield Keep(controller_revision.build(turn.observed.owner, render(turn)))
 
 
 def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
-    """A colour in use. Its size is only ever raised to its floor here: the rest belongs to the HPA (law 9)."""
+    """A colour in use. Its size is only ever raised to its floor here: the rest belongs to the HPA (law 9).
+
+    While sizes are traded they are exact, and no HPA interferes.
+    """
     owner, scaling = turn.observed.owner, turn.observed.spec.autoscaling
-    template = _template(turn, ref.revision)
-    if template is None:
+    template, seen, exact = template_of(turn, ref.revision), turn.observed.deployments.get(color), _exact(turn, color)
+    if template is None or (seen is None and exact == 0):
         return
-    yield Keep(deployment.build(owner, color, template, ref.revision))
+    yield Keep(_deployment(turn, color, ref, template))
     yield Keep(pdb.build(owner, color))
-    floor, autoscaled = _floor(turn, color), scaling.min_replicas != scaling.max_replicas
-    seen = turn.observed.deployments.get(color)
+    floor = _floor(turn, color) if exact is None else exact
     size = seen.replicas if seen else 1
-    if size < floor or (not autoscaled and size != floor):
+    if size < floor or (not _autoscaled(turn) and size != floor):
         yield Scale(color, floor)
-    if autoscaled:
+    if _autoscaled(turn):
         yield Keep(hpa.build(owner, color, floor, max(floor, scaling.max_replicas), scaling.metrics))
+
+
+def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
+    rollout = turn.status.rollout
+    busy = {*reached(turn.observed.selected), *reached(route(turn.observed, turn.status))}
+    retries = rollout.retries if rollout and rollout.color == color else 0
+    return deployment.build(
+        turn.observed.owner, color, template, ref.revision, has_clients=color in busy, retries=retries
+    )
+
+
+def _exact(turn: Turn, color: Color) -> int | None:
+    rollout = turn.status.rollout
+    if rollout is None or rollout.sizes is None:
+        return None
+    return rollout.sizes.candidate if color == rollout.color else rollout.sizes.active
+
+
+def _autoscaled(turn: Turn) -> bool:
+    scaling, rollout = turn.observed.spec.autoscaling, turn.status.rollout
+    return scaling.min_replicas != scaling.max_replicas and (rollout is None or rollout.sizes is None)
 
 
 def _floor(turn: Turn, color: Color) -> int:
@@ -133,11 +141,12 @@ def _floor(turn: Turn, color: Color) -> int:
 
 def _traffic(turn: Turn) -> Iterator[Action]:
     """Move the clients first, then tell the pods what to do with those clients' connections."""
-    color = route(turn.observed, turn.status)
-    if color is None:
+    selection = route(turn.observed, turn.status)
+    if selection is None:
         return
+    color = None if selection == "both" else selection
     yield Keep(service.clients(turn.observed.owner, turn.observed.spec.serving.service, color))
-    drained = _drained(turn, color)
+    drained = _drained(turn, selection)
     for pod in turn.observed.pods:
         word = _word(turn, pod.color, drained)
         if word != pod.traffic and not pod.terminating:
@@ -151,25 +160,25 @@ def _word(turn: Turn, color: Color, drained: Color | None) -> Traffic:
     return "on" if turn.active is not None and turn.active.color == color else "trial"
 
 
-def _drained(turn: Turn, serving: Color) -> Color | None:
+def _drained(turn: Turn, serving: Selection) -> Color | None:
     """The colour whose keep-alive clients must leave: not a candidate yet to be used, nor one still waited for."""
-    rollout = turn.status.rollout
-    if serving != wanted_color(turn.status) or (rollout is not None and rollout.weight == 0):
+    rollout, wanted = turn.status.rollout, wanted_selection(turn.observed, turn.status)
+    if serving == "both" or serving != wanted or (rollout is not None and rollout.weight == 0):
         return None
     return next(color for color in COLORS if color != serving)
 
 
 def _leftovers(turn: Turn) -> Iterator[Action]:
-    observed, scaling = turn.observed, turn.observed.spec.autoscaling
+    observed = turn.observed
     used = roles(turn)
     for color in COLORS:
         name = color_name(observed.owner.name, color)
-        if color in observed.hpas and (color not in used or scaling.min_replicas == scaling.max_replicas):
+        if color in observed.hpas and (color not in used or not _autoscaled(turn)):
             yield Remove("autoscaling/v2", "HorizontalPodAutoscaler", name)
         if color not in used:
             yield Remove("policy/v1", "PodDisruptionBudget", name)
         seen = observed.deployments.get(color)
-        if seen and color not in used and observed.selected != color:
+        if seen and color not in used and color not in reached(observed.selected):
             yield Remove("apps/v1", "Deployment", name, seen.uid)
     needed = {ref.revision for ref in used.values()} | {turn.target}
     idle = [s for s in observed.snapshots.values() if s.revision not in needed and s.created is not None]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from verdigris.api.conditions import set_condition
-from verdigris.api.status import TrafficStatus, Verdict
+from verdigris.api.status import Color, TrafficStatus, Verdict
 from verdigris.rollout.endings import rejection
-from verdigris.rollout.traffic import route
+from verdigris.rollout.observed import Selection
+from verdigris.rollout.traffic import answering, candidate_share, route
 from verdigris.rollout.turn import Turn
 
 Truth = Literal["True", "False", "Unknown"]
@@ -35,13 +36,13 @@ def _lines(turn: Turn) -> Iterator[Line]:
 
 
 def _available(turn: Turn) -> Line:
-    color = route(turn.observed, turn.status)
-    answering = turn.observed.endpoints.get(color, 0) if color else 0
-    if answering:
-        return "Available", "True", "EndpointsReady", f"{color} has the clients."
-    if color is None:
+    selection = route(turn.observed, turn.status)
+    if selection is None:
         return "Available", "False", "NotYetActive", "No version has been rolled out yet."
-    return "Available", "False", "NoReadyEndpoints", f"{color} has the clients, but none of its pods is ready."
+    who = "Each colour" if selection == "both" else selection
+    if answering(turn.observed, selection):
+        return "Available", "True", "EndpointsReady", f"{who} has the clients."
+    return "Available", "False", "NoReadyEndpoints", f"{who} has the clients, but none of its pods is ready."
 
 
 def _progress(turn: Turn) -> Iterator[Line]:
@@ -86,7 +87,9 @@ def _verified(turn: Turn) -> Iterator[Line]:
 
 def _analysis(turn: Turn) -> Iterator[Line]:
     rollout = turn.status.rollout
-    if rollout is not None and (rollout.stage in ("Measuring", "Baking") or rollout.evidence.verdict == "Fail"):
+    if rollout is not None and (
+        rollout.stage in ("Measuring", "Trading", "Baking") or rollout.evidence.verdict == "Fail"
+    ):
         truth = _TRUTH[rollout.evidence.verdict]
         yield "AnalysisHealthy", truth, rollout.evidence.reason, rollout.evidence.message
 
@@ -125,8 +128,16 @@ def _monitored(turn: Turn) -> Line:
 
 
 def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:
-    color = route(turn.observed, turn.status)
+    selection = route(turn.observed, turn.status)
     refs = [ref for ref in (turn.active, turn.status.rollout) if ref is not None]
     return tuple(
-        TrafficStatus(color=ref.color, version=ref.version, weight=100 if ref.color == color else 0) for ref in refs
+        TrafficStatus(color=ref.color, version=ref.version, weight=_share(turn, ref.color, selection)) for ref in refs
     )
+
+
+def _share(turn: Turn, color: Color, selection: Selection | None) -> int:
+    """In percent. Of two colours that are selected each gets what its pods that answer are of all."""
+    if selection != "both" or turn.status.rollout is None:
+        return 100 if selection in (color, "both") else 0
+    candidate = candidate_share(turn.observed, turn.rollout.color)
+    return candidate if color == turn.rollout.color else 100 - candidate

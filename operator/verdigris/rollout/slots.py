@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from verdigris.api.fields import parse_duration
-from verdigris.api.status import ActiveStatus, Failure, RolloutStatus, other
+from verdigris.api.status import ActiveStatus, Color, Failure, RolloutStatus, Sizes, other
 from verdigris.rollout.endings import rejection, take_back
-from verdigris.rollout.stages import STAGES, needed_replicas
+from verdigris.rollout.stages import STAGES
+from verdigris.rollout.trade import needed_replicas
+from verdigris.rollout.traffic import reached
 from verdigris.rollout.turn import Turn
 
 
@@ -23,7 +25,7 @@ def mend(turn: Turn) -> Turn:
 
 def adopt(turn: Turn) -> Turn:
     """A status that was lost is read back from what runs: the colour that the clients' Service selects is active."""
-    color = turn.observed.selected
+    color = _with_most_clients(turn)
     if turn.status.active or turn.status.rollout or color is None:
         return turn
     deployment = turn.observed.deployments.get(color)
@@ -35,6 +37,12 @@ def adopt(turn: Turn) -> Turn:
     )
     message = f"Version {snapshot.version} ({color}) has the clients although the status did not say so: it is active."
     return turn.change(active=active).note("Normal", "Adopted", message)
+
+
+def _with_most_clients(turn: Turn) -> Color | None:
+    """Of two colours in the midst of a trade the one with more pods that answer."""
+    endpoints = turn.observed.endpoints
+    return max(reached(turn.observed.selected), key=lambda color: endpoints.get(color, 0), default=None)
 
 
 def supersede(turn: Turn) -> Turn:
@@ -70,7 +78,11 @@ def start(turn: Turn) -> Turn:
     )
     turn = turn.change(rollout=rollout, warm=None)
     turn = turn.change_rollout(replicas=needed_replicas(turn), message="Starting the candidate's pods.")
-    beside = f" beside {active.version} ({active.color})" if active else ""
+    if active and observed.spec.rollout.strategy == "Recreate":
+        sizes = Sizes(active=turn.size(active.color), candidate=0)
+        turn = turn.change_rollout(way="Recreate", sizes=sizes, message="The active pods are about to end.")
+    where = "after" if turn.rollout.way == "Recreate" else "beside"
+    beside = f" {where} {active.version} ({active.color})" if active else ""
     return turn.note("Normal", "RolloutStarted", f"Version {model.version} starts in {rollout.color}{beside}.")
 
 

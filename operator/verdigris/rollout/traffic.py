@@ -1,28 +1,75 @@
-"""Which colour the clients' Service must select. Laws 1 and 2 in one place."""
+"""What the clients' Service must select. Laws 1 and 2 in one place."""
 
 from __future__ import annotations
 
-from verdigris.api.status import Color, ModelDeploymentStatus
-from verdigris.rollout.observed import Observed
+from verdigris.api.spec import RolloutSpec
+from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
+from verdigris.resources.names import COLORS
+from verdigris.rollout.observed import Observed, Selection
 
 
-def wanted_color(status: ModelDeploymentStatus) -> Color | None:
-    """Who should get the clients: the candidate while it bakes, else the active colour, else nobody yet."""
-    if status.rollout is not None and status.rollout.stage == "Baking":
-        return status.rollout.color
-    return status.active.color if status.active else None
+def reached(selection: Selection | None) -> tuple[Color, ...]:
+    """The colours whose pods get clients by this selection."""
+    return tuple(color for color in COLORS if selection in (color, "both"))
 
 
-def route(observed: Observed, status: ModelDeploymentStatus) -> Color | None:
-    """The colour to select now; None while nobody may get traffic.
+def answering(observed: Observed, selection: Selection | None) -> int:
+    """How many pods would answer the clients by this selection."""
+    return sum(observed.endpoints.get(color, 0) for color in reached(selection))
 
-    The wish is granted unless it would send clients to nothing while the colour that has them still answers
-    (law 2). Nothing else is asked: not the candidate's health, not Prometheus, not a pause, not an approval (law 1).
+
+def candidate_share(observed: Observed, candidate: Color) -> int:
+    """Percent of new connections that reach the candidate while both colours are selected; 0 when nobody answers."""
+    everybody = answering(observed, "both")
+    return round(100 * answering(observed, candidate) / everybody) if everybody else 0
+
+
+def min_available(policy: RolloutSpec, rollout: RolloutStatus) -> int:
+    """How many pods with clients a trade may not go below: of both colours together. Recreate keeps nobody."""
+    if rollout.way == "Recreate":
+        return 0
+    return policy.min_available or max(1, rollout.replicas - 1)
+
+
+def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selection | None:
+    """Who should get the clients: the candidate while it bakes, else the active colour, else nobody yet.
+
+    Both while pods are traded, forwards and backwards: until the active colour alone is enough again.
     """
-    wanted = wanted_color(status)
-    current = observed.selected
+    rollout, active = status.rollout, status.active
+    if rollout is None or active is None:
+        return active.color if active else None
+    if rollout.stage == "Baking":
+        return rollout.color
+    if rollout.stage == "Trading":
+        return active.color if stale(observed, rollout) else "both"
+    return "both" if _too_few_to_go_back(observed, rollout, active.color) else active.color
+
+
+def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Color) -> bool:
+    """Whether the active colour, which gave its pods in trade, is too small yet to serve all clients it gets back."""
+    if rollout.stage != "RollingBack" or rollout.way != "InPlace" or rollout.weight == 0:
+        return False
+    if observed.selected == active or not observed.endpoints.get(rollout.color, 0):
+        return False
+    return observed.endpoints.get(active, 0) < min_available(observed.spec.rollout, rollout)
+
+
+def stale(observed: Observed, rollout: RolloutStatus) -> bool:
+    """Whether pods of an older revision answer in the candidate's colour: clients must not reach those."""
+    return any(
+        p.color == rollout.color and p.revision != rollout.revision and p.ready and not p.terminating
+        for p in observed.pods
+    )
+
+
+def route(observed: Observed, status: ModelDeploymentStatus) -> Selection | None:
+    """What to select now; None while nobody may get traffic.
+
+    The wish is granted unless it would send clients to nothing while those who have them still answer (law 2).
+    Nothing else is asked: not the candidate's health, not Prometheus, not a pause, not an approval (law 1).
+    """
+    wanted, current = wanted_selection(observed, status), observed.selected
     if wanted is None or current is None or wanted == current:
         return wanted
-    wanted_answers = observed.endpoints.get(wanted, 0) > 0
-    current_answers = observed.endpoints.get(current, 0) > 0
-    return wanted if wanted_answers or not current_answers else current
+    return wanted if answering(observed, wanted) or not answering(observed, current) else current

@@ -1,0 +1,69 @@
+"""What the simulated cluster is made of: specs, pods, versions, and what a scrape gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import Failure
+from verdigris.resources.names import Owner
+from verdigris.rollout.evidence import Series
+from verdigris.rollout.observed import PodView
+
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+OWNER = Owner("clinic", "diabetes", "uid-1")
+TICK = timedelta(seconds=1)
+SCRAPE = 5
+FULL = Failure(reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu.")
+REFUSED = Failure(
+    reason="QuotaExceeded", message="exceeded quota: pods, requested: pods=1, used: pods=3, limited: pods=3"
+)
+
+
+def spec(version: str = "1.0.0", **sections: Any) -> ModelDeploymentSpec:
+    """A spec with this version; other sections as the API server would hold them."""
+    model = {"version": version, "uri": f"https://models.test/{version}.vmodel", "sha256": "a" * 64}
+    raw = {
+        "model": {**model, **sections.pop("model", {})},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+        "rollout": {"bake": "30s", "progressDeadline": "60s", "keepWarm": "2m", **sections.pop("rollout", {})},
+        **sections,
+    }
+    return ModelDeploymentSpec.parse(raw)
+
+
+@dataclass
+class Pod:
+    """A simulated pod; its counters are what a scrape would read."""
+
+    view: PodView
+    ready_at: datetime
+    placed: bool = True
+    requests: float = 0
+    errors: float = 0
+    samples: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+@dataclass
+class Version:
+    """How pods of one version behave."""
+
+    error_rate: float = 0.0
+    ready_after: float = 2.0
+    fault: Failure | None = None
+    never_ready: bool = False
+
+
+def born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Its metadata as the API server would complete it."""
+    return {**manifest["metadata"], "creationTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def series_of(pod: Pod, since: float) -> tuple[Series, ...]:
+    """The pod's counters as scraped since then (unix seconds)."""
+    good = tuple((at, ok) for at, ok, _ in pod.samples if at >= since)
+    bad = tuple((at, errors) for at, _, errors in pod.samples if at >= since)
+    return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
