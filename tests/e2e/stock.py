@@ -44,10 +44,11 @@ class Stock:
         """A model that does not fold into weights, as an artifact of that format."""
         return replace(self.artifact(FOREST, file=_forest_file(format)), format=format)
 
-    def cut_short(self, version: str) -> Artifact:
-        """The artifact, with the right checksum, from a server that breaks off after half of it."""
+    def behind(self, trick: str, version: str) -> Artifact:
+        """The artifact, with the right checksum, by a path on which the server plays a trick: `cut` sends half of it,
+        `hang` says no more after that, `denied` is forbidden."""
         whole = self.artifact(version)
-        return replace(whole, uri=whole.uri.replace(".svc/", ".svc/cut/"))
+        return replace(whole, uri=whole.uri.replace(".svc/", f".svc/{trick}/"))
 
 
 def lay_in(cluster: Kubectl, folder: Path) -> Stock:
