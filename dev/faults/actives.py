@@ -65,7 +65,8 @@ def _orphan(scene: Scene) -> str:
     """A pod of the other colour, which has no Deployment, left over from a revision of old."""
     like = scene.kube.get("pod", scene.active_pod()) or {}
     spec = copy.deepcopy(like["spec"])
-    del spec["nodeName"]
+    # The API server has filled in what it refuses to be given.
+    del spec["nodeName"], spec["topologySpreadConstraints"]
     labels = {**like["metadata"]["labels"], "verdigris.dev/color": "green", "verdigris.dev/revision": "0000000000"}
     labels.pop("pod-template-hash")
     meta = {"name": ORPHAN, "labels": labels, "annotations": {"verdigris.dev/version": "0.9.0"}}

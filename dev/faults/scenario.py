@@ -32,8 +32,11 @@ class Scene(Protocol):
     """What a fault may lay hands on: one namespace with one model in it."""
 
     namespace: str
-    stock: Stock
     kube: Kube
+
+    @property
+    def stock(self) -> Stock:
+        """The artifacts that it can have."""
 
     def active_pod(self) -> str:
         """The name of one of the active pods."""

@@ -171,6 +171,13 @@ class Scene:
         labels = f"verdigris.dev/model={NAME},verdigris.dev/revision={self.status()['active']['revision']}"
         return min(pod["metadata"]["name"] for pod in self.kube.list("pods", labels))
 
+    def pod_on(self, node: str) -> str:
+        """The name of the model's pod on that node. Raises AssertionError unless there is just one."""
+        pods = self.kube.list("pods", f"verdigris.dev/model={NAME}")
+        (found,) = [pod["metadata"]["name"] for pod in pods if pod["spec"].get("nodeName") == node] or [None]
+        assert found, f"the model has no pod on node {node}"
+        return str(found)
+
     def selected(self) -> str | None:
         """The colour that the clients' Service selects."""
         service = self.kube.get("service", NAME) or {}
