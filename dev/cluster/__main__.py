@@ -1,4 +1,4 @@
-"""The command line: python -m dev.cluster up | down | status | kubeconfig | images | build | env | fake-nodes."""
+"""The command line: python -m dev.cluster up, down, status, kubeconfig, images, build, env, fake-nodes, node."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 
-from dev.cluster import fake_nodes
+from dev.cluster import fake_nodes, second_node
 from dev.cluster.cluster import Cluster, find
 from dev.cluster.shell import ClusterError
 from dev.cluster.toolchain import ALL_TOOLS
@@ -41,7 +41,27 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: all of {', '.join(ALL_TOOLS)}")
     fakes = commands.add_parser("fake-nodes", help="add nodes that only pretend to run pods (kwok)")
     fakes.add_argument("count", type=int, help="how many there shall be; 0 removes them")
+    _add_node(commands.add_parser("node", help="a second real node: bring it up, lose it, bring it back, remove it"))
     return parser
+
+
+def _add_node(second: argparse.ArgumentParser) -> None:
+    actions = second.add_subparsers(dest="action", required=True)
+    up = actions.add_parser("up", help=f"join it to the cluster; pods come to it that tolerate {second_node.TAINT}")
+    sizes = "what it has for pods of cpu, memory, pods: cpu=1500m pods=20; the default is all"
+    up.add_argument("--allocatable", nargs="+", default=[], type=_size, metavar="WHAT=SIZE", help=sizes)
+    up.add_argument("--no-taint", action="store_true", help="any pod may come to it")
+    stop = actions.add_parser("stop", help="lose it, as when a machine loses power")
+    stop.add_argument("--kubelet-only", action="store_true", help="its pods go on, but nobody hears of them")
+    actions.add_parser("start", help="bring it back as it was")
+    actions.add_parser("down", help="remove it with its pods")
+
+
+def _size(word: str) -> tuple[str, str]:
+    what, sign, size = word.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{word!r} is not of the form WHAT=SIZE, as cpu=1500m is")
+    return what, size
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -61,9 +81,25 @@ def _run(options: argparse.Namespace) -> int:
             return _build(cluster, options.tools or list(ALL_TOOLS))
         case "fake-nodes":
             fake_nodes.scale(cluster, options.count)
+        case "node":
+            _node(cluster, options)
         case "status":
             return _status(cluster)
     return 0
+
+
+def _node(cluster: Cluster, options: argparse.Namespace) -> None:
+    match options.action:
+        case "up":
+            second_node.up(
+                cluster, allocatable=dict(options.allocatable), taint=None if options.no_taint else second_node.TAINT
+            )
+        case "stop":
+            second_node.stop(cluster, kubelet_only=options.kubelet_only)
+        case "start":
+            second_node.start(cluster)
+        case "down":
+            second_node.down(cluster)
 
 
 def _build(cluster: Cluster, tools: list[str]) -> int:

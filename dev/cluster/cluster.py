@@ -57,14 +57,14 @@ class Cluster:
 
     def up(self) -> None:
         """Bring the cluster up; quick when it is."""
-        with self._alone():
+        with self.alone():
             say(f"Provider: {self.provider}.")
             self.backend.up()
             say(f"The cluster is up. KUBECONFIG={self.kubeconfig}")
 
     def down(self) -> None:
         """Take the cluster down."""
-        with self._alone():
+        with self.alone():
             self.backend.down()
 
     def load_images(self, *, variants: bool = False) -> None:
@@ -73,10 +73,10 @@ class Cluster:
         With ``variants`` also the serving images for the formats onnx and sklearn.
         """
         wanted = images.PROJECT_IMAGES + (images.VARIANT_IMAGES if variants else ())
-        with self._alone():
+        with self.alone():
             images.build_and_load(self.settings, self.backend, wanted)
 
-    def _alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """One command changes the cluster at a time."""
         return exclusive(self.settings.cache / f"{self.settings.name}.lock")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
 from dev.cluster import cgroups
 from dev.cluster.processes import Daemons
 from dev.cluster.settings import Settings
-from dev.cluster.shell import run, succeeds, wait_for
+from dev.cluster.shell import run, step, succeeds, wait_for
 
 PAUSE_IMAGE = "docker.io/verdigris/pause:dev"
 
@@ -71,6 +72,38 @@ def import_image(settings: Settings, archive: Path) -> None:
     run([*_ctr(settings), "images", "import", archive], timeout=300)
 
 
+def copy_images(source: Settings, target: Settings) -> None:
+    """Give one containerd the images that another one has and that it lacks, or has in another version."""
+    present = _image_digests(target)
+    missing = [name for name, digest in _image_digests(source).items() if present.get(name) != digest]
+    if not missing:
+        return
+    archive = target.state / "images.tar"
+    with step(f"Copying {len(missing)} images"):
+        run([*_ctr(source), "images", "export", archive, *missing], timeout=300)
+        import_image(target, archive)
+        archive.unlink()
+
+
+def end_abruptly(settings: Settings, daemons: Daemons) -> None:
+    """End containerd, its shims and all that ran in pods at once, as when the power fails, and what is lost with it.
+
+    What containerd keeps on its disk (images, the records of containers) stays for its next start.
+    """
+    daemons.stop("containerd", grace=0)
+    for pid in shims(settings):
+        _kill(pid)
+    cgroups.kill(settings)
+    unmount_below(settings.state)
+    run_state = settings.state / "containerd" / "run"
+    for address in run_state.glob("io.containerd.runtime.v2.task/*/*/address"):
+        # Shims keep their sockets outside of our state directory.
+        Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+    for lost in (run_state, settings.state / "containerd" / "runc"):
+        shutil.rmtree(lost, ignore_errors=True)
+    cgroups.remove(settings)
+
+
 def remove_everything(settings: Settings, daemons: Daemons) -> None:
     """End every container of this containerd, then containerd itself, then unmount what they left."""
     cgroups.kill(settings)
@@ -110,6 +143,12 @@ def unmount_below(directory: Path) -> None:
     for point in mounts_below(directory):
         if not succeeds(["umount", point]):
             run(["umount", "--lazy", point])
+
+
+def _image_digests(settings: Settings) -> dict[str, str]:
+    """The digest of each image by its name; the names that the kubelet makes of digests are left out."""
+    lines = [line.split() for line in run([*_ctr(settings), "images", "list"]).splitlines()[1:]]
+    return {words[0]: words[2] for words in lines if not words[0].startswith("sha256:")}
 
 
 def _kill(pid: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from dev.cluster import addons, cgroups, containerd, control_plane, network, node, packages, pki
 from dev.cluster.processes import Daemons
 from dev.cluster.provider import Kubectl, fingerprint
+from dev.cluster.second_machine import SecondMachine
 from dev.cluster.settings import Settings
 from dev.cluster.shell import ClusterError, say, step
 from dev.cluster.toolchain import Toolchain
@@ -36,6 +37,11 @@ class Local:
     def daemons(self) -> Daemons:
         """The processes of this cluster."""
         return Daemons(self.settings.state / "pids", self.settings.logs)
+
+    @property
+    def second(self) -> SecondMachine:
+        """The machine of the second node, whether there is one or not."""
+        return SecondMachine(self.settings)
 
     @property
     def _stamp(self) -> Path:
@@ -67,6 +73,7 @@ class Local:
         with step("Taking the cluster down"):
             # First those that would start pods again.
             self.daemons.stop("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", grace=1)
+            self.second.remove()
             containerd.remove_everything(self.settings, self.daemons)
             self.daemons.stop("kube-apiserver", "etcd", grace=0)
             self.daemons.stop(*self.daemons.names())
@@ -80,14 +87,16 @@ class Local:
     def status(self) -> Sequence[tuple[str, bool]]:
         """One line a process, then the API, the node and the addons."""
         lines = [(f"process {name}", bool(self.daemons.running(name))) for name in (*_CONTROL_PLANE, *_NODE)]
+        lines += self.second.status()
         keys = pki.Pki(self.settings.state / "pki")
         ready = control_plane.api_ready(self.settings, keys)
         lines.append((f"API server at {self.settings.api_url}", ready))
         return lines + (addons.status(self._kubectl) if ready else [])
 
     def load(self, archive: Path) -> None:
-        """Import the archive into our containerd."""
+        """Import the archive into the containerd of every node that is on."""
         containerd.import_image(self.settings, archive)
+        self.second.load(archive)
 
     def leftovers(self) -> list[str]:
         """What is left of a cluster that should be gone, one phrase each."""
@@ -95,7 +104,7 @@ class Local:
         found += [f"container shim {pid} still runs" for pid in containerd.shims(self.settings)]
         found += [f"{point} is still mounted" for point in containerd.mounts_below(self.settings.state)]
         found += [f"the cgroup {path} is still there" for path in cgroups.remaining(self.settings)]
-        return found + network.leftovers(self.settings)
+        return found + self.second.leftovers() + network.leftovers(self.settings)
 
     @property
     def _kubectl(self) -> Kubectl:

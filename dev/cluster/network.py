@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from dev.cluster.settings import Settings
 from dev.cluster.shell import run, succeeds
@@ -32,7 +33,7 @@ def set_up(settings: Settings) -> None:
     for key, value in _SYSCTLS.items():
         Path("/proc/sys", key).write_text(value)
     _masquerade(settings)
-    _write_cni(settings)
+    _write_cni(settings, port_mappings=True)
 
 
 def tear_down(settings: Settings) -> None:
@@ -40,15 +41,64 @@ def tear_down(settings: Settings) -> None:
     succeeds(["ip", "link", "delete", "dev", _device(settings)])
     for family, table in (*_KUBE_PROXY_TABLES, ("ip", settings.name)):
         succeeds(["nft", "delete", "table", family, table])
-    # CNI caches what it did for each pod in one place for all networks; the names begin with the network's.
-    for cached in Path("/var/lib/cni/results").glob(f"{settings.name}-*"):
-        cached.unlink()
+    _forget_cached(settings)
     remembered = _before(settings)
     if remembered.exists():
         before = json.loads(remembered.read_text())
         _remove_port_mappings(before["tables"])
         for key, value in before["sysctls"].items():
             Path("/proc/sys", key).write_text(value)
+
+
+def add_machine(settings: Settings, machine: Settings) -> None:
+    """Give the cluster's device the address of a second node, and that node a CNI configuration; repeatable.
+
+    Its pods get no ports of the node: both nodes are this machine, and a port of it is there once.
+    """
+    run(["ip", "address", "replace", f"{machine.node_ip}/32", "dev", _device(settings)])
+    _write_cni(machine, port_mappings=False)
+
+
+def cut_off(machine: Settings) -> None:
+    """Drop every packet from and to the second node and its pods, its kernel's farewells (FIN, RST) among them."""
+    table = f"table ip {machine.name}"
+    rules = f"""\
+{table}
+delete {table}
+{table} {{
+    chain from {{
+        type filter hook prerouting priority -300
+        ip saddr {machine.pod_cidr} drop
+    }}
+    chain to {{
+        type filter hook postrouting priority -300
+        ip daddr {machine.pod_cidr} drop
+    }}
+}}
+"""
+    run(["nft", "-f", "-"], stdin=rules)
+
+
+def reconnect(machine: Settings) -> None:
+    """Undo `cut_off`."""
+    succeeds(["nft", "delete", "table", "ip", machine.name])
+
+
+def remove_machine(settings: Settings, machine: Settings) -> None:
+    """Undo `add_machine` and `cut_off`. The pods must be gone already."""
+    succeeds(["ip", "address", "delete", f"{machine.node_ip}/32", "dev", _device(settings)])
+    reconnect(machine)
+    _forget_cached(machine)
+
+
+def machine_leftovers(machine: Settings) -> list[str]:
+    """What `remove_machine` should have removed and what is still there, one sentence each."""
+    found = []
+    if f"inet {machine.node_ip}/" in run(["ip", "-oneline", "address"]):
+        found.append(f"the address {machine.node_ip} is still there")
+    return found + [
+        f"the nftables {table} is still there" for table in _tables() if table == f"table ip {machine.name}"
+    ]
 
 
 def leftovers(settings: Settings) -> list[str]:
@@ -59,6 +109,12 @@ def leftovers(settings: Settings) -> list[str]:
     ours = {f"table {family} {name}" for family, name in (*_KUBE_PROXY_TABLES, ("ip", settings.name))}
     found += [f"the nftables {table} is still there" for table in _tables() if table in ours]
     return found
+
+
+def _forget_cached(settings: Settings) -> None:
+    """CNI caches what it did for each pod in one place for all networks; the names begin with the network's."""
+    for cached in Path("/var/lib/cni/results").glob(f"{settings.name}-*"):
+        cached.unlink(missing_ok=True)
 
 
 def _before(settings: Settings) -> Path:
@@ -86,28 +142,24 @@ delete {table}
 {table} {{
     chain outbound {{
         type nat hook postrouting priority 100
-        ip saddr {settings.pod_cidr} ip daddr != {{ {settings.pod_cidr}, {settings.service_cidr} }} masquerade
+        ip saddr {settings.cluster_cidr} ip daddr != {{ {settings.cluster_cidr}, {settings.service_cidr} }} masquerade
     }}
 }}
 """
     run(["nft", "-f", "-"], stdin=rules)
 
 
-def _write_cni(settings: Settings) -> None:
+def _write_cni(settings: Settings, *, port_mappings: bool) -> None:
     ipam = {
         "type": "host-local",
         "dataDir": str(settings.state / "cni" / "addresses"),
         "ranges": [[{"subnet": settings.pod_cidr, "gateway": settings.node_ip}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
-    chain = {
-        "cniVersion": "0.4.0",
-        "name": settings.name,
-        "plugins": [
-            {"type": "ptp", "ipMasq": False, "ipam": ipam},
-            {"type": "portmap", "capabilities": {"portMappings": True}},
-        ],
-    }
+    plugins: list[dict[str, Any]] = [{"type": "ptp", "ipMasq": False, "ipam": ipam}]
+    if port_mappings:
+        plugins.append({"type": "portmap", "capabilities": {"portMappings": True}})
+    chain = {"cniVersion": "0.4.0", "name": settings.name, "plugins": plugins}
     directory = settings.state / "cni" / "net.d"
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "10-verdigris.conflist").write_text(json.dumps(chain, indent=1))

@@ -1,9 +1,11 @@
-"""The one real node: kubelet and kube-proxy."""
+"""What runs on a node: the kubelet, and kube-proxy, which serves the pods of all nodes of this machine."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dev.cluster.control_plane import Binary
 from dev.cluster.pki import Pki
@@ -11,6 +13,8 @@ from dev.cluster.processes import Daemons
 from dev.cluster.settings import Settings
 
 NODE_NAME = "verdigris-node"
+EVICTION_MEMORY = "100Mi"
+"""The kubelet takes it off what pods may request, and evicts pods when the machine has less left."""
 
 
 def _resolv_conf() -> str:
@@ -20,8 +24,20 @@ def _resolv_conf() -> str:
     return str(real) if stub and real.exists() else "/etc/resolv.conf"
 
 
-def start_kubelet(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki) -> None:
-    """Start the kubelet on our containerd. All that it writes is under the state directory."""
+def start_kubelet(
+    settings: Settings,
+    daemons: Daemons,
+    binary: Binary,
+    pki: Pki,
+    *,
+    name: str = NODE_NAME,
+    labels: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Start the kubelet on the containerd of these settings. All that it writes is under their state directory.
+
+    `labels` are the Node's when it is registered; `more` is added to the kubelet's configuration file.
+    """
     root = settings.state / "kubelet"
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -50,11 +66,12 @@ def start_kubelet(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki
         "enforceNodeAllocatable": [],
         "makeIPTablesUtilChains": False,
         "imageGCHighThresholdPercent": 100,
-        "evictionHard": {"memory.available": "100Mi"},
+        "evictionHard": {"memory.available": EVICTION_MEMORY},
         "maxPods": 200,
         "serializeImagePulls": False,
         # How soon a changed Secret (Prometheus' configuration is one) reaches a running pod; the default is 1 min.
         "syncFrequency": "5s",
+        **(more or {}),
     }
     path = settings.state / "kubelet.json"
     path.write_text(json.dumps(config, indent=1))
@@ -64,9 +81,10 @@ def start_kubelet(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki
         "root-dir": root,
         "cert-dir": root / "pki",
         "node-ip": settings.node_ip,
-        "hostname-override": NODE_NAME,
+        "hostname-override": name,
+        "node-labels": ",".join(f"{key}={value}" for key, value in (labels or {}).items()),
     }
-    daemons.start("kubelet", [binary("kubelet"), *(f"--{name}={value}" for name, value in flags.items())])
+    daemons.start("kubelet", [binary("kubelet"), *(f"--{flag}={value}" for flag, value in flags.items())])
 
 
 def start_kube_proxy(settings: Settings, daemons: Daemons, binary: Binary, pki: Pki) -> None:
@@ -79,7 +97,7 @@ def start_kube_proxy(settings: Settings, daemons: Daemons, binary: Binary, pki: 
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "clientConnection": {"kubeconfig": str(pki.kubeconfig("kube-proxy"))},
-        "clusterCIDR": settings.pod_cidr,
+        "clusterCIDR": settings.cluster_cidr,
         "hostnameOverride": NODE_NAME,
         "bindAddress": settings.node_ip,
         "healthzBindAddress": "127.0.0.1:10256",

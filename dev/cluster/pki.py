@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,15 +64,36 @@ def create(settings: Settings, node_name: str) -> Pki:
     api_names.append("kubernetes.default.svc.cluster.local")
     api_ips = [settings.node_ip, settings.kubernetes_service_ip, "127.0.0.1"]
     _leaf(pki, "apiserver", "/CN=kube-apiserver", dns=api_names, ips=api_ips)
-    _leaf(pki, "kubelet-server", f"/CN={node_name}", dns=[node_name], ips=[settings.node_ip])
-    subjects = {**_CLIENTS, "kubelet": f"/O=system:nodes/CN=system:node:{node_name}"}
-    for name, subject in subjects.items():
+    for name, subject in _CLIENTS.items():
         _leaf(pki, name, subject)
         _write_kubeconfig(pki, name, pki.kubeconfig(name), settings.api_url)
+    _kubelet(pki, node_name, settings.node_ip, settings.api_url)
     run(["openssl", "genrsa", "-out", pki.key("service-accounts"), "2048"])
     _write_kubeconfig(pki, "admin", settings.kubeconfig, settings.api_url)
     done.touch()
     return pki
+
+
+def create_for_machine(settings: Settings, machine: Settings, node_name: str) -> Pki:
+    """What a second node has of the cluster's keys: the authority's certificate, and its own kubelet's two pairs."""
+    cluster, pki = Pki(settings.state / "pki"), Pki(machine.state / "pki")
+    done = pki.directory / "complete"
+    if done.exists():
+        return pki
+    pki.directory.mkdir(parents=True, exist_ok=True)
+    pki.directory.chmod(0o700)
+    shutil.copy(cluster.cert("ca"), pki.cert("ca"))
+    shutil.copy(cluster.directory / "openssl.cnf", pki.directory)
+    _kubelet(pki, node_name, machine.node_ip, settings.api_url, signer=cluster)
+    done.touch()
+    return pki
+
+
+def _kubelet(pki: Pki, node_name: str, address: str, api_url: str, *, signer: Pki | None = None) -> None:
+    """The kubelet's certificate as a server, and its identity for the API server."""
+    _leaf(pki, "kubelet-server", f"/CN={node_name}", dns=[node_name], ips=[address], signer=signer)
+    _leaf(pki, "kubelet", f"/O=system:nodes/CN=system:node:{node_name}", signer=signer)
+    _write_kubeconfig(pki, "kubelet", pki.kubeconfig("kubelet"), api_url)
 
 
 def _openssl(pki: Pki, name: str, subject: str, *options: str | Path) -> None:
@@ -93,10 +115,12 @@ def _leaf(
     authority: str = "ca",
     dns: list[str] | None = None,
     ips: list[str] | None = None,
+    signer: Pki | None = None,
 ) -> None:
-    """Sign a certificate: for a server when it has names, else for a client."""
+    """Sign a certificate: for a server when it has names, else for a client. `signer` has the authority's key."""
+    signer = signer or pki
     alternatives = [f"DNS:{item}" for item in dns or []] + [f"IP:{item}" for item in ips or []]
-    options: list[str | Path] = ["-CA", pki.cert(authority), "-CAkey", pki.key(authority)]
+    options: list[str | Path] = ["-CA", signer.cert(authority), "-CAkey", signer.key(authority)]
     options += [
         "-addext",
         "basicConstraints=critical,CA:FALSE",

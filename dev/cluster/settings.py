@@ -28,6 +28,8 @@ class Settings:
 
     node_ip: str = "10.244.0.1"
     pod_cidr: str = "10.244.0.0/24"
+    cluster_cidr: str = "10.244.0.0/16"
+    """The pods of all nodes."""
     service_cidr: str = "10.96.0.0/16"
     kubernetes_service_ip: str = "10.96.0.1"
     dns_ip: str = "10.96.0.10"
