@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from dev.faults.candidates import ROOM, hold, let_go
@@ -13,7 +13,7 @@ from dev.faults.scenario import Fault, Scene, Spec
 FAULTY_ACTIVE: Spec = {"serving": {"image": FAULTY, "resources": {**ROOM, "limits": {"memory": "64Mi"}}}}
 """Active pods that can be told to have a fault. They answer whatever their fault is, so no request need be lost."""
 
-ORPHAN = "orphan"
+ORPHAN, TURNED_AWAY = "orphan", "turned-away"
 
 
 def _told(fault: str) -> Any:
@@ -52,26 +52,33 @@ def _out_of_time(scene: Scene) -> str:
     return pod
 
 
-def _evicted(scene: Scene) -> str:
-    """What the kubelet of a node without memory writes."""
-    pod = scene.active_pod()
-    status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "}
-    change = json.dumps({"status": status})
-    scene.kube.run("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", change)
-    return pod
+def _turned_away(scene: Scene) -> str:
+    """A pod of the active version, put on a node past the scheduler, that the kubelet there cannot take."""
+    like = scene.kube.get("pod", scene.active_pod()) or {}
+    pod = _copy(like, TURNED_AWAY, like["metadata"]["labels"])
+    pod["spec"]["nodeName"] = like["spec"]["nodeName"]
+    pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "1k"
+    scene.kube.create(pod)
+    return TURNED_AWAY
 
 
 def _orphan(scene: Scene) -> str:
     """A pod of the other colour, which has no Deployment, left over from a revision of old."""
     like = scene.kube.get("pod", scene.active_pod()) or {}
-    spec = copy.deepcopy(like["spec"])
-    # The API server has filled in what it refuses to be given.
-    del spec["nodeName"], spec["topologySpreadConstraints"]
     labels = {**like["metadata"]["labels"], "verdigris.dev/color": "green", "verdigris.dev/revision": "0000000000"}
-    labels.pop("pod-template-hash")
-    meta = {"name": ORPHAN, "labels": labels, "annotations": {"verdigris.dev/version": "0.9.0"}}
-    scene.kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    scene.kube.create(_copy(like, ORPHAN, labels))
     return ORPHAN
+
+
+def _copy(like: Mapping[str, Any], name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """A pod like that one, which belongs to no ReplicaSet and has no node yet."""
+    # The API server has filled in what it refuses to be given.
+    left_out = ("nodeName", "topologySpreadConstraints")
+    spec = {field: value for field, value in copy.deepcopy(like["spec"]).items() if field not in left_out}
+    kept = {label: value for label, value in labels.items() if label != "pod-template-hash"}
+    annotations = {"verdigris.dev/version": "0.9.0"}
+    meta = {"name": name, "labels": kept, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
 ACTIVES = (
@@ -104,7 +111,7 @@ ACTIVES = (
         within=120,
     ),
     Fault("pod that ran out of its time", *("Leftover", "Replaced", ".*", "DeadlineExceeded"), strike=_out_of_time),
-    Fault("pod that was evicted", *("Leftover", "Replaced", ".*", "Evicted"), strike=_evicted),
+    Fault("pod that its node turned away", *("Leftover", "Replaced", ".*", "(?i)OutOfcpu"), strike=_turned_away),
     Fault(
         "pod of a colour without a Deployment",
         *("Orphan", "Replaced", ".*", "(?i)green|colour|deployment"),

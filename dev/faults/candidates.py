@@ -13,7 +13,8 @@ from dev.faults.scenario import Fault, Scene, Spec, Stock, good
 
 FINALIZER = "verdigris.dev/held"
 SOON: Spec = {"rollout": {"progressDeadline": "20s"}}
-"""For what might pass: it is waited for as long as this."""
+LATER: Spec = {"rollout": {"progressDeadline": "40s"}}
+"""For what might pass: it is waited for as long as this. Longer where the pod has to start before it shows."""
 ROOM = {"requests": {"cpu": "25m", "memory": "32Mi"}}
 
 
@@ -210,19 +211,19 @@ RUNNING = (
     Fault(
         "server that does not answer",
         *("NeverReady", "Failed", "NeverReady", "(?i)health/ready|probe"),
-        spec={**_faulty("deaf"), **SOON},
+        spec={**_faulty("deaf"), **LATER},
         within=90,
     ),
     Fault(
         "server that is never ready",
         *("NeverReady", "Failed", "NeverReady", "503"),
-        spec={**_faulty("unready"), **SOON},
+        spec={**_faulty("unready"), **LATER},
         within=90,
     ),
     Fault(
         "server that ignores SIGTERM and is never ready",
         *("NeverReady", "Failed", "NeverReady", "503"),
-        spec={**_faulty("stubborn"), **SOON},
+        spec={**_faulty("stubborn"), **LATER},
         within=90,
     ),
 )
