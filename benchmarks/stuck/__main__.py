@@ -7,7 +7,6 @@ import json
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
@@ -86,22 +85,26 @@ def _both(cluster: Cluster, api: Api, stock: Stock, fault: Fault) -> Row:
 
 
 def _verdigris(scene: Scene, fault: Fault) -> Row:
-    began = time.monotonic()
     try:
         with scene:
             verdict = play(scene, fault)
-    except (AssertionError, ClusterError) as wrong:
-        # What could be seen of it goes to the reader, and the others go on.
-        print(f"\n{fault.name}: {wrong}\n{''.join(getattr(wrong, '__notes__', ()))}", file=sys.stderr)
-        spent = round(time.monotonic() - began, 1)
-        return {"right": False, "seconds": spent, "reason": str(wrong)[:300], "requests": 0, "failed_requests": 0}
+    except (AssertionError, ClusterError) as problem:
+        _explain(fault, problem)
+        return {"right": False, "seconds": 0.0, "reason": str(problem)[:300], "requests": 0, "failed_requests": 0}
+    if verdict.wrong is not None:
+        _explain(fault, verdict.wrong)
     return {
-        "right": True,
+        "right": verdict.wrong is None,
         "seconds": round(verdict.seconds, 1),
-        "reason": verdict.reason,
+        "reason": verdict.reason if verdict.wrong is None else verdict.message[:300],
         "requests": verdict.requests,
         "failed_requests": len(verdict.failed),
     }
+
+
+def _explain(fault: Fault, problem: Exception) -> None:
+    """All that could be seen goes to the reader, and the other faults go on."""
+    print(f"\n{fault.name}: {problem}\n{''.join(getattr(problem, '__notes__', ()))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

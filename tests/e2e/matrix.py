@@ -33,25 +33,37 @@ class Seen:
 
 @dataclass(frozen=True)
 class Verdict(Seen):
-    """The same, with what the clients saw meanwhile."""
+    """The same, with what the clients saw meanwhile, and what is wrong with it, if anything is."""
 
     requests: int
     failed: tuple[Request, ...]
+    wrong: AssertionError | None = None
 
 
 def play(scene: Scene, fault: Fault) -> Verdict:
-    """Raises AssertionError where the operator's verdict is not the truth, or does not come in time.
+    """Nothing is raised for a verdict that is not the truth, or comes too late: what the clients lost counts then, too.
 
-    Requests that the clients lost are in the verdict: whoever asks for it judges them.
+    Raises AssertionError when the scene could not be set, ClusterError when kubectl refuses.
     """
     scene.given_active("1.0.0", **merged(SPEC, fault.active))
     try:
         with scene.clients(RATE) as clients:
-            seen = _strike(scene, fault) if fault.strike else _roll_out(scene, fault)
+            seen, wrong = _judged(scene, fault)
     finally:
         fault.relieve(scene)
     failed = tuple(request for request in clients.requests if request.result != "answered")
-    return Verdict(seen.seconds, seen.reason, seen.message, len(clients.requests), failed)
+    return Verdict(seen.seconds, seen.reason, seen.message, len(clients.requests), failed, wrong)
+
+
+def _judged(scene: Scene, fault: Fault) -> tuple[Seen, AssertionError | None]:
+    began = time.monotonic()
+    try:
+        return (_strike(scene, fault) if fault.strike else _roll_out(scene, fault)), None
+    except AssertionError as wrong:
+        seconds = time.monotonic() - began
+        # Later there would be less to see.
+        wrong.add_note(scene.story())
+        return Seen(seconds, "Wrong", str(wrong)), wrong
 
 
 def _roll_out(scene: Scene, fault: Fault) -> Seen:
