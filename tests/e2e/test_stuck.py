@@ -14,7 +14,7 @@ from dev.faults import FAULTS, Fault
 from dev.faults.nodes import ON_BOTH, ON_SECOND, UNTOLERATED, lose, strike_out
 from tests.e2e.conftest import namespace_for
 from tests.e2e.crowd import scenario
-from tests.e2e.matrix import RATE, SPEC, Verdict, play
+from tests.e2e.matrix import IMPATIENT, RATE, SPEC, Verdict, play
 from tests.e2e.scene import Scene, Status, active, merged, settled, wait_for
 from verdigris.api.status import StuckKind
 
@@ -83,6 +83,7 @@ def test_a_taint_that_is_not_tolerated_is_named(tainted: Scene) -> None:
 def test_the_pod_of_a_lost_node_is_replaced_and_goes_when_the_node_is_gone(tainted: Scene, operator: Cluster) -> None:
     scene = tainted
     scene.given_active("1.0.0", **merged(SPEC, ON_BOTH))
+    scene.patch({"spec": {"cleanup": IMPATIENT}})
     with scene.clients(RATE) as clients:
         pod = scene.pod_on(second_node.NAME)
         lose(operator)
