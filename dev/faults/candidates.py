@@ -15,6 +15,8 @@ FINALIZER = "verdigris.dev/held"
 SOON: Spec = {"rollout": {"progressDeadline": "20s"}}
 LATER: Spec = {"rollout": {"progressDeadline": "40s"}}
 """For what might pass: it is waited for as long as this. Longer where the pod has to start before it shows."""
+NOW: Spec = {"rollout": {"onInsufficientCapacity": "Abort"}}
+"""For a lack of room that is not waited for."""
 ROOM = {"requests": {"cpu": "25m", "memory": "32Mi"}}
 
 
@@ -231,12 +233,12 @@ RUNNING = (
 PLACES = (
     Fault(
         "more processors than any node has",
-        *("Unschedulable", "Failed", "Unschedulable", "(?i)cpu"),
+        *("Unschedulable", "Failed", "Unschedulable|InsufficientCapacity", "(?i)cpu"),
         spec={**_asking("cpu", "100"), **SOON},
     ),
     Fault(
         "more memory than any node has",
-        *("Unschedulable", "Failed", "Unschedulable", "(?i)memory"),
+        *("Unschedulable", "Failed", "Unschedulable|InsufficientCapacity", "(?i)memory"),
         spec={**_asking("memory", "10Ti"), **SOON},
     ),
     Fault(
@@ -248,12 +250,14 @@ PLACES = (
         "quota of pods used up",
         *("QuotaExceeded", "Failed", "QuotaExceeded", "(?s)full.*pods|pods.*full"),
         prepare=_full("pods"),
+        spec=NOW,
         within=30,
     ),
     Fault(
         "quota of processors used up",
         *("QuotaExceeded", "Failed", "QuotaExceeded", r"(?s)full.*requests\.cpu|requests\.cpu.*full"),
         prepare=_full("requests.cpu"),
+        spec=NOW,
         within=30,
     ),
     Fault(
