@@ -19,7 +19,14 @@ RATE = 20.0
 SPEC: Mapping[str, Any] = {"autoscaling": {"minReplicas": REPLICAS, "maxReplicas": REPLICAS}}
 GIVEN_UP: Mapping[str, Any] = {"cleanup": {"giveUpAfter": "5s", "crashes": 2}}
 """For a new version. Its pods keep their usual time to start: on a busy machine they need it."""
-IMPATIENT: Mapping[str, Any] = {"giveUpAfter": "5s", "stuckAfter": "10s", "flaps": 2, "backoff": "1s"}
+IMPATIENT: Mapping[str, Any] = {
+    "giveUpAfter": "5s",
+    "stuckAfter": "10s",
+    "flaps": 2,
+    "backoff": "1s",
+    # All scenes share one node.
+    "nodeBudget": 100,
+}
 """spec.cleanup for active pods that have started."""
 
 
