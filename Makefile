@@ -41,7 +41,10 @@ fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by cover
 bench-serving: setup  ## our server and its peers on one core: table, chart, out/bench/serving.json (10 min)
 	@$(PY) -m benchmarks.serving
 
+bench-stuck: setup  ## faults given to Verdigris and to a plain Deployment: table, out/bench/stuck.json (15 min)
+	@$(PY) -m benchmarks.stuck
+
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lint crds lock cluster images fuzz bench-serving clean
+.PHONY: help setup demo test unit lint crds lock cluster images fuzz bench-serving bench-stuck clean

@@ -1,6 +1,7 @@
-"""Runs inside the cluster: serves files, and below /cut/ promises a whole file and sends half of it."""
+"""Runs inside the cluster: serves files, and plays tricks below /cut/, /hang/ and /denied/."""
 
 import sys
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,27 @@ FOLDER = Path(__file__).parent
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """GET /NAME gives the file, GET /cut/NAME breaks off in the middle."""
+    """GET /NAME gives the file; /cut/NAME breaks off, /hang/NAME says no more then, /denied/NAME is 403."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args, directory=str(FOLDER))
 
     def do_GET(self) -> None:
         """Answer one request."""
-        if not self.path.startswith("/cut/"):
-            super().do_GET()
-            return
-        content = (FOLDER / self.path.removeprefix("/cut/")).read_bytes()
+        match self.path.split("/"):
+            case ["", "cut", name]:
+                self._half(name)
+            case ["", "hang", name]:
+                self._half(name)
+                time.sleep(3600)
+            case ["", "denied", _]:
+                self.send_error(403)
+            case _:
+                super().do_GET()
+
+    def _half(self, name: str) -> None:
+        """Promise the whole file and send half of it."""
+        content = (FOLDER / name).read_bytes()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

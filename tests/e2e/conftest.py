@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from dev.cluster import Cluster
+from dev.faults import image
 from tests.e2e.api import Api
 from tests.e2e.crowd import Crowd
 from tests.e2e.scene import Scene
-from tests.e2e.stock import NAMESPACE as ARTIFACTS
-from tests.e2e.stock import Stock, lay_in
+from tests.e2e.stock import Stock, clear_away, lay_in
 
 HERE = Path(__file__).parent
 
@@ -28,8 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stock(operator: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
+    image.load(operator)
     yield lay_in(operator, tmp_path_factory.mktemp("models"))
-    operator.kubectl("delete", "namespace", ARTIFACTS, "--ignore-not-found", "--wait=false")
+    clear_away(operator)
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,12 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def quick(artifact: Artifact, **spec: Any) -> dict[str, Any]:
+    """The ModelDeployment of a scene: the quick spec, and `spec` laid over it."""
+    made = model_deployment(NAME, artifact)
+    return {**made, "spec": merged(merged(made["spec"], QUICK), spec)}
+
+
 def stage(status: Status) -> str | None:
     """The stage of the rollout under way, or None."""
     return (status.get("rollout") or {}).get("stage")
@@ -83,7 +89,7 @@ class Scene:
     def apply(self, model: str | Artifact, **spec: Any) -> None:
         """`kubectl apply` a version of the model, with the quick spec and `spec` laid over it."""
         artifact = self.stock.artifact(model) if isinstance(model, str) else model
-        self.kube.apply(model_deployment(NAME, artifact, **merged(QUICK, spec)))
+        self.kube.apply(quick(artifact, **spec))
 
     def given_active(self, version: str, **spec: Any) -> None:
         """A version that has been rolled out."""
@@ -155,6 +161,23 @@ class Scene:
             if "deletionTimestamp" not in pod["metadata"]
         }
 
+    def ready(self) -> int:
+        """How many of the model's pods are ready and stay."""
+        pods = self.kube.list("pods", f"verdigris.dev/model={NAME}")
+        return sum(is_ready(pod) for pod in pods if "deletionTimestamp" not in pod["metadata"])
+
+    def active_pod(self) -> str:
+        """The name of one of the active pods, the first by name."""
+        labels = f"verdigris.dev/model={NAME},verdigris.dev/revision={self.status()['active']['revision']}"
+        return min(pod["metadata"]["name"] for pod in self.kube.list("pods", labels))
+
+    def pod_on(self, node: str) -> str:
+        """The name of the model's pod on that node. Raises AssertionError unless there is just one."""
+        pods = self.kube.list("pods", f"verdigris.dev/model={NAME}")
+        (found,) = [pod["metadata"]["name"] for pod in pods if pod["spec"].get("nodeName") == node] or [None]
+        assert found, f"the model has no pod on node {node}"
+        return str(found)
+
     def selected(self) -> str | None:
         """The colour that the clients' Service selects."""
         service = self.kube.get("service", NAME) or {}
@@ -213,6 +236,12 @@ class Clients:
     def bad(self) -> list[Request]:
         """The requests that the model failed."""
         return [request for request in self.requests if request.result == "bad"]
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether its condition Ready is True."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def wait_for(what: str, holds: Callable[[], bool], within: float, every: float = 0.1) -> None:

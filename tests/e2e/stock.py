@@ -14,12 +14,14 @@ from sklearn.pipeline import make_pipeline
 from dev.demo.kube import Kube, Kubectl
 from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
+from dev.faults.objects import registry
 from examples.diabetes.patients import generate
 from examples.diabetes.train import DESCRIBED, split, table
 from verdigris_serving.artifact.archive import read_archive, write_archive
 from verdigris_serving.artifact.pack import Format, pack
 
 NAMESPACE = "e2e-artifacts"
+REGISTRY_NAMESPACE = "e2e-registry"
 PORT = 8000
 SERVER = Path(__file__).with_name("artifact_server.py")
 FOREST = "2.0.0"
@@ -44,14 +46,15 @@ class Stock:
         """A model that does not fold into weights, as an artifact of that format."""
         return replace(self.artifact(FOREST, file=_forest_file(format)), format=format)
 
-    def cut_short(self, version: str) -> Artifact:
-        """The artifact, with the right checksum, from a server that breaks off after half of it."""
+    def behind(self, trick: str, version: str) -> Artifact:
+        """The artifact, with the right checksum, by a path on which the server plays a trick: `cut` sends half of it,
+        `hang` says no more after that, `denied` is forbidden."""
         whole = self.artifact(version)
-        return replace(whole, uri=whole.uri.replace(".svc/", ".svc/cut/"))
+        return replace(whole, uri=whole.uri.replace(".svc/", f".svc/{trick}/"))
 
 
 def lay_in(cluster: Kubectl, folder: Path) -> Stock:
-    """Train the models, spoil some, and serve all of them inside the cluster."""
+    """Train the models, spoil some, and serve all of them inside the cluster; beside them a registry that refuses."""
     trained = train(folder)
     good = trained.files[file_name("1.1.0")]
     spoiled = {
@@ -61,16 +64,23 @@ def lay_in(cluster: Kubectl, folder: Path) -> Stock:
     }
     forests = {_forest_file(form): _forest(folder, form) for form in FOREST_FORMATS}
     stock = Stock(Models({**trained.files, **spoiled, **forests}, trained.bodies))
-    kube = Kube(cluster, NAMESPACE)
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    kube, refusing = Kube(cluster, NAMESPACE), Kube(cluster, REGISTRY_NAMESPACE)
+    cluster.kubectl("delete", "namespace", NAMESPACE, REGISTRY_NAMESPACE, "--ignore-not-found")
     kube.apply(namespace(NAMESPACE))
     program = Program("artifacts", ("python3", "-u", "/files/server.py", str(PORT)), files="artifacts")
     contents = {**stock.models.files, "server.py": SERVER.read_bytes()}
     server = pod(program)
     server["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
     kube.apply(files("artifacts", contents), server, service("artifacts", PORT), server_side=True)
+    refusing.apply(*registry(REGISTRY_NAMESPACE))
     kube.run("wait", "--for=condition=Ready", "pod/artifacts", "--timeout=60s")
+    refusing.run("wait", "--for=condition=Ready", "pod/registry", "--timeout=60s")
     return stock
+
+
+def clear_away(cluster: Kubectl) -> None:
+    """Remove what `lay_in` has put on the cluster; does not wait."""
+    cluster.kubectl("delete", "namespace", NAMESPACE, REGISTRY_NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
 def _forest_file(format: Format) -> str:

@@ -47,7 +47,7 @@ CASES = {
         lambda stock: stock.artifact("1.1.0", file="nowhere.vmodel"), "ArtifactNotFound", ("404", "spec.model.uri")
     ),
     "an artifact that breaks off": Bad(
-        lambda stock: stock.cut_short("1.1.0"), "ArtifactTruncated", ("after", "Upload the artifact again")
+        lambda stock: stock.behind("cut", "1.1.0"), "ArtifactTruncated", ("after", "Upload the artifact again")
     ),
     "an artifact that is no artifact": Bad(
         lambda stock: stock.artifact("1.1.0", file="garbage.vmodel"), "ArtifactInvalid", ("artifact",)

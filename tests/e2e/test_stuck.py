@@ -1,0 +1,149 @@
+"""Stuck pods of every kind: each fault is a real one, and the operator must know it, end it, and keep the clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from dev.cluster import Cluster, second_node
+from dev.faults import FAULTS, Fault
+from dev.faults.nodes import ON_BOTH, ON_SECOND, UNTOLERATED, lose, strike_out
+from tests.e2e.conftest import namespace_for
+from tests.e2e.crowd import scenario
+from tests.e2e.matrix import IMPATIENT, RATE, SPEC, Verdict, play
+from tests.e2e.scene import Scene, Status, active, merged, settled, wait_for
+from verdigris.api.status import StuckKind
+
+VERDICTS = Path("out/stuck")
+NEEDS_A_SECOND_NODE = {"NodeLost", "NodeGone"}
+
+# Room for three and a half pods, of which three are there already.
+ROOM = {"cpu": "1400m"}
+SMALL = merged(
+    ON_SECOND,
+    {
+        "autoscaling": {"minReplicas": 3, "maxReplicas": 3},
+        "serving": {"resources": {"requests": {"cpu": "400m"}}},
+        "rollout": {"onInsufficientCapacity": "InPlace", "bake": "6s", "progressDeadline": "90s"},
+    },
+)
+
+
+def test_every_kind_of_stuck_pod_is_provoked() -> None:
+    provoked = {fault.kind for fault in FAULTS} - {None} | NEEDS_A_SECOND_NODE
+    assert provoked == set(get_args(StuckKind))
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+@scenario
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_operator_tells_the_truth_in_time_and_no_request_is_lost(scene: Scene, fault: Fault) -> None:
+    must_be_right(fault, play(scene, fault))
+
+
+def must_be_right(fault: Fault, verdict: Verdict) -> None:
+    """The truth, in time, and no request lost. How long it took is written down, for people to compare."""
+    if verdict.wrong is not None:
+        raise verdict.wrong
+    assert [request.outcome for request in verdict.failed] == []
+    VERDICTS.mkdir(parents=True, exist_ok=True)
+    seen = {
+        "name": fault.name,
+        "seconds": round(verdict.seconds, 1),
+        "reason": verdict.reason,
+        "message": verdict.message,
+    }
+    (VERDICTS / f"{namespace_for(fault.name)}.json").write_text(json.dumps(seen, indent=2) + "\n")
+
+
+@pytest.fixture
+def tainted(alone: Scene, operator: Cluster) -> Iterator[Scene]:
+    """A scene beside which there is a second node, with a taint."""
+    second_node.up(operator)
+    yield alone
+    second_node.down(operator)
+
+
+@pytest.fixture
+def small(alone: Scene, operator: Cluster) -> Iterator[Scene]:
+    """A scene for a second node with room for three and a half pods."""
+    second_node.up(operator, allocatable=ROOM)
+    yield alone
+    second_node.down(operator)
+
+
+def test_a_taint_that_is_not_tolerated_is_named(tainted: Scene) -> None:
+    must_be_right(UNTOLERATED, play(tainted, UNTOLERATED))
+
+
+def test_the_pod_of_a_lost_node_is_replaced_and_goes_when_the_node_is_gone(tainted: Scene, operator: Cluster) -> None:
+    scene = tainted
+    scene.given_active("1.0.0", **merged(SPEC, ON_BOTH))
+    scene.patch({"spec": {"cleanup": IMPATIENT}})
+    with scene.clients(RATE) as clients:
+        pod = scene.pod_on(second_node.NAME)
+        lose(operator)
+        status = scene.until("the pod to be removed", lambda status: pod in _removed(status), 150)
+        assert _removed(status)[pod] == "NodeLost"
+        wait_for("as many ready pods as before", lambda: scene.ready() == 2, 60, every=0.5)
+        assert scene.kube.get("pod", pod) is not None, "nobody may say that it has ended while its node is only silent"
+        strike_out(operator)
+        wait_for(f"{pod} to be gone", lambda: scene.kube.get("pod", pod) is None, 90, every=0.5)
+    assert active(scene.status()) == "1.0.0"
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+
+
+def _removed(status: Status) -> dict[str, str]:
+    return {entry["pod"]: entry["kind"] for entry in status.get("removed", ())}
+
+
+def test_a_release_where_surge_does_not_fit_is_traded_in_place_and_no_request_is_lost(small: Scene) -> None:
+    scene, ready = small, []
+    scene.given_active("1.0.0", **SMALL)
+    with scene.clients() as clients:
+        scene.apply("1.1.0", **SMALL)
+        ways: set[str] = set()
+        scene.until("1.1.0 to be promoted", lambda s: _watched(scene, s, ready, ways) and settled("1.1.0")(s), 150)
+        clients.until_answered_by("1.1.0")
+    assert "InPlace" in ways
+    assert min(ready) >= 2
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+
+
+def test_a_bad_version_where_surge_does_not_fit_is_taken_back_and_no_request_is_lost(small: Scene) -> None:
+    scene, ready = small, []
+    scene.given_active("1.0.0", **SMALL)
+    with scene.clients() as clients:
+        scene.apply("1.2.0", **SMALL)
+        ways: set[str] = set()
+        scene.until("1.2.0 to be rejected", lambda s: _watched(scene, s, ready, ways) and bool(s.get("rejected")), 150)
+        wait_for("three pods of the old version", lambda: list(scene.pods().values()) == ["1.0.0"] * 3, 90, every=0.5)
+        wait_for("all of them to be ready", lambda: _watched(scene, {}, ready, ways) and ready[-1] == 3, 60, every=0.5)
+    assert active(scene.status()) == "1.0.0"
+    assert "InPlace" in ways
+    assert min(ready) >= 2
+    assert clients.bad(), "the fault must have been a real one"
+    assert [request.outcome for request in clients.lost()] == []
+
+
+def test_recreate_makes_room_first_where_downtime_is_allowed(small: Scene) -> None:
+    scene = small
+    recreate = merged(SMALL, {"rollout": {"strategy": "Recreate", "allowDowntime": True, "bake": "0s"}})
+    scene.given_active("1.0.0", **recreate)
+    first = scene.pods()
+    scene.apply("1.1.0", **recreate)
+    scene.until("1.1.0 to be promoted", settled("1.1.0"), 120)
+    assert first.keys().isdisjoint(scene.pods())
+    assert set(scene.pods().values()) == {"1.1.0"}
+
+
+def _watched(scene: Scene, status: Status, ready: list[int], ways: set[str]) -> bool:
+    """Count the ready pods, and keep the way of the rollout under way."""
+    ready.append(scene.ready())
+    if rollout := status.get("rollout"):
+        ways.add(rollout.get("way", "Beside"))
+    return True
