@@ -11,6 +11,7 @@ from tests.rollout.kubelet import (
     BORN,
     FETCHED,
     NODES,
+    READY_SIBLING,
     around,
     at,
     event,
@@ -36,12 +37,19 @@ READY = status(FETCHED, running(5), ready=True)
 def test_a_pod_that_runs_and_is_not_ready_has_the_probes_words() -> None:
     probe = "Readiness probe failed: HTTP probe failed with statuscode: 503"
     found = look(
-        raw_pod(status=RUNS), events=(event("Unhealthy", "Startup probe failed: x", 99), event("Unhealthy", probe))
+        raw_pod(status=RUNS),
+        role="active",
+        events=(event("Unhealthy", "Startup probe failed: x", 99), event("Unhealthy", probe)),
     )
     assert (found.kind, found.remedy, found.hopeless) == ("NeverReady", "Evict", False)
     assert probe in found.message
     assert "Startup" not in found.message
     assert found.ripe_at == BORN + timedelta(seconds=125)
+
+
+def test_a_version_of_which_no_pod_gets_ready_is_not_begun_anew_again_and_again() -> None:
+    assert look(raw_pod(status=RUNS), role="candidate").remedy == "None"
+    assert look(raw_pod(status=RUNS), role="candidate", siblings=(READY_SIBLING,)).remedy == "Evict"
 
 
 def test_two_errors_of_a_probe_that_take_turns_do_not_change_the_text() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from verdigris.api.fields import parse_duration
+from verdigris.api.status import Remedy
 from verdigris.rollout.diagnosis import Around, Check, Diagnosis
 from verdigris.rollout.observed import PodView
-from verdigris.rollout.stuck_facts import TERMINAL, began, starting, stuck_after
+from verdigris.rollout.stuck_facts import TERMINAL, began, others_are_ready, starting, stuck_after
 from verdigris.rollout.stuck_words import clip, said, sentence
 
 
@@ -32,7 +33,10 @@ def never_ready(pod: PodView, around: Around) -> Diagnosis | None:
     message = f"The pod's containers run, but it is not ready. {_probe(around)}Look at its log with kubectl logs."
     since = max(began(pod), *(c.running_since for c in servers if c.running_since))
     ripe_at = since + stuck_after(around)
-    return Diagnosis("NeverReady", "NeverReady", clip(message), "Evict", since, ripe_at, passing=True)
+    # When no pod of a new version gets ready, it is the version: to begin anew would only cost the deadline's time.
+    is_the_version = around.role == "candidate" and not others_are_ready(pod, around)
+    remedy: Remedy = "None" if is_the_version else "Evict"
+    return Diagnosis("NeverReady", "NeverReady", clip(message), remedy, since, ripe_at, passing=True)
 
 
 def _probe(around: Around) -> str:
@@ -51,7 +55,7 @@ CHECKS = (
     Check(
         "NeverReady",
         "All containers run, the pod is not ready for `stuckAfter`; the Event Unhealthy has the probe's words.",
-        "Evicted. A candidate's rollout ends at `progressDeadline`.",
+        "Evicted, except while no pod of a candidate is ready: its rollout ends at `progressDeadline`.",
         "Read the log: `kubectl logs`. Give it more CPU, or correct the model.",
         never_ready,
     ),
