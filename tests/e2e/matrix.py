@@ -117,10 +117,11 @@ def _first_candidate(scene: Scene) -> str:
 
 def _strike(scene: Scene, fault: Fault) -> Seen:
     assert fault.strike is not None
-    scene.patch({"spec": {"cleanup": IMPATIENT}})
     before = scene.pods()
     began = time.monotonic()
     pod = fault.strike(scene)
+    # Afterwards, because a pod that no Deployment misses is only seen when there is something else to look for.
+    scene.patch({"spec": {"cleanup": IMPATIENT}})
     match fault.ending:
         case "Replaced":
             entry = _until_removed(scene, fault, pod)

@@ -40,7 +40,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def quick(artifact: Artifact, **spec: Any) -> dict[str, Any]:
+def quick(artifact: Artifact, /, **spec: Any) -> dict[str, Any]:
     """The ModelDeployment of a scene: the quick spec, and `spec` laid over it."""
     made = model_deployment(NAME, artifact)
     return {**made, "spec": merged(merged(made["spec"], QUICK), spec)}
@@ -86,7 +86,7 @@ class Scene:
 
     # Given and when: what people and the world do.
 
-    def apply(self, model: str | Artifact, **spec: Any) -> None:
+    def apply(self, model: str | Artifact, /, **spec: Any) -> None:
         """`kubectl apply` a version of the model, with the quick spec and `spec` laid over it."""
         artifact = self.stock.artifact(model) if isinstance(model, str) else model
         self.kube.apply(quick(artifact, **spec))
