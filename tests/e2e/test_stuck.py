@@ -13,9 +13,9 @@ from dev.cluster import Cluster, second_node
 from dev.faults import FAULTS, Fault
 from dev.faults.nodes import ON_BOTH, ON_SECOND, UNTOLERATED, lose, strike_out
 from tests.e2e.conftest import namespace_for
-from tests.e2e.crowd import scenario
+from tests.e2e.crowd import Crowd, scenario
 from tests.e2e.matrix import IMPATIENT, RATE, SPEC, Verdict, play
-from tests.e2e.scene import Scene, Status, active, merged, settled, wait_for
+from tests.e2e.scene import Scene, Status, active, merged, settled, stage, wait_for
 from verdigris.api.status import StuckKind
 
 VERDICTS = Path("out/stuck")
@@ -60,28 +60,86 @@ def must_be_right(fault: Fault, verdict: Verdict) -> None:
     (VERDICTS / f"{namespace_for(fault.name)}.json").write_text(json.dumps(seen, indent=2) + "\n")
 
 
-@pytest.fixture
-def tainted(alone: Scene, operator: Cluster) -> Iterator[Scene]:
-    """A scene beside which there is a second node, with a taint."""
-    second_node.up(operator)
-    yield alone
-    second_node.down(operator)
-
-
-@pytest.fixture
-def small(alone: Scene, operator: Cluster) -> Iterator[Scene]:
-    """A scene for a second node with room for three and a half pods."""
+@pytest.fixture(scope="module")
+def second(operator: Cluster, crowd: Crowd) -> Iterator[None]:
+    """A second node, with a taint and room for three and a half pods, once every scenario is over."""
+    crowd.finish()
     second_node.up(operator, allocatable=ROOM)
-    yield alone
+    yield
     second_node.down(operator)
 
 
-def test_a_taint_that_is_not_tolerated_is_named(tainted: Scene) -> None:
-    must_be_right(UNTOLERATED, play(tainted, UNTOLERATED))
+@pytest.mark.usefixtures("second")
+def test_a_taint_that_is_not_tolerated_is_named(alone: Scene) -> None:
+    must_be_right(UNTOLERATED, play(alone, UNTOLERATED))
 
 
-def test_the_pod_of_a_lost_node_is_replaced_and_goes_when_the_node_is_gone(tainted: Scene, operator: Cluster) -> None:
-    scene = tainted
+@pytest.mark.usefixtures("second")
+def test_a_release_where_surge_does_not_fit_is_traded_in_place_and_no_request_is_lost(alone: Scene) -> None:
+    scene, ready = alone, []
+    scene.given_active("1.0.0", **SMALL)
+    with scene.clients() as clients:
+        scene.apply("1.1.0", **SMALL)
+        ways: set[str] = set()
+        scene.until("1.1.0 to be promoted", lambda s: _watched(scene, s, ready, ways) and settled("1.1.0")(s), 150)
+        clients.until_answered_by("1.1.0")
+    assert "InPlace" in ways
+    assert min(ready) >= 2
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+
+
+@pytest.mark.usefixtures("second")
+def test_a_bad_version_where_surge_does_not_fit_is_taken_back_and_no_request_is_lost(alone: Scene) -> None:
+    scene, ready = alone, []
+    scene.given_active("1.0.0", **SMALL)
+    with scene.clients() as clients:
+        scene.apply("1.2.0", **SMALL)
+        ways: set[str] = set()
+        scene.until("1.2.0 to be rejected", lambda s: _watched(scene, s, ready, ways) and bool(s.get("rejected")), 150)
+        wait_for("three pods of the old version", lambda: list(scene.pods().values()) == ["1.0.0"] * 3, 90, every=0.5)
+        wait_for("all of them to be ready", lambda: _watched(scene, {}, ready, ways) and ready[-1] == 3, 60, every=0.5)
+    assert active(scene.status()) == "1.0.0"
+    assert "InPlace" in ways
+    assert min(ready) >= 2
+    assert clients.bad(), "the fault must have been a real one"
+    assert [request.outcome for request in clients.lost()] == []
+
+
+@pytest.mark.usefixtures("second")
+def test_a_version_that_has_traded_every_pod_is_taken_back_by_the_same_path_and_no_request_is_lost(
+    alone: Scene,
+) -> None:
+    scene, ready = alone, []
+    scene.given_active("1.0.0", **SMALL)
+    with scene.clients() as clients:
+        scene.apply("1.1.0", **merged(SMALL, {"rollout": {"bake": "15s"}}))
+        scene.until(
+            "1.1.0 to have all the clients", lambda s: _watched(scene, s, ready, set()) and stage(s) == "Baking", 150
+        )
+        assert set(scene.pods().values()) == {"1.1.0"}
+        scene.decide("abort", scene.status()["rollout"]["revision"])
+        wait_for("three pods of the old version", lambda: list(scene.pods().values()) == ["1.0.0"] * 3, 90, every=0.5)
+        wait_for("all of them to be ready", lambda: _watched(scene, {}, ready, set()) and ready[-1] == 3, 60, every=0.5)
+    assert active(scene.status()) == "1.0.0"
+    assert min(ready) >= 2
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+
+
+@pytest.mark.usefixtures("second")
+def test_recreate_makes_room_first_where_downtime_is_allowed(alone: Scene) -> None:
+    scene = alone
+    recreate = merged(SMALL, {"rollout": {"strategy": "Recreate", "allowDowntime": True, "bake": "0s"}})
+    scene.given_active("1.0.0", **recreate)
+    first = scene.pods()
+    scene.apply("1.1.0", **recreate)
+    scene.until("1.1.0 to be promoted", settled("1.1.0"), 120)
+    assert first.keys().isdisjoint(scene.pods())
+    assert set(scene.pods().values()) == {"1.1.0"}
+
+
+@pytest.mark.usefixtures("second")
+def test_the_pod_of_a_lost_node_is_replaced_and_goes_when_the_node_is_gone(alone: Scene, operator: Cluster) -> None:
+    scene = alone
     scene.given_active("1.0.0", **merged(SPEC, ON_BOTH))
     scene.patch({"spec": {"cleanup": IMPATIENT}})
     with scene.clients(RATE) as clients:
@@ -99,46 +157,6 @@ def test_the_pod_of_a_lost_node_is_replaced_and_goes_when_the_node_is_gone(taint
 
 def _removed(status: Status) -> dict[str, str]:
     return {entry["pod"]: entry["kind"] for entry in status.get("removed", ())}
-
-
-def test_a_release_where_surge_does_not_fit_is_traded_in_place_and_no_request_is_lost(small: Scene) -> None:
-    scene, ready = small, []
-    scene.given_active("1.0.0", **SMALL)
-    with scene.clients() as clients:
-        scene.apply("1.1.0", **SMALL)
-        ways: set[str] = set()
-        scene.until("1.1.0 to be promoted", lambda s: _watched(scene, s, ready, ways) and settled("1.1.0")(s), 150)
-        clients.until_answered_by("1.1.0")
-    assert "InPlace" in ways
-    assert min(ready) >= 2
-    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
-
-
-def test_a_bad_version_where_surge_does_not_fit_is_taken_back_and_no_request_is_lost(small: Scene) -> None:
-    scene, ready = small, []
-    scene.given_active("1.0.0", **SMALL)
-    with scene.clients() as clients:
-        scene.apply("1.2.0", **SMALL)
-        ways: set[str] = set()
-        scene.until("1.2.0 to be rejected", lambda s: _watched(scene, s, ready, ways) and bool(s.get("rejected")), 150)
-        wait_for("three pods of the old version", lambda: list(scene.pods().values()) == ["1.0.0"] * 3, 90, every=0.5)
-        wait_for("all of them to be ready", lambda: _watched(scene, {}, ready, ways) and ready[-1] == 3, 60, every=0.5)
-    assert active(scene.status()) == "1.0.0"
-    assert "InPlace" in ways
-    assert min(ready) >= 2
-    assert clients.bad(), "the fault must have been a real one"
-    assert [request.outcome for request in clients.lost()] == []
-
-
-def test_recreate_makes_room_first_where_downtime_is_allowed(small: Scene) -> None:
-    scene = small
-    recreate = merged(SMALL, {"rollout": {"strategy": "Recreate", "allowDowntime": True, "bake": "0s"}})
-    scene.given_active("1.0.0", **recreate)
-    first = scene.pods()
-    scene.apply("1.1.0", **recreate)
-    scene.until("1.1.0 to be promoted", settled("1.1.0"), 120)
-    assert first.keys().isdisjoint(scene.pods())
-    assert set(scene.pods().values()) == {"1.1.0"}
 
 
 def _watched(scene: Scene, status: Status, ready: list[int], ways: set[str]) -> bool:
