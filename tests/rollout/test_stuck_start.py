@@ -23,6 +23,7 @@ from tests.rollout.kubelet import (
     waiting,
 )
 from verdigris.rollout.observed import NodeView
+from verdigris.rollout.stuck_words import scheduler_words
 
 RESOLVE = f'failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}": '
 HEAD = 'failed to do request: Head "https://registry.example.com/v2/verdigris/serving/manifests/1.2.0": '
@@ -253,3 +254,16 @@ def test_an_image_that_is_still_being_pulled_is_not_begun_anew() -> None:
     found = look(raw_pod(), events=pulling)
     assert (found.kind, found.reason, found.remedy) == ("Creating", "PullingImage", "None")
     assert look(raw_pod(), events=(*pulling, event("Pulled", "Successfully pulled", when=9))).remedy == "Evict"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('persistentvolumeclaim "models" not found. not found', 'persistentvolumeclaim "models" not found.'),
+        ('persistentvolumeclaim "models" not found', 'persistentvolumeclaim "models" not found.'),
+        ("1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes", "1 Insufficient cpu."),
+        ("1 Insufficient cpu. preemption: 0/1 nodes are available", "1 Insufficient cpu."),
+    ],
+)
+def test_what_the_scheduler_says_of_preemption_is_left_out(said: str, kept: str) -> None:
+    assert scheduler_words(f"0/1 nodes are available: {said}") == f"0/1 nodes are available: {kept}"

@@ -18,7 +18,7 @@ from verdigris.rollout.stuck_facts import (
     takes_pods,
     waiting,
 )
-from verdigris.rollout.stuck_words import QUOTED, clip, said, sentence, tidy
+from verdigris.rollout.stuck_words import QUOTED, clip, said, scheduler_words, sentence, tidy
 
 _CREATING = (*BEFORE_A_START, "CreateContainerError", "CreatePodSandboxError", "")
 _PULL_EVENTS = ("Pulling", "Pulled", "Failed")
@@ -44,7 +44,7 @@ def unschedulable(pod: PodView, around: Around) -> Diagnosis | None:
     """The scheduler finds no node for it."""
     if pod.unscheduled is None or not starting(pod):
         return None
-    words = sentence(clip(tidy(pod.unscheduled.message.split(" preemption:")[0]), QUOTED))
+    words = scheduler_words(pod.unscheduled.message)
     message = f'{_why_no_node(words, pod, around)} The scheduler says: "{words}"'
     return Diagnosis(
         "Unschedulable", pod.unscheduled.reason, clip(message), "None", pod.created, pod.created + stuck_after(around)

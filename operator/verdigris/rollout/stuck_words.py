@@ -22,6 +22,9 @@ _UNSTEADY = (
 )
 
 
+_PREEMPTION = re.compile(r"[.,]? (?:preemption:|no new claims to deallocate)|\. not found\.?$")
+
+
 def tidy(text: str) -> str:
     """On one line, without the numbers and times that differ from one attempt to the next."""
     for pattern in _UNSTEADY:
@@ -50,6 +53,11 @@ def said(events: Iterable[PodEvent], reason: str, *beginnings: str) -> str:
         return ""
     most = max(found, key=lambda event: (event.count, event.message))
     return clip(tidy(most.message), QUOTED)
+
+
+def scheduler_words(text: str) -> str:
+    """What the scheduler has against the nodes, without what it says of attempts to make room by preemption."""
+    return sentence(clip(_PREEMPTION.split(tidy(text), maxsplit=1)[0], QUOTED))
 
 
 def _begins(message: str, beginnings: tuple[str, ...]) -> bool:
