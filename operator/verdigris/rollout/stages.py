@@ -29,7 +29,8 @@ VISIBLE_SCRAPES = 3
 
 def starting(turn: Turn) -> Turn:
     """Until the candidate is ready at the active colour's size. Ready means verified and golden rows passed."""
-    if turn.rollout.way == "Recreate" and turn.rollout.sizes == Sizes(active=turn.rollout.replicas, candidate=0):
+    sizes = turn.rollout.sizes
+    if turn.rollout.way == "Recreate" and sizes is not None and not sizes.candidate:
         return _end_active(turn)
     turn, failure = gather_pods(turn)
     if failure:
