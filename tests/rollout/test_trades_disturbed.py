@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.rollout.test_small_clusters import full, over, recreate, serves, small, until
+from verdigris.rollout.revision import revision_of
 
 
 def test_recreate_ends_the_active_pods_also_when_the_new_spec_wants_more_of_them() -> None:
@@ -11,3 +12,11 @@ def test_recreate_ends_the_active_pods_also_when_the_new_spec_wants_more_of_them
     world.room = 4
     until(world.apply(wanted).run(1), over)
     assert serves(world, "1.1.0", 4), world.status.history
+
+
+def test_a_recreate_that_is_thought_better_of_while_it_waits_for_approval_ends_no_active_pod() -> None:
+    world = full(room=6).apply(recreate("1.1.0", approval="Required")).run(5)
+    world.apply(small("1.1.0", "Wait", approval="Required")).run(2)
+    world.decide("approve", revision_of(world.spec))
+    until(world, over, least=3)
+    assert serves(world, "1.1.0", 3)

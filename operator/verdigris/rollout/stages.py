@@ -46,6 +46,9 @@ def starting(turn: Turn) -> Turn:
 def _end_active(turn: Turn) -> Turn:
     """Recreate: from here on nobody answers, so an approval is asked for, and the baseline frozen, before."""
     rollout, policy = turn.rollout, turn.observed.spec.rollout
+    if policy.strategy != "Recreate":
+        # Nothing has ended yet, and by now the user does not want it to.
+        return turn.change_rollout(way="Beside", sizes=None, message="Starting the candidate's pods.")
     if turn.observed.spec.paused:
         return turn
     if policy.approval == "Required" and rollout.approval is None:
