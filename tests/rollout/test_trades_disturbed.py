@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rollout.test_small_clusters import full, over, recreate, serves, small, until
+from tests.rollout.parts import Version
+from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, until
 from verdigris.rollout.revision import revision_of
 
 
@@ -19,4 +20,21 @@ def test_a_recreate_that_is_thought_better_of_while_it_waits_for_approval_ends_n
     world.apply(small("1.1.0", "Wait", approval="Required")).run(2)
     world.decide("approve", revision_of(world.spec))
     until(world, over, least=3)
+    assert serves(world, "1.1.0", 3)
+
+
+def test_a_larger_size_asked_for_during_a_trade_does_not_keep_a_bad_version_among_the_clients() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(1))
+    world.apply(small("1.1.0", size=6)).run(5)
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world, lambda w: w.selected == "blue", seconds=60)
+    until(world, over)
+
+
+def test_a_hand_that_scales_the_active_pods_during_a_trade_changes_nothing() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(1))
+    world._scale("blue", 9)
+    until(world, over, least=2)
     assert serves(world, "1.1.0", 3)

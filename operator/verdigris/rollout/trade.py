@@ -28,7 +28,12 @@ _ENDED = ("Failed", "Succeeded")
 
 
 def needed_replicas(turn: Turn) -> int:
-    """The size at which the candidate may take over: what active runs now, and never below what was asked before."""
+    """The size at which the candidate may take over: what active runs now, and never below what was asked before.
+
+    While pods are traded it stays as it is: more of them have no room, and what must stay available rests on it.
+    """
+    if turn.rollout.sizes is not None:
+        return turn.rollout.replicas
     active = turn.size(turn.active.color) if turn.active else 0
     return max(turn.observed.spec.autoscaling.min_replicas, active, turn.rollout.replicas)
 
