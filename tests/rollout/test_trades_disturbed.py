@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.rollout.parts import Version
 from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, until
 from verdigris.rollout.revision import revision_of
@@ -38,3 +42,33 @@ def test_a_hand_that_scales_the_active_pods_during_a_trade_changes_nothing() -> 
     world._scale("blue", 9)
     until(world, over, least=2)
     assert serves(world, "1.1.0", 3)
+
+
+def test_a_min_available_that_nobody_can_keep_does_not_hold_up_the_way_back() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(2))
+    world.apply(small("1.1.0", minAvailable=3)).run(5)
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world, lambda w: w.selected == "blue", seconds=60)
+    until(world, over)
+
+
+@pytest.mark.parametrize("lost", ["blue", "green"])
+def test_a_place_that_is_lost_during_a_trade_does_not_hold_up_the_way_back(lost: Any) -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(2))
+    world.room = 2
+    world.pods.remove(next(p for p in world.pods if p.view.color == lost))
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    world.run(1)
+    until(world, lambda w: w.selected == "blue", least=1, seconds=60)
+    until(world, over, least=1)
+
+
+@pytest.mark.parametrize(("ready_after", "least"), [(25, 2), (100_000, 1)])
+def test_the_way_back_waits_for_old_pods_that_start_slowly_but_not_for_ever(ready_after: int, least: int) -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(2))
+    world.versions |= {"1.0.0": Version(ready_after=ready_after), "1.1.0": Version(error_rate=0.5)}
+    until(world, lambda w: w.selected == "blue" or (w.ready("green") == 0 and w.answering() > 0), least=least)
+    until(world, over, least=least)
