@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -72,3 +74,15 @@ def test_the_way_back_waits_for_old_pods_that_start_slowly_but_not_for_ever(read
     world.versions |= {"1.0.0": Version(ready_after=ready_after), "1.1.0": Version(error_rate=0.5)}
     until(world, lambda w: w.selected == "blue" or (w.ready("green") == 0 and w.answering() > 0), least=least)
     until(world, over, least=least)
+
+
+@pytest.mark.parametrize(("seconds", "version"), [(120, "1.1.0"), (0, "1.0.0")])
+def test_active_pods_are_given_first_that_have_not_been_ready_for_long_but_not_those_that_may_be_soon(
+    seconds: int, version: str
+) -> None:
+    world = full()
+    for sick in [p for p in world.pods if p.view.color == "blue"][:2]:
+        sick.view = replace(sick.view, ready_changed=world.now - timedelta(seconds=seconds))
+        sick.ready_at = world.now + timedelta(seconds=80)
+    world.apply(small("1.1.0")).run(1)
+    until(world, lambda w: over(w) and serves(w, version, 3), least=1)

@@ -135,7 +135,17 @@ def _give_one(turn: Turn, sizes: Sizes) -> Turn:
 
 
 def _can_spare(turn: Turn, sizes: Sizes) -> bool:
-    return with_clients(turn, sizes) - 1 >= min_available(turn.observed.spec.rollout, turn.rollout)
+    """A pod that is not ready is the first to go; one that has not been for long costs the clients nothing."""
+    left = with_clients(turn, evolve(sizes, active=sizes.active - 1))
+    costs_nothing = _active_is_stuck(turn) and left == with_clients(turn, sizes)
+    return costs_nothing or left >= min_available(turn.observed.spec.rollout, turn.rollout)
+
+
+def _active_is_stuck(turn: Turn) -> bool:
+    """Whether an active pod has not been ready for so long that it will hardly be soon."""
+    begin = turn.now - parse_duration(turn.observed.spec.cleanup.stuck_after)
+    pods = turn.pods(turn.active) if turn.active else ()
+    return any(not pod.ready and (pod.ready_changed or pod.created) <= begin for pod in pods)
 
 
 def with_clients(turn: Turn, sizes: Sizes) -> int:
