@@ -185,3 +185,8 @@ def test_a_refusal_by_a_quota_wants_another_look_and_stands_when_none_can_be_see
     assert capacity.wants_survey(observed)
     assert not capacity.quota_has_room_again(observed, "blue")
     assert not capacity.quota_has_room_again(replace(observed, survey=None), "blue")
+
+
+def test_a_refusal_by_a_quota_with_scopes_stands_whatever_room_other_quotas_have() -> None:
+    quotas = (quota(hard={"pods": "1"}, scoped=True), quota("large", hard={"pods": "9"}))
+    assert not capacity.quota_has_room_again(refused_once(quotas), "blue")

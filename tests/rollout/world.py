@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, TICK, Pod, Version, born, series_of, spec
 from verdigris.api.decision import Verb
+from verdigris.api.fields import parse_duration
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus
 from verdigris.resources import controller_revision
@@ -270,7 +271,14 @@ class World:
 
     def least(self) -> int:
         """The fewest ready pods with clients that the trade under way may leave."""
-        return min_available(self.spec.rollout, self.decided.rollout) if self.decided.rollout else 1
+        rollout = self.decided.rollout
+        if rollout is None:
+            return 1
+        # Where places were lost, or old pods do not come up in time, somebody is all that the way back can ask for.
+        too_small = self.room is not None and self.room < rollout.replicas
+        too_late = self.now >= rollout.since + parse_duration(self.spec.rollout.progress_deadline)
+        back = rollout.way == "InPlace" and rollout.stage == "RollingBack"
+        return 1 if back and (too_small or too_late) else min_available(self.spec.rollout, rollout)
 
     def _keep_deployment(self, color: Color, manifest: Mapping[str, Any]) -> None:
         assert "replicas" not in manifest["spec"], "law 9: the size belongs to the HPA"

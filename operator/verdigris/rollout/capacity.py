@@ -112,6 +112,10 @@ def quota_has_room_again(observed: Observed, color: Color) -> bool:
     # Without a single quota in sight, nobody was able to look: the refusal stands.
     if deployment.trouble.reason != "QuotaExceeded" or snapshot is None or not survey.quotas:
         return False
+    by = deployment.trouble.message.partition("exceeded quota: ")[2].partition(",")[0]
+    if any(quota.scoped and quota.name == by for quota in survey.quotas):
+        # What a quota with scopes has room for is the API server's to say.
+        return False
     need = pod_need(snapshot.pod_template, survey.limit_ranges)
     return not refusal(survey.quotas, survey.limit_ranges, need) and not _tight(survey, need, 1)
 

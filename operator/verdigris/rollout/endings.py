@@ -15,7 +15,7 @@ from verdigris.api.status import (
     RolloutStatus,
     WarmStatus,
 )
-from verdigris.rollout.trade import sizes_back
+from verdigris.rollout.trade import sizes_back, trade_back
 from verdigris.rollout.traffic import reached
 from verdigris.rollout.turn import Turn, clip, evolve
 
@@ -31,7 +31,13 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
     failure = Failure(reason=failure.reason, message=clip(failure.message))
     rollout, active = turn.rollout, turn.active
     turn = turn.change_rollout(
-        stage="RollingBack", since=turn.now, deadline=None, failure=failure, outcome=outcome, message=failure.message
+        stage="RollingBack",
+        since=turn.now,
+        deadline=None,
+        lacking_since=None,
+        failure=failure,
+        outcome=outcome,
+        message=failure.message,
     )
     turn = turn.change_rollout(sizes=sizes_back(turn))
     if rollout.weight == 0 or active is None:
@@ -55,7 +61,7 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
 
 def finish_taking_back(turn: Turn) -> Turn:
     """End a rollout that is being taken back, once clients are off the candidate and had time to notice."""
-    turn = turn.change_rollout(sizes=sizes_back(turn))
+    turn = trade_back(turn)
     rollout, active = turn.rollout, turn.active
     if active is not None and (rollout.color in reached(turn.observed.selected) or _not_back_yet(turn, active)):
         return turn

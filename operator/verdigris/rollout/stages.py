@@ -29,7 +29,8 @@ VISIBLE_SCRAPES = 3
 
 def starting(turn: Turn) -> Turn:
     """Until the candidate is ready at the active colour's size. Ready means verified and golden rows passed."""
-    if turn.rollout.way == "Recreate" and turn.rollout.sizes == Sizes(active=turn.rollout.replicas, candidate=0):
+    sizes = turn.rollout.sizes
+    if turn.rollout.way == "Recreate" and sizes is not None and not sizes.candidate:
         return _end_active(turn)
     turn, failure = gather_pods(turn)
     if failure:
@@ -45,6 +46,9 @@ def starting(turn: Turn) -> Turn:
 def _end_active(turn: Turn) -> Turn:
     """Recreate: from here on nobody answers, so an approval is asked for, and the baseline frozen, before."""
     rollout, policy = turn.rollout, turn.observed.spec.rollout
+    if policy.strategy != "Recreate":
+        # Nothing has ended yet, and by now the user does not want it to.
+        return turn.change_rollout(way="Beside", sizes=None, message="Starting the candidate's pods.")
     if turn.observed.spec.paused:
         return turn
     if policy.approval == "Required" and rollout.approval is None:

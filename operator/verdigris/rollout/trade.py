@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from verdigris.api.status import Failure, Sizes
+from verdigris.api.fields import parse_duration
+from verdigris.api.status import Failure, RevisionRef, Sizes
 from verdigris.rollout import capacity
 from verdigris.rollout.observed import PodView
 from verdigris.rollout.rendering import template_of
@@ -28,7 +29,12 @@ _ENDED = ("Failed", "Succeeded")
 
 
 def needed_replicas(turn: Turn) -> int:
-    """The size at which the candidate may take over: what active runs now, and never below what was asked before."""
+    """The size at which the candidate may take over: what active runs now, and never below what was asked before.
+
+    While pods are traded it stays as it is: more of them have no room, and what must stay available rests on it.
+    """
+    if turn.rollout.sizes is not None:
+        return turn.rollout.replicas
     active = turn.size(turn.active.color) if turn.active else 0
     return max(turn.observed.spec.autoscaling.min_replicas, active, turn.rollout.replicas)
 
@@ -43,11 +49,16 @@ def lacking_room(turn: Turn) -> Failure | None:
     """Who has no room for a pod of the candidate: the scheduler or a quota. None while places are being vacated."""
     if any(_leaving(turn, pod) for pod in turn.observed.pods):
         return None
-    for pod in turn.pods(turn.rollout):
-        said = pod.unscheduled.message if pod.unscheduled else ""
-        if any(word in said for word in _SCHEDULER_WORDS):
-            return Failure(reason="InsufficientCapacity", message=clip(f"A new pod has no room: {said}", 600))
+    said = _no_place(turn, turn.rollout)
+    if said is not None:
+        return Failure(reason="InsufficientCapacity", message=clip(f"A new pod has no room: {said}", 600))
     return _quota(turn)
+
+
+def _no_place(turn: Turn, ref: RevisionRef) -> str | None:
+    """What the scheduler says of the first pod of this revision that has no place because others are in the way."""
+    said = (pod.unscheduled.message for pod in turn.pods(ref) if pod.unscheduled)
+    return next((words for words in said if any(word in words for word in _SCHEDULER_WORDS)), None)
 
 
 def _leaving(turn: Turn, pod: PodView) -> bool:
@@ -124,7 +135,17 @@ def _give_one(turn: Turn, sizes: Sizes) -> Turn:
 
 
 def _can_spare(turn: Turn, sizes: Sizes) -> bool:
-    return with_clients(turn, sizes) - 1 >= min_available(turn.observed.spec.rollout, turn.rollout)
+    """A pod that is not ready is the first to go; one that has not been for long costs the clients nothing."""
+    left = with_clients(turn, evolve(sizes, active=sizes.active - 1))
+    costs_nothing = _active_is_stuck(turn) and left == with_clients(turn, sizes)
+    return costs_nothing or left >= min_available(turn.observed.spec.rollout, turn.rollout)
+
+
+def _active_is_stuck(turn: Turn) -> bool:
+    """Whether an active pod has not been ready for so long that it will hardly be soon."""
+    begin = turn.now - parse_duration(turn.observed.spec.cleanup.stuck_after)
+    pods = turn.pods(turn.active) if turn.active else ()
+    return any(not pod.ready and (pod.ready_changed or pod.created) <= begin for pod in pods)
 
 
 def with_clients(turn: Turn, sizes: Sizes) -> int:
@@ -180,11 +201,32 @@ def found_room(turn: Turn) -> str:
     return " The scheduler found room where the capacity check had not."
 
 
+def trade_back(turn: Turn) -> Turn:
+    """One step of the way back of a rollout that traded pods."""
+    rollout = turn.rollout
+    since = (rollout.lacking_since or turn.now) if _active_lacks_room(turn) else None
+    sizes = sizes_back(turn.change_rollout(lacking_since=since))
+    return turn.change_rollout(sizes=sizes, lacking_since=since if sizes == rollout.sizes else None)
+
+
+def _active_lacks_room(turn: Turn) -> bool:
+    """Whether no active pod will come before a place is given; one that has its place already is waited for."""
+    active = turn.active
+    if turn.rollout.sizes is None or active is None or any(_leaving(turn, pod) for pod in turn.observed.pods):
+        return False
+    if any(not pod.ready and pod.unscheduled is None for pod in turn.pods(active)):
+        return False
+    deployment = turn.observed.deployments.get(active.color)
+    refused = deployment is not None and deployment.trouble is not None and deployment.trouble.reason in NO_ROOM
+    return _no_place(turn, active) is not None or (refused and len(turn.pods(active)) < turn.size(active.color))
+
+
 def sizes_back(turn: Turn) -> Sizes | None:
     """The sizes of a rollout that is taken back: the active colour whole again, in places that the candidate gives.
 
-    Pods of both colours that are ready, together, never fall below minAvailable by it. Once the clients can be on the
-    active colour alone, the candidate keeps the rest of its pods until their connections are drained.
+    Pods of both colours that are ready, together, never fall below minAvailable by it, unless nothing else brings the
+    active ones back. Once the clients can be on the active colour alone, the candidate keeps the rest of its pods until
+    their connections are drained.
     """
     rollout, active = turn.rollout, turn.active
     if rollout.sizes is None or active is None:
@@ -194,5 +236,14 @@ def sizes_back(turn: Turn) -> Sizes | None:
         kept = 0
     elif wanted_selection(turn.observed, turn.status) != active.color:
         spare = with_clients(turn, rollout.sizes) - min_available(turn.observed.spec.rollout, rollout)
-        kept = max(0, kept - max(0, spare))
+        spare = max(spare, 1 if _has_waited(turn) else 0)
+        answers = 0 if turn.ready(active) else 1
+        kept = max(answers, min(kept, turn.ready(rollout)) - spare)
     return Sizes(active=rollout.replicas, candidate=kept)
+
+
+def _has_waited(turn: Turn) -> bool:
+    """Whether the active pods will not come by waiting: they have no room, or none of them is ready in due time."""
+    rollout = turn.rollout
+    no_room = rollout.lacking_since is not None and turn.now >= rollout.lacking_since + CONFIRM
+    return no_room or turn.now >= rollout.since + parse_duration(turn.observed.spec.rollout.progress_deadline)

@@ -25,10 +25,15 @@ def candidate_share(observed: Observed, candidate: Color) -> int:
 
 
 def min_available(policy: RolloutSpec, rollout: RolloutStatus) -> int:
-    """How many pods with clients a trade may not go below: of both colours together. Recreate keeps nobody."""
+    """How many pods with clients a trade may not go below: of both colours together. Recreate keeps nobody.
+
+    The way back can always spare one of them, whatever is asked for by then (law 1).
+    """
     if rollout.way == "Recreate":
         return 0
-    return policy.min_available or max(1, rollout.replicas - 1)
+    all_but_one = max(1, rollout.replicas - 1)
+    least = policy.min_available or all_but_one
+    return min(least, all_but_one) if rollout.stage == "RollingBack" else least
 
 
 def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selection | None:
