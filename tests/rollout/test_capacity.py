@@ -190,3 +190,19 @@ def test_a_refusal_by_a_quota_wants_another_look_and_stands_when_none_can_be_see
 def test_a_refusal_by_a_quota_with_scopes_stands_whatever_room_other_quotas_have() -> None:
     quotas = (quota(hard={"pods": "1"}, scoped=True), quota("large", hard={"pods": "9"}))
     assert not capacity.quota_has_room_again(refused_once(quotas), "blue")
+
+
+# what no freed place would help
+
+
+@pytest.mark.parametrize(
+    ("observed", "too_large"),
+    [
+        (seen(node("a", "1", "900m")), False),
+        (seen(node("a", "400m"), node("b", "1", cordoned=True)), True),
+        (seen(node("a", "400m"), node("b", "1", "1")), False),
+        (seen(), False),
+    ],
+)
+def test_a_pod_is_too_large_when_no_open_node_could_take_it_empty(observed: Observed, too_large: bool) -> None:
+    assert capacity.no_node_is_large_enough(observed, HALF) is too_large

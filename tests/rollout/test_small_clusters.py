@@ -285,6 +285,29 @@ def test_nothing_is_traded_for_a_pod_that_no_freed_place_would_help(monkeypatch:
     assert world.status.rejected[-1].reason != "InsufficientCapacity"
 
 
+def test_nothing_is_traded_for_a_pod_that_no_node_is_large_enough_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "no_node_is_large_enough", lambda *_: True)
+    world = full().apply(small("1.1.0")).run(8)
+    assert "No node would have room for it if it were empty" in condition(world, "Ready")[2]
+    until(world, over, least=3)
+    assert world.status.rejected[-1].reason == "InsufficientCapacity"
+
+
+@pytest.mark.parametrize("policy", ["Wait", "InPlace"])
+def test_what_a_limit_range_refuses_ends_soon_because_no_room_heals_it(
+    monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    refused = Failure(reason="LimitExceeded", message="LimitRange narrow refuses the pods.")
+    monkeypatch.setattr(capacity, "quota_refusal", lambda *_: refused)
+    world = full(policy, room=None)
+    world.quota = 3
+    world.apply(small("1.1.0", policy)).run(20)
+    assert world.status.rollout
+    assert world.status.rollout.message.endswith(refused.message)
+    until(world, over, least=3, seconds=20)
+    assert world.status.rejected[-1].reason == "LimitExceeded"
+
+
 # The check is advice, the scheduler is the truth
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -98,6 +99,16 @@ def quota_refusal(observed: Observed, template: Template, count: int) -> Failure
         "free some of it, or lower spec.serving.resources or spec.autoscaling.minReplicas."
     )
     return Failure(reason="QuotaExceeded", message=clip(message))
+
+
+def no_node_is_large_enough(observed: Observed, template: Template) -> bool:
+    """Whether no node that is open to these pods could take one even if it were empty. False when nobody has looked."""
+    survey = observed.survey
+    if survey is None or not survey.nodes:
+        return False
+    need = pod_need(template, survey.limit_ranges)
+    rooms, _ = sort_nodes((replace(node, requested={}) for node in survey.nodes), template, need.requests)
+    return not any(room.pods for room in rooms)
 
 
 def quota_has_room_again(observed: Observed, color: Color) -> bool:

@@ -10,6 +10,7 @@ from verdigris.api.status import Failure, RevisionRef, Sizes
 from verdigris.rollout import capacity
 from verdigris.rollout.observed import PodView
 from verdigris.rollout.rendering import template_of
+from verdigris.rollout.stuck_words import scheduler_words
 from verdigris.rollout.traffic import min_available, reached, wanted_selection
 from verdigris.rollout.turn import Turn, clip, evolve
 
@@ -51,7 +52,7 @@ def lacking_room(turn: Turn) -> Failure | None:
         return None
     said = _no_place(turn, turn.rollout)
     if said is not None:
-        return Failure(reason="InsufficientCapacity", message=clip(f"A new pod has no room: {said}", 600))
+        return Failure(reason="InsufficientCapacity", message=f"A new pod has no room: {scheduler_words(said)}")
     return _quota(turn)
 
 
@@ -102,14 +103,29 @@ def make_room(turn: Turn) -> tuple[Turn, Failure | None]:
     lack, rollout, policy = lacking_room(turn), turn.rollout, turn.observed.spec.rollout
     if lack is None or rollout.lacking_since is None or turn.now < rollout.lacking_since + CONFIRM:
         return turn, None
-    if policy.on_insufficient_capacity == "Abort":
-        message = f"{lack.message} spec.rollout.onInsufficientCapacity is Abort, so the rollout ended."
-        return turn, Failure(reason=lack.reason, message=clip(message))
+    failure = _no_use_waiting(turn, lack, turn.now - rollout.lacking_since)
+    if failure or lack.reason not in NO_ROOM or _is_too_large(turn):
+        return turn, failure
     if rollout.sizes is not None:
         return _give_one(turn, rollout.sizes), None
     if policy.on_insufficient_capacity == "InPlace" and not turn.observed.spec.paused and _can_trade(turn):
         return _trade(turn, lack), None
     return turn, None
+
+
+def _no_use_waiting(turn: Turn, lack: Failure, lasted: timedelta) -> Failure | None:
+    """Abort wants no waiting, and what a LimitRange refuses is not healed by room."""
+    if turn.observed.spec.rollout.on_insufficient_capacity == "Abort":
+        message = f"{lack.message} spec.rollout.onInsufficientCapacity is Abort, so the rollout ended."
+        return Failure(reason=lack.reason, message=clip(message))
+    for_good = lack.reason not in NO_ROOM and lasted >= parse_duration(turn.observed.spec.cleanup.give_up_after)
+    return lack if for_good else None
+
+
+def _is_too_large(turn: Turn) -> bool:
+    """Whether no freed place would do: each node is too small for such a pod, or closed to it."""
+    template = template_of(turn, turn.rollout.revision)
+    return template is not None and capacity.no_node_is_large_enough(turn.observed, template)
 
 
 def _can_trade(turn: Turn) -> bool:
@@ -160,6 +176,8 @@ def room_trouble(turn: Turn) -> Failure | None:
     lack = lacking_room(turn)
     if lack is None:
         return None
+    if lack.reason not in NO_ROOM:
+        return lack
     return Failure(reason=lack.reason, message=clip(" ".join((lack.message, *_advice(turn), _way_out(turn)))))
 
 
@@ -179,8 +197,15 @@ def _way_out(turn: Turn) -> str:
         return "The active pods are gone already: it waits for room until the progress deadline."
     if policy.on_insufficient_capacity == "Abort":
         return "Unless room appears at once, the rollout ends."
+    if _is_too_large(turn):
+        return "No node would have room for it if it were empty: lower spec.serving.resources.requests, or add a node."
     if policy.on_insufficient_capacity == "Wait" or turn.active is None:
         return "It waits for room until the progress deadline: free some, or set onInsufficientCapacity: InPlace."
+    return _trade_in_words(turn)
+
+
+def _trade_in_words(turn: Turn) -> str:
+    policy, rollout = turn.observed.spec.rollout, turn.rollout
     if rollout.sizes is None and not _can_trade(turn):
         return (
             "InPlace cannot trade: it needs at least 2 replicas and minAvailable below them. Free room, or use "
