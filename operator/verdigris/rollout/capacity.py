@@ -1,4 +1,4 @@
-"""Whether further pods of a revision would get a place, before they are asked for. Advice: the scheduler decides.
+"""Whether further pods of a revision would get a place now. Advice, in words: the scheduler decides.
 
 Pods of one revision are all alike, so that a node's room is a whole number of them and no other packing does better.
 """

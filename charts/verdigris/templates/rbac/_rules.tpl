@@ -62,7 +62,7 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [""]
   resources: [events]
   verbs: [get, list, create, patch]
-# Whether the namespace lets a new version's pods in: told before they are made, not minutes after their refusal.
+# Whether the namespace lets a new version's pods in: told in seconds, not minutes after their first refusal.
 - apiGroups: [""]
   resources: [resourcequotas, limitranges]
   verbs: [list]
