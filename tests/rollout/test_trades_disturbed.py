@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Version
+from tests.rollout.test_rollout import condition
 from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, until
+from verdigris.api.status import Failure
+from verdigris.rollout import capacity
 from verdigris.rollout.revision import revision_of
 
 
@@ -86,3 +89,23 @@ def test_active_pods_are_given_first_that_have_not_been_ready_for_long_but_not_t
         sick.ready_at = world.now + timedelta(seconds=80)
     world.apply(small("1.1.0")).run(1)
     until(world, lambda w: over(w) and serves(w, version, 3), least=1)
+
+
+def test_no_active_pod_is_given_for_a_pod_that_a_limit_range_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Failure(reason="LimitExceeded", message="LimitRange bounds refuses the pods.")
+    monkeypatch.setattr(capacity, "quota_refusal", lambda *_: refused)
+    world = full(room=None)
+    world.quota = 3
+    world.apply(small("1.1.0")).run(20)
+    assert "No freed place helps" in condition(world, "Ready")[2]
+    until(world, over, least=3)
+    assert world.status.rejected[-1].reason == "LimitExceeded"
+
+
+def test_a_trade_goes_on_and_says_so_when_wait_is_asked_for_meanwhile() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(1))
+    world.apply(small("1.1.0", "Wait"))
+    until(world, lambda w: "The active version gives one pod for it." in condition(w, "Ready")[2], least=2)
+    until(world, over, least=2)
+    assert serves(world, "1.1.0", 3)

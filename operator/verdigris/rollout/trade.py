@@ -105,6 +105,8 @@ def make_room(turn: Turn) -> tuple[Turn, Failure | None]:
     if policy.on_insufficient_capacity == "Abort":
         message = f"{lack.message} spec.rollout.onInsufficientCapacity is Abort, so the rollout ended."
         return turn, Failure(reason=lack.reason, message=clip(message))
+    if lack.reason not in NO_ROOM:
+        return turn, None
     if rollout.sizes is not None:
         return _give_one(turn, rollout.sizes), None
     if policy.on_insufficient_capacity == "InPlace" and not turn.observed.spec.paused and _can_trade(turn):
@@ -160,7 +162,10 @@ def room_trouble(turn: Turn) -> Failure | None:
     lack = lacking_room(turn)
     if lack is None:
         return None
-    return Failure(reason=lack.reason, message=clip(" ".join((lack.message, *_advice(turn), _way_out(turn)))))
+    way_out = (
+        _way_out(turn) if lack.reason in NO_ROOM else "No freed place helps: it waits until the progress deadline."
+    )
+    return Failure(reason=lack.reason, message=clip(" ".join((lack.message, *_advice(turn), way_out))))
 
 
 def _advice(turn: Turn) -> Iterator[str]:
@@ -179,7 +184,7 @@ def _way_out(turn: Turn) -> str:
         return "The active pods are gone already: it waits for room until the progress deadline."
     if policy.on_insufficient_capacity == "Abort":
         return "Unless room appears at once, the rollout ends."
-    if policy.on_insufficient_capacity == "Wait" or turn.active is None:
+    if rollout.sizes is None and (policy.on_insufficient_capacity == "Wait" or turn.active is None):
         return "It waits for room until the progress deadline: free some, or set onInsufficientCapacity: InPlace."
     if rollout.sizes is None and not _can_trade(turn):
         return (
