@@ -58,6 +58,8 @@ def test_nothing_is_asked_about_young_pods_during_a_rollout_or_of_nobody() -> No
     assert world.status.rollout is not None
     assert usage_question(world.observe(), late) is None
     assert usage_question(running().observe(), late) is not None
+    wanted = running().decide("rollback", "v1-0123456789")
+    assert usage_question(wanted.observe(), late) is None, "a rollback waits for it"
     nobody = running()
     nobody.address = None
     assert usage_question(nobody.observe(), late) is None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.rollout.parts import spec
 from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving
+from verdigris.rollout.plan import question
 from verdigris.rollout.revision import revision_of
 
 
@@ -117,3 +122,22 @@ def test_a_decision_is_answered_once_even_after_its_record_fell_out_of_the_statu
         world.decide("abort", "v1-0123456789").run(1)
     world.run(5)
     assert reasons(world).count("DecisionRefused") == 25
+
+
+@pytest.mark.parametrize(
+    ("verb", "about", "asked"),
+    [("abort", "1.1.0", False), ("rollback", "1.1.0", False), ("abort", "1.0.0", True), ("promote", "1.1.0", True)],
+)
+def test_prometheus_is_not_waited_for_when_somebody_has_decided_to_go_back(verb: Any, about: str, asked: bool) -> None:
+    world = bake(serving("1.0.0").apply(spec("1.1.0")))
+    world.decide(verb, revision_of(spec(about)))
+    assert (question(world.observe(), world.now) is not None) is asked
+
+
+def test_prometheus_is_not_waited_for_when_the_spec_asks_for_another_version() -> None:
+    world = bake(serving("1.0.0").apply(spec("1.1.0")))
+    assert question(world.observe(), world.now) is not None
+    world.apply(spec("1.2.0"))
+    assert question(world.observe(), world.now) is None
+    world.reconcile()
+    assert world.selected == "blue"

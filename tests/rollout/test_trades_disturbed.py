@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Version
+from tests.rollout.test_rollout import condition
 from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, until
 from verdigris.rollout.revision import revision_of
 
@@ -86,3 +87,12 @@ def test_active_pods_are_given_first_that_have_not_been_ready_for_long_but_not_t
         sick.ready_at = world.now + timedelta(seconds=80)
     world.apply(small("1.1.0")).run(1)
     until(world, lambda w: over(w) and serves(w, version, 3), least=1)
+
+
+def test_a_trade_goes_on_and_says_so_when_wait_is_asked_for_meanwhile() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(1))
+    world.apply(small("1.1.0", "Wait"))
+    until(world, lambda w: "The active version gives one pod for it." in condition(w, "Ready")[2], least=2)
+    until(world, over, least=2)
+    assert serves(world, "1.1.0", 3)

@@ -268,3 +268,17 @@ async def test_no_pod_is_removed_after_something_before_it_failed(api: FakeApi) 
     outcome = await do(api, Keep(DEPLOYMENT), stuck("Evict"))
     assert (outcome.removed, outcome.refused) == ([], [])
     assert ("Pod", KEY.namespace, "p") in api.objects
+
+
+async def test_removals_that_take_long_do_not_wait_for_each_other(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = asyncio.Barrier(2)
+
+    async def slow(*_: Any) -> None:
+        await both.wait()
+
+    monkeypatch.setattr(api, "evict", slow)
+    async with asyncio.timeout(5):
+        outcome = await do(api, stuck("Evict"), stuck("Evict", uid="another"))
+    assert len(outcome.removed) == 2

@@ -12,6 +12,7 @@ import pytest
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import KEY, container, owned, parent, pod, waiting
 from tests.runtime.stage import Stage, settled
+from verdigris.api.status import ModelDeploymentStatus, RolloutStatus
 from verdigris.cluster import survey as module
 from verdigris.cluster.errors import ApiError, Forbidden, Unreachable
 from verdigris.cluster.observe import observe
@@ -204,11 +205,8 @@ async def test_what_is_no_amount_is_told(look: Look) -> None:
     assert "The quotas of namespace clinic could not be read: 'few' is not a quantity" in problem
 
 
-async def test_nobody_waits_for_long_and_what_comes_late_serves_the_next(
-    look: Look, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.02)
-    look.api.put(node())
+def hang(look: Look, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Until the event comes, no list is answered."""
     come, listing = asyncio.Event(), look.api.list
 
     async def slow(resource: Any, *args: Any, **options: Any) -> list[Json]:
@@ -216,14 +214,54 @@ async def test_nobody_waits_for_long_and_what_comes_late_serves_the_next(
         return await listing(resource, *args, **options)
 
     monkeypatch.setattr(look.api, "list", slow)
+    return come
+
+
+async def test_nobody_waits_for_long_and_what_comes_late_serves_the_next(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.02)
+    look.api.put(node())
+    come = hang(look, monkeypatch)
     survey = await look.surveyor.survey("clinic")
     assert survey.nodes == ()
-    assert "The nodes could not be read within" in (survey.problem or "")
-    assert "The quotas of namespace clinic could not be read: no answer within" in (survey.problem or "")
+    assert "The nodes could not be read in time" in (survey.problem or "")
+    assert "The quotas of namespace clinic could not be read in time" in (survey.problem or "")
     assert await look.surveyor.events("clinic", ["u"]) == {"u": ()}
     come.set()
     assert [seen.name for seen in (await look.surveyor.survey("clinic")).nodes] == ["n1"]
-    assert look.listed("Node") == 1
+    assert look.listed("Node") == look.listed("ResourceQuota") == 1
+
+
+async def test_the_last_look_stands_in_for_one_that_takes_long_but_not_for_ever(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.02)
+    look.api.put(node())
+    look.api.put(event("u", "FailedMount", lastTimestamp="2026-11-23T10:00:07Z"))
+    first, told = await look.surveyor.survey(KEY.namespace), await look.surveyor.events(KEY.namespace, ["u"])
+    hang(look, monkeypatch)
+    look.seconds += module.FRESH_SECONDS + module.LAST_SECONDS - 1
+    assert (await look.surveyor.survey(KEY.namespace)).nodes == first.nodes
+    assert await look.surveyor.events(KEY.namespace, ["u"]) == told
+    look.seconds += 2
+    assert (await look.surveyor.survey(KEY.namespace)).nodes == ()
+    assert await look.surveyor.events(KEY.namespace, ["u"]) == {"u": ()}
+
+
+async def test_where_clients_may_go_back_nobody_waits_for_what_is_only_good_to_know(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr(module, "HASTE_SECONDS", 0.02)
+    observed = await starting(look)
+    rollout = RolloutStatus(color="green", version="2.0.0", revision="v1-2", stage="Trading", started_at=NOW, since=NOW)
+    baking = ModelDeploymentStatus(rollout=rollout.model_copy(update={"weight": 33}))
+    hang(look, monkeypatch)
+    async with asyncio.timeout(5):
+        found = await look.surveyor.look_further(replace(observed, status=baking), NOW)
+    assert found.survey is not None
+    assert found.survey.nodes == ()
 
 
 # the Events of pods
@@ -278,11 +316,14 @@ async def test_a_healthy_model_is_no_reason_to_look_at_nodes_and_events(look: Lo
     assert look.listed("Node") == look.listed("Event") == 0
 
 
-async def test_a_pod_that_does_not_get_ready_is(look: Look) -> None:
+async def starting(look: Look) -> Observed:
     creating = {"phase": "Pending", "containerStatuses": [container(state=waiting("ContainerCreating"))]}
     deployment = owned("Deployment", "apps/v1", f"{KEY.name}-blue", spec={"replicas": 1})
-    observed = await seen(look, deployment, pod(status=creating, spec={"nodeName": "n1"}))
-    found = await look.surveyor.look_further(observed, NOW)
+    return await seen(look, deployment, pod(status=creating, spec={"nodeName": "n1"}))
+
+
+async def test_a_pod_that_does_not_get_ready_is(look: Look) -> None:
+    found = await look.surveyor.look_further(await starting(look), NOW)
     assert found.seen_at == NOW
     assert found.survey is not None
     assert list(found.events) == ["Pod-p"]

@@ -86,7 +86,8 @@ async def apply(writer: Writer, picture: Picture, actions: Iterable[Action]) -> 
     After a failure only traffic is still moved, because no refused Deployment, scale or HPA may forbid a rollback
     (law 1) and the plan moves traffic only to pods that it has seen ready. After a failure to move traffic nothing is
     done any more: what follows may take away what clients are still on (law 2).
-    Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together. Stuck pods come last.
+    Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together. Stuck pods come last, at
+    once as well: a webhook that keeps each removal waiting must not add up before the next look.
     """
     hand = _Hand(writer, picture)
     outcome = Outcome()
@@ -94,8 +95,9 @@ async def apply(writer: Writer, picture: Picture, actions: Iterable[Action]) -> 
     for step in _steps(actions):
         if traffic_only and not _moves_traffic(step[0]):
             continue
-        if isinstance(step[0], RemovePod):
-            await _try_to_remove(hand, step[0], outcome)
+        removals = [action for action in step if isinstance(action, RemovePod)]
+        if removals:
+            await asyncio.gather(*(_try_to_remove(hand, action, outcome) for action in removals))
             continue
         results = await asyncio.gather(*(hand.do(action) for action in step), return_exceptions=True)
         if not _account(outcome, results):
@@ -108,9 +110,9 @@ async def apply(writer: Writer, picture: Picture, actions: Iterable[Action]) -> 
 
 
 def _steps(actions: Iterable[Action]) -> Iterator[list[Action]]:
-    for is_drain, run in itertools.groupby(actions, key=lambda action: isinstance(action, SetTraffic)):
+    for kind, run in itertools.groupby(actions, key=type):
         batch = list(run)
-        yield from [batch] if is_drain else [[action] for action in batch]
+        yield from [batch] if kind in (SetTraffic, RemovePod) else [[action] for action in batch]
 
 
 def _moves_traffic(action: Action) -> bool:

@@ -19,6 +19,7 @@ from verdigris.cluster.observe import Reader
 from verdigris.cluster.survey_views import add_requests, limit_range_view, node_view, pod_events, quota_view
 from verdigris.rollout import capacity, stuck
 from verdigris.rollout.observed import Amounts, LimitRangeView, NodeView, Observed, PodEvent, QuotaView, Survey
+from verdigris.rollout.traffic import may_go_back
 
 FRESH_SECONDS = 5.0
 """How long a look at the nodes, or at a pod's Events, serves all models."""
@@ -26,6 +27,10 @@ FORBIDDEN_SECONDS = 60.0
 """How long a right that is missing is not asked for again."""
 PATIENCE_SECONDS = 3.0
 """How long a reconcile waits for what it can do without."""
+HASTE_SECONDS = 0.2
+"""How long it waits for it where clients may have to go back: nothing delays that (law 1)."""
+LAST_SECONDS = 30.0
+"""For how long after it was fresh the last look stands in for one that takes long, so that words do not come and go."""
 PODS_WITH_EVENTS = 5
 """Of so many pods the Events are read at once."""
 HOLDING_ROOM = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
@@ -43,22 +48,40 @@ class PagedReader(Reader, Protocol):
         """Like `list`, page by page."""
 
 
-class _Memory(Generic[T]):
-    """What was found, by key, for a while."""
+class _Reads(Generic[T]):
+    """Reads by key. One at a time for each, which goes on when those who wait for it lose patience.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `read` gives what it has found, and for how many seconds that serves everybody.
+    """
+
+    def __init__(self, clock: Callable[[], float], read: Callable[..., Awaitable[tuple[T, float]]]) -> None:
         self._clock = clock
-        self._kept: dict[str, tuple[float, T]] = {}
+        self._read = read
+        self._kept: dict[tuple[str, ...], tuple[float, T]] = {}
+        self._flights: dict[tuple[str, ...], asyncio.Task[T]] = {}
 
-    def get(self, key: str) -> T | None:
-        until, value = self._kept.get(key, (0.0, None))
-        return value if self._clock() < until else None
+    async def see(self, *key: str, patience: float) -> T | None:
+        """What is fresh, else what a read brings within `patience`, else what was found last; None: nothing."""
+        until, last = self._kept.get(key, (0.0, None))
+        if self._clock() < until:
+            return last
+        flight = self._flights.get(key)
+        if flight is None or flight.done():
+            flight = self._flights[key] = asyncio.create_task(self._fly(key), name=f"survey {' '.join(key)}")
+        await asyncio.wait({flight}, timeout=patience)
+        if flight.done():
+            return flight.result()
+        return last if self._clock() < until + LAST_SECONDS else None
 
-    def keep(self, key: str, value: T, seconds: float) -> T:
+    async def _fly(self, key: tuple[str, ...]) -> T:
+        try:
+            found, seconds = await self._read(*key)
+        finally:
+            del self._flights[key]
         now = self._clock()
-        self._kept = {known: kept for known, kept in self._kept.items() if now < kept[0]}
-        self._kept[key] = (now + seconds, value)
-        return value
+        self._kept = {known: kept for known, kept in self._kept.items() if now < kept[0] + LAST_SECONDS}
+        self._kept[key] = (now + seconds, found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,26 +104,32 @@ class Surveyor:
     def __init__(self, reader: PagedReader, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._now = now
-        self._nodes: _Memory[_Nodes] = _Memory(clock)
-        self._refused_limits: _Memory[_Limits] = _Memory(clock)
-        self._events: _Memory[tuple[PodEvent, ...]] = _Memory(clock)
-        self._flight: asyncio.Task[_Nodes] | None = None
+        self._nodes = _Reads(clock, self._read_nodes)
+        self._limits = _Reads(clock, self._read_limits)
+        self._events = _Reads(clock, self._read_events)
 
     async def look_further(self, observed: Observed, seen_at: datetime) -> Observed:
         """With what the plan wants to know beside the picture that was begun at `seen_at`. Never raises ApiError."""
         observed = replace(observed, seen_at=seen_at)
         namespace = observed.owner.namespace
+        patience = HASTE_SECONDS if may_go_back(observed) else PATIENCE_SECONDS
         if capacity.wants_survey(observed) or stuck.wants_nodes(observed):
-            observed = replace(observed, survey=await self.survey(namespace))
+            observed = replace(observed, survey=await self.survey(namespace, patience))
         wanted = stuck.wanted_events(observed, seen_at)
-        return replace(observed, events=await self.events(namespace, wanted)) if wanted else observed
+        return replace(observed, events=await self.events(namespace, wanted, patience)) if wanted else observed
 
-    async def survey(self, namespace: str) -> Survey:
+    async def survey(self, namespace: str, patience: float | None = None) -> Survey:
         """The nodes, at most FRESH_SECONDS old, and this namespace's limits as they are now.
 
-        `problem` says what could not be seen. When it is set and there are no nodes, nothing is known about nodes.
+        What takes longer than `patience` (default: PATIENCE_SECONDS) is as it was seen last, or a `problem`, which says
+        what could not be seen. When it is set and there are no nodes, nothing is known about nodes.
         """
-        nodes, limits = await asyncio.gather(self._see_nodes(), self._see_limits(namespace))
+        patience = PATIENCE_SECONDS if patience is None else patience
+        nodes, limits = await asyncio.gather(
+            self._nodes.see(patience=patience), self._limits.see(namespace, patience=patience)
+        )
+        nodes = nodes or _Nodes(self._now(), problem="The nodes could not be read in time.")
+        limits = limits or _Limits(problem=f"The quotas of namespace {namespace} could not be read in time.")
         problems = [problem for problem in (nodes.problem, limits.problem) if problem]
         return Survey(
             at=nodes.at,
@@ -110,39 +139,30 @@ class Surveyor:
             problem=" ".join(problems) or None,
         )
 
-    async def events(self, namespace: str, uids: Iterable[str]) -> Mapping[str, tuple[PodEvent, ...]]:
+    async def events(
+        self, namespace: str, uids: Iterable[str], patience: float | None = None
+    ) -> Mapping[str, tuple[PodEvent, ...]]:
         """The Events about the first PODS_WITH_EVENTS of these pods, by UID, the newest last; none that fail."""
+        patience = PATIENCE_SECONDS if patience is None else patience
         asked = list(uids)[:PODS_WITH_EVENTS]
-        found = await asyncio.gather(*(self._see_events(namespace, uid) for uid in asked))
-        return dict(zip(asked, found, strict=True))
+        found = await asyncio.gather(*(self._events.see(namespace, uid, patience=patience) for uid in asked))
+        return {uid: events or () for uid, events in zip(asked, found, strict=True)}
 
-    async def _see_nodes(self) -> _Nodes:
-        kept = self._nodes.get("")
-        if kept is not None:
-            return kept
-        # One flight for all who ask meanwhile. It goes on when they lose patience: the next look finds what it brought.
-        if self._flight is None or self._flight.done():
-            self._flight = asyncio.create_task(self._read_nodes(), name="survey of the nodes")
-        try:
-            return await _patiently(asyncio.shield(self._flight))
-        except TimeoutError:
-            return _Nodes(self._now(), problem=f"The nodes could not be read within {PATIENCE_SECONDS:.0f} s.")
-
-    async def _read_nodes(self) -> _Nodes:
+    async def _read_nodes(self) -> tuple[_Nodes, float]:
         at = self._now()
         try:
             nodes = [node_view(raw) async for page in self._reader.pages(kinds.NODE, None) for raw in page]
             requested = await self._requested()
             views = tuple(replace(node, requested=requested.get(node.name, {})) for node in nodes)
-            return self._nodes.keep("", _Nodes(at, views), FRESH_SECONDS)
+            return _Nodes(at, views), FRESH_SECONDS
         except Forbidden as error:
             problem = (
                 f"The nodes may not be read, so nobody knows what room they have ({error}). An operator that serves "
                 "all namespaces gets the right by capacity.readNodes of its chart; one with watchNamespaces cannot."
             )
-            return self._nodes.keep("", _Nodes(at, problem=problem), FORBIDDEN_SECONDS)
+            return _Nodes(at, problem=problem), FORBIDDEN_SECONDS
         except (ApiError, ValueError) as error:
-            return _Nodes(at, problem=f"The nodes could not be read: {error}.")
+            return _Nodes(at, problem=f"The nodes could not be read: {error}."), 0
 
     async def _requested(self) -> Mapping[str, Amounts]:
         """By node, what its pods have been promised."""
@@ -153,44 +173,30 @@ class Surveyor:
             add_requests(total, page)
         return total
 
-    async def _see_limits(self, namespace: str) -> _Limits:
-        kept = self._refused_limits.get(namespace)
-        if kept is not None:
-            return kept
+    async def _read_limits(self, namespace: str) -> tuple[_Limits, float]:
         try:
-            quotas, ranges = await _patiently(
-                asyncio.gather(
-                    self._reader.list(kinds.RESOURCE_QUOTA, namespace), self._reader.list(kinds.LIMIT_RANGE, namespace)
-                )
+            quotas, ranges = await asyncio.gather(
+                self._reader.list(kinds.RESOURCE_QUOTA, namespace), self._reader.list(kinds.LIMIT_RANGE, namespace)
             )
-            return _Limits(
+            limits = _Limits(
                 tuple(sorted(map(quota_view, quotas), key=lambda quota: quota.name)),
                 tuple(sorted(map(limit_range_view, ranges), key=lambda limits: limits.name)),
             )
+            return limits, 0
         except Forbidden as error:
             problem = (
                 f"The quotas of namespace {namespace} may not be read ({error}): upgrade the operator's chart, which "
                 "lets it list resourcequotas and limitranges."
             )
-            return self._refused_limits.keep(namespace, _Limits(problem=problem), FORBIDDEN_SECONDS)
-        except (ApiError, ValueError, TimeoutError) as error:
-            why = str(error) or f"no answer within {PATIENCE_SECONDS:.0f} s"
-            return _Limits(problem=f"The quotas of namespace {namespace} could not be read: {why}.")
+            return _Limits(problem=problem), FORBIDDEN_SECONDS
+        except (ApiError, ValueError) as error:
+            return _Limits(problem=f"The quotas of namespace {namespace} could not be read: {error}."), 0
 
-    async def _see_events(self, namespace: str, uid: str) -> tuple[PodEvent, ...]:
-        kept = self._events.get(uid)
-        if kept is not None:
-            return kept
+    async def _read_events(self, namespace: str, uid: str) -> tuple[tuple[PodEvent, ...], float]:
         try:
-            raws = await _patiently(self._reader.list(kinds.EVENT, namespace, fields=f"involvedObject.uid={uid}"))
-            return self._events.keep(uid, pod_events(raws), FRESH_SECONDS)
+            raws = await self._reader.list(kinds.EVENT, namespace, fields=f"involvedObject.uid={uid}")
+            return pod_events(raws), FRESH_SECONDS
         except Forbidden:
-            return self._events.keep(uid, (), FORBIDDEN_SECONDS)
-        except (ApiError, ValueError, TimeoutError):
-            return ()
-
-
-async def _patiently(answer: Awaitable[T]) -> T:
-    """Raises TimeoutError after PATIENCE_SECONDS."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        return await answer
+            return (), FORBIDDEN_SECONDS
+        except (ApiError, ValueError):
+            return (), 0

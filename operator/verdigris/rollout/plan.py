@@ -19,6 +19,7 @@ from verdigris.rollout.evidence import Evidence, Question
 from verdigris.rollout.observed import Observed
 from verdigris.rollout.realise import realise
 from verdigris.rollout.report import report
+from verdigris.rollout.revision import revision_of
 from verdigris.rollout.sizing import advise
 from verdigris.rollout.slots import adopt, advance, mend, retire, start, supersede
 from verdigris.rollout.stages import VISIBLE_SCRAPES
@@ -84,7 +85,7 @@ def question(observed: Observed, now: datetime) -> Question | None:
     """What to ask Prometheus before planning; None when this stage needs no evidence, or there is nobody to ask."""
     status, spec = observed.status, observed.spec
     rollout, active = status.rollout, status.active
-    if rollout is None or active is None or not _needs_evidence(rollout):
+    if rollout is None or active is None or not _needs_evidence(rollout) or _is_decided(observed, rollout):
         return None
     address = observed.prometheus_address
     if address is None:
@@ -110,6 +111,17 @@ def question(observed: Observed, now: datetime) -> Question | None:
             scrape=scrape,
         ),
     )
+
+
+def _is_decided(observed: Observed, rollout: RolloutStatus) -> bool:
+    """Whether the rollout is taken back whatever the evidence says: nothing is waited for then (law 1)."""
+    done = {record.uid for record in observed.status.decisions}
+    back = any(
+        decision.verb in ("abort", "rollback") and decision.revision == rollout.revision
+        for decision in observed.decisions
+        if not decision.answered and decision.uid not in done
+    )
+    return back or rollout.revision != revision_of(observed.spec)
 
 
 def _needs_evidence(rollout: RolloutStatus) -> bool:

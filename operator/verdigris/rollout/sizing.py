@@ -19,6 +19,7 @@ from verdigris.resources.service_monitor import prometheus_duration
 from verdigris.rollout.evidence import Usage, UsageQuestion
 from verdigris.rollout.observed import Observed
 from verdigris.rollout.revision import revision_of
+from verdigris.rollout.traffic import may_go_back
 from verdigris.rollout.turn import Turn, clip
 
 WINDOW = timedelta(hours=24)
@@ -99,13 +100,13 @@ def _hour(uid: str, at: datetime) -> int:
 
 
 def usage_question(observed: Observed, now: datetime) -> UsageQuestion | None:
-    """What to ask about the active pods; None while a rollout is under way, they are not what the spec asks for, or
-    they are too young to have MIN_SAMPLES.
+    """What to ask about the active pods; None while a rollout is under way or somebody has decided something, when they
+    are not what the spec asks for, or too young to have MIN_SAMPLES.
 
     Asked is about the time since they became active: how a pod starts says nothing about what it needs later.
     """
     active, address = observed.status.active, observed.prometheus_address
-    if active is None or address is None or observed.status.rollout is not None:
+    if active is None or address is None or observed.status.rollout is not None or may_go_back(observed):
         return None
     if active.revision != revision_of(observed.spec):
         return None

@@ -199,7 +199,7 @@ def _way_out(turn: Turn) -> str:
         return "Unless room appears at once, the rollout ends."
     if _is_too_large(turn):
         return "No node would have room for it if it were empty: lower spec.serving.resources.requests, or add a node."
-    if policy.on_insufficient_capacity == "Wait" or turn.active is None:
+    if rollout.sizes is None and (policy.on_insufficient_capacity == "Wait" or turn.active is None):
         return "It waits for room until the progress deadline: free some, or set onInsufficientCapacity: InPlace."
     return _trade_in_words(turn)
 

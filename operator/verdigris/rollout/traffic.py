@@ -36,6 +36,13 @@ def min_available(policy: RolloutSpec, rollout: RolloutStatus) -> int:
     return min(least, all_but_one) if rollout.stage == "RollingBack" else least
 
 
+def may_go_back(observed: Observed) -> bool:
+    """Whether the next plan may give clients back to the active colour: somebody asks for it, or some have left it."""
+    rollout = observed.status.rollout
+    asked = any(not decision.answered for decision in observed.decisions)
+    return asked or (rollout is not None and (rollout.weight > 0 or rollout.way == "Recreate"))
+
+
 def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selection | None:
     """Who should get the clients: the candidate while it bakes, else the active colour, else nobody yet.
 
