@@ -109,3 +109,12 @@ def test_a_trade_goes_on_and_says_so_when_wait_is_asked_for_meanwhile() -> None:
     until(world, lambda w: "The active version gives one pod for it." in condition(w, "Ready")[2], least=2)
     until(world, over, least=2)
     assert serves(world, "1.1.0", 3)
+
+
+def test_the_way_back_needs_no_snapshot_of_what_runs() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(2))
+    assert world.status.active
+    del world.snapshots[world.status.active.revision]
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world, lambda w: over(w) and serves(w, "1.0.0", 3), least=2)
