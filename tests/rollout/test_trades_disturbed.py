@@ -10,9 +10,11 @@ import pytest
 
 from tests.rollout.parts import Version
 from tests.rollout.test_rollout import condition
-from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, until
+from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, stage, until
 from verdigris.api.status import Failure
+from verdigris.resources.names import RETRY_ANNOTATION
 from verdigris.rollout import capacity
+from verdigris.rollout.actions import Keep
 from verdigris.rollout.revision import revision_of
 
 
@@ -118,3 +120,21 @@ def test_the_way_back_needs_no_snapshot_of_what_runs() -> None:
     del world.snapshots[world.status.active.revision]
     world.versions["1.1.0"] = Version(error_rate=0.5)
     until(world, lambda w: over(w) and serves(w, "1.0.0", 3), least=2)
+
+
+def test_on_the_way_back_the_active_replica_set_is_nudged_when_its_quota_has_room_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = full(room=None)
+    world.quota = 3
+    until(world.apply(small("1.1.0")).run(1), candidate(3))
+    world.versions |= {"1.0.0": Version(ready_after=30), "1.1.0": Version(error_rate=0.5)}
+    monkeypatch.setattr(capacity, "quota_has_room_again", lambda _, color: color == "blue")
+    until(world, stage("RollingBack"), least=2)
+    world.run(1)
+    retries = {
+        action.manifest["metadata"]["name"]: action.manifest["metadata"]["annotations"].get(RETRY_ANNOTATION)
+        for action in world.reconcile().actions
+        if isinstance(action, Keep) and action.manifest["kind"] == "Deployment"
+    }
+    assert retries["diabetes-blue"] == "1"

@@ -112,7 +112,8 @@ def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
 def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
     rollout = turn.status.rollout
     busy = {*reached(turn.observed.selected), *reached(route(turn.observed, turn.status))}
-    retries = rollout.retries if rollout and rollout.color == color else 0
+    grows = rollout is not None and (rollout.color == color or rollout.stage == "RollingBack")
+    retries = rollout.retries if rollout and grows else 0
     return deployment.build(
         turn.observed.owner, color, template, ref.revision, has_clients=color in busy, retries=retries
     )
