@@ -9,7 +9,7 @@ import pytest
 
 from tests.rollout.stuck_cases import SECOND, active, diagnosis, nodes, pod, removal, seen
 from tests.rollout.world import START
-from verdigris.api.status import RemovedPod, RolloutStatus
+from verdigris.api.status import RemovedPod, RolloutStatus, Sizes
 from verdigris.rollout.cleanup import GATES, settle
 from verdigris.rollout.cleanup_gates import Case
 from verdigris.rollout.cleanup_limits import BREAKER
@@ -27,6 +27,7 @@ ENDED = pod("p0", phase="Failed", reason="Evicted")
 CANDIDATE = RolloutStatus(
     color="green", version="1.1.0", revision="v1-new", stage="Starting", started_at=START, since=START
 )
+TRADE = CANDIDATE.model_copy(update={"way": "InPlace", "stage": "Trading", "sizes": Sizes(active=3, candidate=1)})
 MINUTE = 60 * SECOND
 
 
@@ -43,6 +44,9 @@ PASSES = [
     pytest.param(seen(STUCK, *GOOD), diagnosis(), "active", id="an active pod that does not answer"),
     pytest.param(seen(STUCK), diagnosis(), "active", id="the only pod, when nobody answers anyway"),
     pytest.param(seen(pod(ready=True), *GOOD), diagnosis("Flapping"), "active", id="a ready pod beside two others"),
+    pytest.param(
+        seen(STUCK, *GOOD, status={"rollout": TRADE}), diagnosis(), "active", id="it does not count in a trade"
+    ),
     pytest.param(seen(ENDED), LEFTOVER, "active", id="a leftover"),
     pytest.param(seen(GOING, survey=nodes(None, True, True)), FORCE, "active", id="a pod whose node is down"),
     pytest.param(seen(GOING, survey=nodes()), diagnosis(remedy="None"), "active", id="nothing to do"),
@@ -116,6 +120,7 @@ HELD = [
         diagnosis("NodeGone", "Force"),
         "active",
     ),
+    ("counted_in_a_trade", seen(pod(ready=True), *GOOD, status={"rollout": TRADE}), diagnosis("Flapping"), "active"),
     ("rehearsed", seen(STUCK, *GOOD, cleanup={"dryRun": True}), diagnosis(), "active"),
 ]
 

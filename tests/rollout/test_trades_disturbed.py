@@ -10,7 +10,10 @@ import pytest
 
 from tests.rollout.parts import Version
 from tests.rollout.test_rollout import condition
-from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, until
+from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, stage, until
+from verdigris.resources.names import RETRY_ANNOTATION
+from verdigris.rollout import capacity
+from verdigris.rollout.actions import Keep
 from verdigris.rollout.revision import revision_of
 
 
@@ -96,3 +99,30 @@ def test_a_trade_goes_on_and_says_so_when_wait_is_asked_for_meanwhile() -> None:
     until(world, lambda w: "The active version gives one pod for it." in condition(w, "Ready")[2], least=2)
     until(world, over, least=2)
     assert serves(world, "1.1.0", 3)
+
+
+def test_the_way_back_needs_no_snapshot_of_what_runs() -> None:
+    world = full().apply(small("1.1.0")).run(1)
+    until(world, candidate(2))
+    assert world.status.active
+    del world.snapshots[world.status.active.revision]
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world, lambda w: over(w) and serves(w, "1.0.0", 3), least=2)
+
+
+def test_on_the_way_back_the_active_replica_set_is_nudged_when_its_quota_has_room_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = full(room=None)
+    world.quota = 3
+    until(world.apply(small("1.1.0")).run(1), candidate(3))
+    world.versions |= {"1.0.0": Version(ready_after=30), "1.1.0": Version(error_rate=0.5)}
+    monkeypatch.setattr(capacity, "quota_has_room_again", lambda _, color: color == "blue")
+    until(world, stage("RollingBack"), least=2)
+    world.run(1)
+    retries = {
+        action.manifest["metadata"]["name"]: action.manifest["metadata"]["annotations"].get(RETRY_ANNOTATION)
+        for action in world.reconcile().actions
+        if isinstance(action, Keep) and action.manifest["kind"] == "Deployment"
+    }
+    assert retries["diabetes-blue"] == "1"

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.rollout.parts import OWNER
 from tests.rollout.stuck_cases import SECOND, removal, seen
 from tests.rollout.world import START
 from verdigris.api.status import RemovedPod
@@ -26,7 +27,7 @@ def ledger() -> Ledger:
 
 
 def test_removals_of_all_models_are_told_to_each(ledger: Ledger) -> None:
-    ledger.add(THEIRS, removal("a", START))
+    ledger.add(THEIRS, "uid-theirs", removal("a", START))
     assert ledger.told(MINE, observed(), START).removals == (Removal("lab/other", "n1", START),)
 
 
@@ -40,20 +41,20 @@ def test_a_restarted_operator_learns_from_the_statuses(ledger: Ledger) -> None:
 
 def test_nothing_is_counted_twice(ledger: Ledger) -> None:
     entry = removal("a", START)
-    ledger.add(MINE, entry)
-    ledger.add(MINE, removal("a", START + SECOND, kind="NodeGone", remedy="Force"))
+    ledger.add(MINE, OWNER.uid, entry)
+    ledger.add(MINE, OWNER.uid, removal("a", START + SECOND, kind="NodeGone", remedy="Force"))
     told = ledger.told(MINE, observed(entry), START + SECOND)
     assert told.removals == (Removal("clinic/diabetes", "n1", START + SECOND),)
 
 
 def test_leftovers_are_no_removals_from_a_node(ledger: Ledger) -> None:
-    ledger.add(MINE, removal("a", START, kind="Leftover", remedy="Delete"))
+    ledger.add(MINE, OWNER.uid, removal("a", START, kind="Leftover", remedy="Delete"))
     assert ledger.told(THEIRS, observed(), START).removals == ()
 
 
 def test_a_removal_that_could_not_be_written_into_the_status_still_counts(ledger: Ledger) -> None:
     entry = removal("a", START)
-    ledger.add(MINE, entry)
+    ledger.add(MINE, OWNER.uid, entry)
     assert ledger.told(MINE, observed(), START).status.removed == (entry,)
     assert ledger.told(MINE, observed(), START + timedelta(minutes=10)).status.removed == ()
 
@@ -65,5 +66,12 @@ def test_a_status_that_holds_everything_is_left_as_it_is(ledger: Ledger) -> None
 
 
 def test_what_is_older_than_any_window_is_forgotten(ledger: Ledger) -> None:
-    ledger.add(THEIRS, removal("a", START))
+    ledger.add(THEIRS, "uid-theirs", removal("a", START))
     assert ledger.told(MINE, observed(), START + KEPT).removals == ()
+
+
+def test_a_model_that_was_made_anew_has_not_removed_what_the_deleted_one_of_its_name_did(ledger: Ledger) -> None:
+    ledger.add(MINE, "uid-deleted", removal("a", START))
+    told = ledger.told(MINE, observed(), START)
+    assert told.status.removed == ()
+    assert [each.node for each in told.removals] == ["n1"]

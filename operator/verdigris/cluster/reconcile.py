@@ -157,7 +157,7 @@ class Reconciler:
         for action in outcome.removed:
             entry = removed(action, self._now())
             status = record(status, entry, window)
-            self._ledger.add(key, entry)
+            self._ledger.add(key, picture.observed.owner.uid, entry)
             self._metrics.stuck(action.kind, action.remedy)
             message = f"Pod {action.pod} was {DONE[action.remedy]}. {action.message}"
             notes.append(Note("Normal", "StuckPodRemoved", message[:1024]))

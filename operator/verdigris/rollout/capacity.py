@@ -34,7 +34,7 @@ def wants_survey(observed: Observed) -> bool:
     rollout = observed.status.rollout
     if rollout is None or rollout.stage not in ("Starting", "Measuring", "Trading"):
         return False
-    return rollout.capacity is None or placed(observed, rollout) < rollout.replicas
+    return placed(observed, rollout) < rollout.replicas
 
 
 def placed(observed: Observed, rollout: RolloutStatus) -> int:

@@ -197,6 +197,14 @@ def last_ready(case: Case) -> Held | None:
     )
 
 
+def counted_in_a_trade(case: Case) -> Held | None:
+    """What a trade promises to keep available are ready pods, of which it leaves no more than it must."""
+    rollout = case.turn.status.rollout
+    if rollout is None or rollout.way != "InPlace" or not case.pod.ready:
+        return None
+    return Held("Pods are being traded, and the clients can spare no ready one: it stays until that is over.")
+
+
 def one_at_a_time(case: Case) -> Held | None:
     """A plan takes one pod that clients may reach, so that the next look sees what came of it."""
     if case.leftover or case.found.remedy == "Force" or not has_clients(case.turn, case.pod.color):
@@ -233,5 +241,6 @@ SAFETY: tuple[Gate, ...] = (
     owned_orphan,
     still_runs,
     last_ready,
+    counted_in_a_trade,
     one_at_a_time,
 )

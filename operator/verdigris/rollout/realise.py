@@ -92,13 +92,14 @@ def _snapshots(turn: Turn) -> Iterator[Action]:
 def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
     """A colour in use. Its size is only ever raised to its floor here: the rest belongs to the HPA (law 9).
 
-    While sizes are traded they are exact, and no HPA interferes.
+    While sizes are traded they are exact, and no HPA interferes. To be resized, what runs needs no snapshot.
     """
     owner, scaling = turn.observed.owner, turn.observed.spec.autoscaling
     template, seen, exact = template_of(turn, ref.revision), turn.observed.deployments.get(color), _exact(turn, color)
-    if template is None or (seen is None and exact == 0):
+    if template is not None and (seen is not None or exact != 0):
+        yield Keep(_deployment(turn, color, ref, template))
+    elif seen is None or seen.revision != ref.revision:
         return
-    yield Keep(_deployment(turn, color, ref, template))
     yield Keep(pdb.build(owner, color))
     floor = _floor(turn, color) if exact is None else exact
     size = seen.replicas if seen else 1
@@ -111,7 +112,8 @@ def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
 def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
     rollout = turn.status.rollout
     busy = {*reached(turn.observed.selected), *reached(route(turn.observed, turn.status))}
-    retries = rollout.retries if rollout and rollout.color == color else 0
+    grows = rollout is not None and (rollout.color == color or rollout.stage == "RollingBack")
+    retries = rollout.retries if rollout and grows else 0
     return deployment.build(
         turn.observed.owner, color, template, ref.revision, has_clients=color in busy, retries=retries
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from verdigris.api.fields import parse_duration
-from verdigris.api.status import Failure, RevisionRef, Sizes
+from verdigris.api.status import Color, Failure, RevisionRef, Sizes
 from verdigris.rollout import capacity
 from verdigris.rollout.observed import PodView
 from verdigris.rollout.rendering import template_of
@@ -92,8 +92,14 @@ def look_for_room(turn: Turn) -> Turn:
     advice = capacity.check(observed, template, unplaced) if unplaced > 0 and template is not None else None
     since = (rollout.lacking_since or turn.now) if lacking_room(turn) else None
     turn = turn.change_rollout(capacity=advice or rollout.capacity, lacking_since=since)
-    retried = rollout.retried_at
-    if not capacity.quota_has_room_again(observed, rollout.color) or (retried and turn.now < retried + RETRY):
+    return _nudge(turn, rollout.color)
+
+
+def _nudge(turn: Turn, color: Color) -> Turn:
+    """Have the colour's ReplicaSet, which backs off, try again once the quota that refused its pods has room."""
+    rollout = turn.rollout
+    too_soon = rollout.retried_at is not None and turn.now < rollout.retried_at + RETRY
+    if too_soon or not capacity.quota_has_room_again(turn.observed, color):
         return turn
     return turn.change_rollout(retries=rollout.retries + 1, retried_at=turn.now)
 
@@ -231,7 +237,8 @@ def trade_back(turn: Turn) -> Turn:
     rollout = turn.rollout
     since = (rollout.lacking_since or turn.now) if _active_lacks_room(turn) else None
     sizes = sizes_back(turn.change_rollout(lacking_since=since))
-    return turn.change_rollout(sizes=sizes, lacking_since=since if sizes == rollout.sizes else None)
+    turn = turn.change_rollout(sizes=sizes, lacking_since=since if sizes == rollout.sizes else None)
+    return _nudge(turn, turn.active.color) if turn.active and sizes else turn
 
 
 def _active_lacks_room(turn: Turn) -> bool:
