@@ -71,14 +71,14 @@ CASES = {
     "a pod that ends at once": Bad(
         good,
         "CrashLoopBackOff",
-        ("keeps exiting, with code 1",),
+        ("The init step fetch keeps failing, with code 1",),
         {"env": [{"name": "PYTHONPATH", "value": "/nowhere"}]},
         2 * SOON,
     ),
     "a pod that never gets ready": Bad(
-        good, "ProgressDeadlineExceeded|NeverReady", ("ready",), {"resources": STARVED}, SOON
+        good, "Initializing|NeverReady", ("kubectl logs", "No progress for"), {"resources": STARVED}, SOON
     ),
-    "a full quota": Bad(good, "QuotaExceeded", ("exceeded quota",), {}, SOON),
+    "a full quota": Bad(good, "QuotaExceeded", ("quota full allows", "Raise the quota"), {}, SOON),
 }
 
 
