@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from verdigris.api.spec import CleanupSpec
+from verdigris.api.rollout import CleanupSpec
 from verdigris.cluster.views import pod_view
 from verdigris.rollout.diagnosis import Around, Diagnosis
 from verdigris.rollout.observed import NodeView, PodEvent, PodView

@@ -23,7 +23,7 @@ from tests.rollout.kubelet import (
     view,
     waiting,
 )
-from verdigris.api.spec import CleanupSpec
+from verdigris.api.rollout import CleanupSpec
 from verdigris.rollout.stuck import diagnose
 from verdigris.rollout.stuck_crash import DEFINITE_FAULTS
 

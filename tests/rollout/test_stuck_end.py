@@ -22,7 +22,7 @@ from tests.rollout.kubelet import (
     view,
     waiting,
 )
-from verdigris.api.spec import CleanupSpec
+from verdigris.api.rollout import CleanupSpec
 from verdigris.rollout.observed import NodeView, Taint
 from verdigris.rollout.stuck import diagnose
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from verdigris.api.fields import parse_duration
-from verdigris.api.spec import CleanupSpec
+from verdigris.api.rollout import CleanupSpec
 from verdigris.api.status import RemovedPod
 from verdigris.rollout.actions import RemovePod
 from verdigris.rollout.cleanup_gates import NODE_KINDS, Case, Gate, Held

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from verdigris.api.spec import CleanupSpec
+from verdigris.api.rollout import CleanupSpec
 from verdigris.api.status import Remedy, StuckKind
 from verdigris.rollout.observed import NodeView, PodEvent, PodView
 

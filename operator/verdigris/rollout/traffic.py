@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verdigris.api.spec import RolloutSpec
+from verdigris.api.rollout import RolloutSpec
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
 from verdigris.resources.names import COLORS
 from verdigris.rollout.observed import Observed, Selection
