@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from verdigris.rollout import turn
 from verdigris.rollout.observed import PodEvent
 
 LIMIT = 900
@@ -34,7 +35,7 @@ def tidy(text: str) -> str:
 
 def clip(text: str, limit: int = LIMIT) -> str:
     """Its beginning."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return turn.clip(text, limit)
 
 
 def last(text: str, limit: int = QUOTED) -> str:
