@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from verdigris.cluster import logs
-from verdigris.cluster.connection import ConnectionFault, connect
-from verdigris.cluster.runtime import Runtime
-from verdigris.cluster.settings import SettingsError, from_environment
+from verdigris.adapters.kube.transport.connection import ConnectionFault, connect
+from verdigris.app import logs
+from verdigris.app.runtime import Runtime
+from verdigris.app.settings import SettingsError, from_environment
 
 
 def main() -> int:

@@ -70,6 +70,11 @@ capabilities:
 {{- if not (regexMatch "^https?://[^\\s/?#]+(/\\S*)?$" .Values.prometheus.address) -}}
 {{- fail (printf "prometheus.address is '%s': give the base URL of Prometheus, for example http://prometheus-operated.monitoring.svc:9090" .Values.prometheus.address) -}}
 {{- end -}}
+{{- range .Values.prometheus.allowedAddresses }}
+{{- if not (regexMatch "^https?://[^\\s/?#,]+(/[^\\s,]*)?$" .) -}}
+{{- fail (printf "prometheus.allowedAddresses names '%s': give base URLs of Prometheus, for example http://prometheus.team-a.svc:9090" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if not (regexMatch "^([0-9]{1,6}(s|m|h)){1,4}$" .Values.resyncInterval) -}}
 {{- fail (printf "resyncInterval is '%s': give a duration, for example 10m or 1h" .Values.resyncInterval) -}}
 {{- end -}}

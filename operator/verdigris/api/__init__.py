@@ -1,1 +1,1 @@
-"""The two resources as pydantic models, and the CRDs made from them. No decisions, no effects."""
+"""The resources as pydantic models: what a user may ask for, what the operator tells, what people decide."""

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from verdigris.api.fields import ApiModel, StatusModel, Text, Time
-from verdigris.api.values import ObjectName, RevisionId, UserName
+from verdigris.api.schema.fields import ApiModel, StatusModel, Text, Time
+from verdigris.api.schema.values import ObjectName, RevisionId, UserName
 
 Verb = Literal["approve", "promote", "abort", "retry", "rollback"]
 

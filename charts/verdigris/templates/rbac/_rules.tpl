@@ -18,16 +18,16 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [verdigris.dev]
   resources: [modeldeployments/finalizers]
   verbs: [update]
-# The children of a model. Server-side apply needs create and patch; what carries traffic is also read by name.
+# The children of a model. Server-side apply needs create and patch. They are read by lists, by label or by name.
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [deployments/scale]
   verbs: [patch]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch, create, patch]
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [list, watch, create, patch]
@@ -47,11 +47,12 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
-# Which pods are ready and answer, and which of them drain (patch: the traffic annotation). Stuck ones are evicted, so
-# that disruption budgets hold; delete is for what has ended and for what a dead node will never end.
+# Which pods are ready and answer, and which of them drain (patch: the traffic annotation). Watched, so that they need
+# not be listed at each look. Stuck ones are evicted, so that disruption budgets hold; delete is for what has ended and
+# for what a dead node will never end.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, patch, delete]
+  verbs: [list, watch, patch, delete]
 - apiGroups: [""]
   resources: [pods/eviction]
   verbs: [create]

@@ -1,0 +1,283 @@
+"""One picture of a ModelDeployment and its children. What traffic goes by is there, or there is no picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from verdigris.adapters.kube.reading import unseen, views
+from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
+from verdigris.adapters.kube.reading.understand import Malformed, understand
+from verdigris.adapters.kube.reading.unseen import Listed, TolerantReads
+from verdigris.adapters.kube.transport import kinds
+from verdigris.adapters.kube.transport.errors import ApiError, Invalid, NotFound
+from verdigris.adapters.kube.transport.kinds import Resource, resource_of
+from verdigris.api.decision import RolloutDecisionSpec
+from verdigris.api.schema.reading import read
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import Color, ModelDeploymentStatus
+from verdigris.children import controller_revision
+from verdigris.children.inventory import Ref
+from verdigris.children.names import COLORS, MODEL_LABEL, Defaults, Owner, color_name
+from verdigris.core.facts.observed import Decision, Observed, Snapshot
+from verdigris.core.facts.skew import Skew, wanted_target
+from verdigris.core.words import plain
+
+Raw = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class Key(NamedTuple):
+    """Which ModelDeployment."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Reader(Protocol):
+    """The reading half of the client."""
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+        """One object. Raises NotFound."""
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects with these labels and fields. Raises NotFound when the kind is unknown."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the plan may know, and beside it the raw objects that applying and reporting need.
+
+    `live` holds the children by (kind, name), whoever owns them. `unseen` says by kind why nothing of it could be read.
+    """
+
+    observed: Observed
+    parent: Raw
+    live: Mapping[tuple[str, str], Raw]
+    decisions: tuple[Raw, ...] = ()
+    unseen: Mapping[str, ApiError] = field(default_factory=dict)
+
+    @property
+    def has_open_decisions(self) -> bool:
+        """Whether somebody has decided something, understandable or not, that has no outcome yet."""
+        return not all((raw.get("status") or {}).get("outcome") for raw in self.decisions)
+
+
+async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | None = None) -> Picture | None:
+    """The picture, or None when there is no such ModelDeployment (any more).
+
+    What an earlier ModelDeployment of this name has left is waited for until `now` is LEAVING_PATIENCE after this one
+    was made, and then taken over.
+
+    Raises Malformed when it cannot even be told what runs (`reading.understand`), and ApiError when a read fails of
+    what traffic goes by. Any other kind may stay `unseen`, so that clients can be taken back all the same; what may
+    pass by itself only while there is a version to take back or to go back to.
+    """
+    try:
+        parent = await reader.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name)
+    except NotFound:
+        return None
+    if "deletionTimestamp" in views.metadata(parent):
+        return None
+    tolerant = TolerantReads(unseen.PATIENCE if (parent.get("status") or {}).get("rollout") else None)
+    found = await _children(reader, key, tolerant)
+    owner = Owner(key.namespace, key.name, views.metadata(parent)["uid"])
+    # What another owner has is not ours to judge by; apply refuses to touch it.
+    ownership = OwnershipFilter(owner, patient=is_new(parent, now))
+    mine = ownership.mine(found.live)
+    generation = views.metadata(parent).get("generation", 0)
+    spec, status, skew = _understood(parent, mine, tolerant)
+    names = needed_names(owner, spec, wanted_target(spec, key.name, generation, status, skew)[0])
+    live = found.live | await _by_name(reader, key, found, names, tolerant)
+    if len(live) > len(found.live):
+        mine = ownership.mine(live)
+        spec, status, skew = _understood(parent, mine, tolerant)
+    orphans = ownership.orphans(mine.values())
+    if orphans and await _is_leaving(reader, key, owner):
+        return None
+    nobody: dict[Color, str] = {}
+    scalers = await tolerant.read(kinds.AUTOSCALER, partial(foreign_scalers, reader, owner, status, mine), nobody)
+    tolerant.raise_transient(status)
+    observed = Observed(
+        owner=owner,
+        generation=generation,
+        spec=spec,
+        status=status,
+        defaults=defaults,
+        deployments={
+            color: views.deployment_view(raw)
+            for color in COLORS
+            if (raw := mine.get((kinds.DEPLOYMENT.kind, color_name(key.name, color)))) is not None
+        },
+        pods=tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name))),
+        endpoints=views.ready_endpoints(found.slices, key.name),
+        selected=views.selected_color(mine.get((kinds.SERVICE.kind, key.name))),
+        snapshots=_snapshots(mine.values()),
+        decisions=_decisions(found.decisions),
+        hpas=_autoscaled(mine, key.name),
+        service_monitors_known=found.service_monitors_known,
+        taken=tuple(filter(None, (ownership.taken(name, live) for name in names))),
+        orphans=orphans,
+        scalers=scalers,
+        service=views.address(mine.get((kinds.SERVICE.kind, key.name))),
+        misconfigured=views.misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port),
+        skew=skew,
+        unseen=frozenset(tolerant.unseen),
+    )
+    return Picture(observed, parent, live, tuple(found.decisions), tolerant.unseen)
+
+
+async def _is_leaving(reader: Reader, key: Key, owner: Owner) -> bool:
+    """Whether the ModelDeployment was deleted since it was read, or is about to be.
+
+    Its children lose their owner references only after it has been marked: who reads it after them knows why they did.
+    """
+    try:
+        meta = views.metadata(await reader.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name))
+    except NotFound:
+        return True
+    return meta["uid"] != owner.uid or "deletionTimestamp" in meta
+
+
+def _understood(
+    parent: Raw, mine: Mapping[tuple[str, str], Raw], tolerant: TolerantReads
+) -> tuple[ModelDeploymentSpec, ModelDeploymentStatus, Skew]:
+    """As `understand`. What only an unseen snapshot could tell is a failed read, and no fault of the object."""
+    try:
+        return understand(parent, mine, _snapshots(mine.values()))
+    except Malformed:
+        error = tolerant.unseen.get(kinds.CONTROLLER_REVISION.kind)
+        if error is None:
+            raise
+        raise error from None
+
+
+@dataclass(frozen=True)
+class _Found:
+    live: dict[tuple[str, str], Raw]
+    pods: list[dict[str, Any]]
+    slices: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    service_monitors_known: bool
+
+
+async def _children(reader: Reader, key: Key, tolerant: TolerantReads) -> _Found:
+    """What bears the model's label."""
+    labels = f"{MODEL_LABEL}={key.name}"
+    services = ",".join(color_name(key.name, color) for color in COLORS)
+    none: Listed | None = []
+    plain = [kind for kind in kinds.CHILDREN if kind != kinds.SERVICE_MONITOR]
+    pods, slices, decisions, monitors, *lists = await _together(
+        reader.list(kinds.POD, key.namespace, labels),
+        reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"kubernetes.io/service-name in ({services})"),
+        tolerant.listed(kinds.ROLLOUT_DECISION, partial(_open_decisions, reader, key)),
+        tolerant.read(kinds.SERVICE_MONITOR, partial(_unless_unknown, reader, key, labels), none),
+        *(tolerant.listed(kind, partial(reader.list, kind, key.namespace, labels)) for kind in plain),
+    )
+    live: dict[tuple[str, str], Raw] = {_ref(raw): raw for listed in (*lists, monitors) for raw in listed or ()}
+    ours = [d for d in decisions or () if (d.get("spec") or {}).get("modelDeployment") == key.name]
+    return _Found(live, pods or [], slices or [], ours, monitors is not None)
+
+
+async def _together(*reads: Awaitable[T]) -> list[T]:
+    """All of them at once. When some fail, the first failure, but only after every read has ended."""
+    results = await asyncio.gather(*reads, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def _ref(raw: Raw) -> tuple[str, str]:
+    return raw["kind"], views.metadata(raw)["name"]
+
+
+async def _open_decisions(reader: Reader, key: Key) -> list[dict[str, Any]]:
+    """Those about this model that nobody has answered. The others are history, of which there may be thousands."""
+    fields = f"spec.modelDeployment={key.name},status.outcome="
+    try:
+        return await reader.list(kinds.ROLLOUT_DECISION, key.namespace, fields=fields)
+    except Invalid:
+        # Kubernetes 1.30, or a CRD from before, selects by no field of ours.
+        return await reader.list(kinds.ROLLOUT_DECISION, key.namespace)
+
+
+async def _unless_unknown(reader: Reader, key: Key, labels: str) -> list[dict[str, Any]] | None:
+    try:
+        return await reader.list(kinds.SERVICE_MONITOR, key.namespace, labels)
+    except NotFound:
+        return None
+
+
+async def _by_name(
+    reader: Reader, key: Key, found: _Found, names: Iterable[Ref], tolerant: TolerantReads
+) -> dict[tuple[str, str], Raw]:
+    """What was not found by label, by its name: somebody else's has none, and a lost label is no lost child.
+
+    One object each, not the namespace's whole list: that grows with every model in it.
+    """
+    missing = [
+        (resource_of(name.api_version, name.kind), name.name)
+        for name in names
+        if (name.kind, name.name) not in found.live
+    ]
+    listed = await _together(
+        *(
+            tolerant.listed(resource, partial(reader.list, resource, key.namespace, fields=f"metadata.name={name}"))
+            for resource, name in missing
+            if found.service_monitors_known or resource != kinds.SERVICE_MONITOR
+        )
+    )
+    return {_ref(raw): raw for some in listed for raw in some}
+
+
+def _snapshots(children: Iterable[Raw]) -> dict[str, Snapshot]:
+    revisions = (raw for raw in children if raw["kind"] == kinds.CONTROLLER_REVISION.kind)
+    return {snapshot.revision: snapshot for snapshot in map(_snapshot, revisions) if snapshot is not None}
+
+
+def _snapshot(raw: Raw) -> Snapshot | None:
+    """None for one that somebody has tampered with: the plan does as if it were not there."""
+    try:
+        return controller_revision.parse(raw)
+    except ValueError:
+        return None
+
+
+def _decisions(raws: Iterable[Raw]) -> tuple[Decision, ...]:
+    found = (_decision(raw) for raw in raws)
+    return tuple(sorted(filter(None, found), key=lambda decision: (decision.created, decision.name)))
+
+
+def _decision(raw: Raw) -> Decision | None:
+    """None for one that cannot be understood: it decides nothing."""
+    try:
+        spec = read(RolloutDecisionSpec, raw.get("spec") or {}).value
+    except ValidationError:
+        return None
+    meta = views.metadata(raw)
+    return Decision(
+        uid=meta["uid"],
+        name=meta["name"],
+        revision=spec.revision,
+        verb=spec.verb,
+        reason=plain(spec.reason),
+        by=plain(spec.requested_by),
+        created=views.time_of(meta["creationTimestamp"]),
+        answered=bool((raw.get("status") or {}).get("outcome")),
+    )
+
+
+def _autoscaled(mine: Mapping[tuple[str, str], Raw], name: str) -> frozenset[Color]:
+    return frozenset(color for color in COLORS if (kinds.AUTOSCALER.kind, color_name(name, color)) in mine)

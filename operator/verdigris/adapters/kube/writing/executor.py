@@ -1,0 +1,288 @@
+"""Single actions against the API server: each writes only what differs from what was seen, and only what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from verdigris.adapters.kube.reading import views
+from verdigris.adapters.kube.reading.observe import Picture
+from verdigris.adapters.kube.transport import kinds
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
+from verdigris.adapters.kube.transport.kinds import Resource, resource_of
+from verdigris.adapters.kube.writing.compare import difference, digest, shown, with_applied_hash
+from verdigris.adapters.kube.writing.fields import last_manager, strays
+from verdigris.adapters.kube.writing.patches import restoring, ways_to_make
+from verdigris.adapters.kube.writing.restores import RestoreBackoff
+from verdigris.api.status import ServiceAddress
+from verdigris.children.meta import owner_reference
+from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, Owner, color_name
+from verdigris.children.ownership import kept_references, whose
+from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
+
+Json = Mapping[str, Any]
+
+SCALE_MANAGER = "verdigris-scale"
+"""Field manager of replicas: another one, so that applying a Deployment never claims its size (law 9)."""
+TRAFFIC_MANAGER = "verdigris-traffic"
+RESTORE_MANAGER = "verdigris-restore"
+"""Field manager of what is put back past server-side apply."""
+
+
+class Writer(Protocol):
+    """The writing half of the client."""
+
+    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply. A `metadata.uid` in it is a precondition (Conflict)."""
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+        manager: str = "verdigris",
+    ) -> dict[str, Any]:
+        """JSON merge patch."""
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
+    ) -> None:
+        """Delete by UID; `grace` in seconds, None: the object's own."""
+
+    async def evict(self, namespace: str, pod: str, uid: str) -> None:
+        """Ask for a pod's eviction by UID."""
+
+
+class NotOurs(ApiError):
+    """An object that we would have to write bears our name and is somebody else's."""
+
+    reason = "NameTaken"
+
+
+class Contested(ApiError):
+    """Somebody else changes a field back after each write of ours: it is written at growing intervals."""
+
+    reason = "Contested"
+
+
+class Executor:
+    """Carries out single actions of a plan. Each returns whether it changed anything, and raises ApiError."""
+
+    def __init__(self, writer: Writer, picture: Picture, backoff: RestoreBackoff | None) -> None:
+        self._writer = writer
+        self._live = dict(picture.live)
+        self._taken = {(taken.kind, taken.name) for taken in picture.observed.taken}
+        self._owner: Owner = picture.observed.owner
+        self._monitors_known = picture.observed.service_monitors_known
+        self._backoff = backoff or RestoreBackoff(lambda: 0.0)
+
+    async def do(self, action: Action) -> bool:
+        """Carry out one action. Returns whether it changed anything. Raises ApiError when the API server refuses."""
+        match action:
+            case MoveTraffic():
+                done = self._move(action.manifest, action.address)
+            case Adopt():
+                done = self._adopt(action)
+            case Keep():
+                done = self._keep(action.manifest)
+            case Scale():
+                done = self._scale(action)
+            case SetTraffic():
+                done = self._set_traffic(action)
+            case Remove():
+                done = self._remove(action)
+            case RemovePod():
+                done = self._remove_pod(action)
+        return await done
+
+    async def _move(self, manifest: Json, address: ServiceAddress | None) -> bool:
+        """The selector alone: no port, type, quota or annotation of the Service can make this write fail (law 13)."""
+        live = self._seen(manifest)
+        if live is None:
+            return await self._make_service(manifest, address)
+        wanted = manifest["spec"]["selector"]
+        before = (live.get("spec") or {}).get("selector") or {}
+        if wanted == before:
+            return False
+        selector = {**dict.fromkeys(before), **wanted}
+        body = {"metadata": {"uid": views.metadata(live)["uid"]}, "spec": {"selector": selector}}
+        await self._patch(manifest, body, TRAFFIC_MANAGER)
+        return True
+
+    async def _make_service(self, manifest: Json, address: ServiceAddress | None) -> bool:
+        """Whole where that is accepted; with less rather than not at all: clients come first."""
+        refusal: ApiError | None = None
+        for attempt in ways_to_make(manifest, address):
+            try:
+                await self._apply(attempt)
+            except (Invalid, Forbidden) as error:
+                refusal = error
+            else:
+                return True
+        assert refusal is not None
+        raise refusal
+
+    async def _adopt(self, action: Adopt) -> bool:
+        live = self._live.get((action.kind, action.name))
+        if live is None:
+            return False
+        self._must_be_ours(live)
+        meta = views.metadata(live)
+        references = [*kept_references(live, self._owner), owner_reference(self._owner)]
+        body = {
+            "metadata": {
+                "uid": meta["uid"],
+                "resourceVersion": meta["resourceVersion"],
+                "ownerReferences": references,
+            }
+        }
+        await self._patch(live, body, RESTORE_MANAGER)
+        return True
+
+    async def _keep(self, manifest: Json) -> bool:
+        if manifest["kind"] == kinds.SERVICE_MONITOR.kind and not self._monitors_known:
+            return False
+        wanted, live = with_applied_hash(manifest), self._seen(manifest)
+        if live is None:
+            return await self._apply(wanted)
+        foreign = strays(wanted, live)
+        where = difference(wanted, live) or next(map(str, foreign), None)
+        if where is None:
+            return False
+        mark, ref = wanted["metadata"]["annotations"][APPLIED_ANNOTATION], (self._owner.namespace, *_ref(live))
+        if self._backoff.came_out_so(ref, mark, _shown(wanted, live)):
+            return False
+        if self._backoff.wait(ref, where) > 0:
+            raise self._contested(ref, where, live)
+        written = await self._restore(wanted, live) if foreign else await self._applied_over(wanted, live)
+        self._backoff.wrote(ref, mark, where, _shown(wanted, written))
+        return bool(views.metadata(written).get("resourceVersion") != views.metadata(live).get("resourceVersion"))
+
+    async def _applied_over(self, wanted: Json, live: Json) -> Json:
+        # With the UID, so that no object that somebody has made meanwhile in its place is taken over.
+        meta = {**wanted["metadata"], "uid": views.metadata(live)["uid"]}
+        try:
+            return await self._writer.apply({**wanted, "metadata": meta})
+        except Invalid:
+            # Lists merge by key, and what has no owner stays in them: what is refused as merged may do as a whole.
+            patch = restoring(wanted, live)
+            if not patch:
+                raise
+            return await self._restore(wanted, live)
+
+    async def _restore(self, wanted: Json, live: Json) -> Json:
+        patch, meta = restoring(wanted, live), views.metadata(live)
+        precondition = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
+        body = {**patch, "metadata": {**patch.get("metadata", {}), **precondition}}
+        return await self._patch(wanted, body, RESTORE_MANAGER)
+
+    def _contested(self, ref: tuple[str, str, str], where: str, live: Json) -> Contested:
+        who = last_manager(live) or "an admission webhook or a controller"
+        times, wait = self._backoff.count(ref, where), self._backoff.wait(ref, where)
+        return Contested(
+            f"{_named(live, self._owner)}: {where} was put back {times} times in a row and was changed each time "
+            f"again, last by {who}. It is put back again in {wait:.0f} s: stop {who} from changing what the operator "
+            "writes",
+            retry_after=wait,
+        )
+
+    async def _apply(self, manifest: Json) -> bool:
+        self._remember(manifest, await self._writer.apply(manifest))
+        return True
+
+    async def _patch(self, about: Json, body: Json, manager: str) -> Json:
+        resource, meta = resource_of(about["apiVersion"], about["kind"]), about["metadata"]
+        written = await self._writer.patch(resource, self._owner.namespace, meta["name"], body, manager=manager)
+        return self._remember(about, written)
+
+    def _remember(self, about: Json, written: Json) -> Json:
+        """What follows in the same plan compares with what is there now, not with what was."""
+        whole = {"apiVersion": about["apiVersion"], "kind": about["kind"], **written}
+        self._live[_ref(whole)] = whole
+        return whole
+
+    async def _scale(self, action: Scale) -> bool:
+        name = color_name(self._owner.name, action.color)
+        seen = self._live.get((kinds.DEPLOYMENT.kind, name))
+        if seen is not None:
+            self._must_be_ours(seen)
+        await self._writer.patch(
+            kinds.DEPLOYMENT,
+            self._owner.namespace,
+            name,
+            {"spec": {"replicas": action.replicas}},
+            subresource="scale",
+            manager=SCALE_MANAGER,
+        )
+        return True
+
+    async def _set_traffic(self, action: SetTraffic) -> bool:
+        # The UID is a precondition: a pod of the same name may be another one by now.
+        wanted = {"uid": action.uid, "annotations": {TRAFFIC_ANNOTATION: action.traffic}}
+        try:
+            await self._writer.patch(
+                kinds.POD, self._owner.namespace, action.pod, {"metadata": wanted}, manager=TRAFFIC_MANAGER
+            )
+        except (NotFound, Conflict):
+            return False
+        return True
+
+    async def _remove(self, action: Remove) -> bool:
+        live = self._live.get((action.kind, action.name))
+        if live is None:
+            return False
+        self._must_be_ours(live)
+        uid = views.metadata(live)["uid"]
+        if "deletionTimestamp" in views.metadata(live) or (action.uid is not None and action.uid != uid):
+            return False
+        try:
+            await self._writer.delete(
+                resource_of(action.api_version, action.kind), self._owner.namespace, action.name, uid
+            )
+        except NotFound:
+            return False
+        return True
+
+    async def _remove_pod(self, action: RemovePod) -> bool:
+        """False when that pod is gone by now, even if another one bears its name."""
+        namespace = self._owner.namespace
+        try:
+            if action.remedy == "Evict":
+                await self._writer.evict(namespace, action.pod, action.uid)
+            else:
+                grace = 0 if action.remedy == "Force" else None
+                await self._writer.delete(kinds.POD, namespace, action.pod, action.uid, grace=grace)
+        except (NotFound, Conflict):
+            return False
+        return True
+
+    def _seen(self, manifest: Json) -> Json | None:
+        """The live object of this kind and name. Raises NotOurs when it is somebody else's."""
+        live = self._live.get(_ref(manifest))
+        if live is not None:
+            self._must_be_ours(live)
+        return live
+
+    def _must_be_ours(self, live: Json) -> None:
+        if _ref(live) in self._taken or whose(live, self._owner) == "Foreign":
+            raise NotOurs(
+                f"{_named(live, self._owner)} exists and is not ours: delete it, or give the ModelDeployment "
+                "another name"
+            )
+
+
+def _shown(wanted: Json, live: Json) -> str:
+    """Equal for two states of an object in which nothing that is ours to judge differs."""
+    foreign = sorted((str(stray), digest(stray.value)) for stray in strays(wanted, live))
+    return digest([shown(wanted, live), foreign])
+
+
+def _ref(raw: Json) -> tuple[str, str]:
+    return raw["kind"], raw["metadata"]["name"]
+
+
+def _named(raw: Json, owner: Owner) -> str:
+    return f"{raw['kind']} {owner.namespace}/{raw['metadata']['name']}"

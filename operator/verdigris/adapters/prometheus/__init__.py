@@ -1,0 +1,1 @@
+"""Prometheus, behind a port: questions in, evidence out. No verdicts."""

@@ -1,0 +1,1 @@
+"""What makes a CustomResourceDefinition from the models: field types, bounds, rules, quantities."""

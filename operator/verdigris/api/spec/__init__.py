@@ -1,0 +1,74 @@
+"""`spec` of a ModelDeployment, a file a section. Defaults and bounds live here and nowhere else."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from verdigris.api.schema.fields import ApiModel, Rule
+from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec, MetricCheck, PrometheusSpec
+from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
+from verdigris.api.spec.cleanup import CleanupSpec
+from verdigris.api.spec.model import ModelSpec
+from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
+from verdigris.api.spec.rollout import RolloutSpec
+from verdigris.api.spec.serving import (
+    EnvVar,
+    LocalReference,
+    ResourceRequirements,
+    ServiceSpec,
+    ServingSpec,
+    Toleration,
+)
+
+__all__ = [
+    "AnalysisSpec",
+    "AutoscalingSpec",
+    "CleanupSpec",
+    "EnvVar",
+    "ErrorRateSpec",
+    "HpaMetric",
+    "LatencySpec",
+    "LocalReference",
+    "MetricCheck",
+    "ModelDeploymentSpec",
+    "ModelSpec",
+    "MonitoringSpec",
+    "PrometheusSpec",
+    "ResourceRequirements",
+    "RolloutSpec",
+    "ServiceMonitorSpec",
+    "ServiceSpec",
+    "ServingSpec",
+    "Toleration",
+]
+
+
+def _cpu_is_measurable(spec: ModelDeploymentSpec) -> bool:
+    """The autoscaler's default measure is CPU in percent of what the pod requests, or else of its limit."""
+    scaling, resources = spec.autoscaling, spec.serving.resources
+    is_fixed = scaling.min_replicas == scaling.max_replicas
+    return is_fixed or bool(scaling.metrics) or "cpu" in resources.requests or "cpu" in resources.limits
+
+
+class ModelDeploymentSpec(ApiModel):
+    """Everything a user may ask for."""
+
+    rules = (
+        Rule(
+            "self.autoscaling.minReplicas == self.autoscaling.maxReplicas || size(self.autoscaling.metrics) > 0 || "
+            "'cpu' in self.serving.resources.requests || 'cpu' in self.serving.resources.limits",
+            "autoscaling by CPU needs serving.resources.requests.cpu: add it (for example 100m), or give "
+            "autoscaling.metrics, or set autoscaling.minReplicas and maxReplicas to the same number",
+            _cpu_is_measurable,
+            field="serving.resources.requests",
+        ),
+    )
+
+    model: ModelSpec
+    serving: ServingSpec = ServingSpec()
+    autoscaling: AutoscalingSpec = AutoscalingSpec()
+    rollout: RolloutSpec = RolloutSpec()
+    analysis: AnalysisSpec = AnalysisSpec()
+    cleanup: CleanupSpec = CleanupSpec()
+    monitoring: MonitoringSpec = MonitoringSpec()
+    paused: bool = Field(default=False, description="Hold every rollout where it is. A rollback still works.")

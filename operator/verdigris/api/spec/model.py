@@ -1,0 +1,44 @@
+"""`spec.model`: the artifact, its version, and what its bytes must hash to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from verdigris.api.schema.fields import ApiModel, Rule
+from verdigris.api.schema.values import (
+    ArtifactUri,
+    DnsName,
+    ModelName,
+    SemVer,
+    Sha256,
+)
+
+
+class ModelSpec(ApiModel):
+    """The artifact: which model, which version, where its bytes are and what they must hash to."""
+
+    rules = (
+        Rule(
+            "has(self.sha256) || self.allowUnverified",
+            "sha256 is required: put the artifact's SHA-256 here (64 hex digits, printed by verdigris-model pack), "
+            "or set allowUnverified: true to run bytes that nobody checked",
+            lambda model: model.sha256 is not None or model.allow_unverified,
+            field="sha256",
+        ),
+    )
+    name: ModelName | None = Field(default=None, description="Served as /v2/models/NAME. Default: metadata.name.")
+    version: SemVer = Field(description="Semantic version of the model, for example 2.1.0.")
+    uri: ArtifactUri = Field(
+        description="Where the artifact is: https://, http://, s3://, gs://, az://, oci://, models:/ (MLflow), "
+        "pvc://CLAIM/PATH or file:///PATH in the image."
+    )
+    sha256: Sha256 | None = Field(default=None, description="SHA-256 of the artifact, 64 lower-case hex digits.")
+    allow_unverified: bool = Field(
+        default=False, description="Run an artifact without a checksum. For experiments only."
+    )
+    format: Literal["linear", "onnx", "sklearn"] = Field(default="linear", description="How the artifact is served.")
+    credentials_secret: DnsName | None = Field(
+        default=None, description="Secret whose keys the fetch step gets as environment variables."
+    )

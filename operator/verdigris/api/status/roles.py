@@ -1,0 +1,71 @@
+"""Which version has which colour, and who gets the clients."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from verdigris.api.schema.fields import StatusModel, Time
+from verdigris.api.status.words import Color, RevisionName, Version
+
+
+class RevisionRef(StatusModel):
+    """A version of the model as it was rolled out: the user's version and the hash of what defines its pods."""
+
+    identity: ClassVar[tuple[str, ...]] = ("revision", "color")
+    version: Version
+    revision: RevisionName
+    color: Color
+    sha256: Annotated[str, Field(max_length=64)] = ""
+
+
+class ActiveStatus(RevisionRef):
+    """The colour that clients get."""
+
+    since: Time
+    min_replicas: int | None = Field(
+        default=None,
+        description="What spec.autoscaling asked for together with this version; it holds until another is promoted.",
+    )
+    max_replicas: int | None = Field(default=None, description="The same of its upper bound.")
+
+
+class WarmStatus(RevisionRef):
+    """The retired colour that an instant rollback can still go to."""
+
+    until: Time
+    replicas: int = Field(default=1, description="Its size when it retired; kept until then.")
+
+
+class TargetStatus(StatusModel):
+    """Which revision a generation of the spec asks for, as the operator decided that saw the generation first."""
+
+    generation: int
+    revision: RevisionName
+    hash: RevisionName = Field(description="The revision as the operator that wrote this computes it.")
+    partial: bool = Field(default=False, description="Set when spec fields about the pods were not known to it.")
+
+
+class Meaning(StatusModel):
+    """What a revision means: the hash that all spellings of its spec share."""
+
+    identity = ("revision",)
+    revision: RevisionName
+    meaning: RevisionName
+
+
+class TrafficStatus(StatusModel):
+    """The share of new connections that a colour gets, in percent."""
+
+    color: Color
+    version: Version
+    weight: int = Field(description="As it was seen.")
+    wanted: int = Field(default=0, description="As it is to be.")
+
+
+class ServiceAddress(StatusModel):
+    """Where clients reach the model's Service: asked for again when somebody deletes it, because DNS is cached."""
+
+    address: Annotated[str, Field(max_length=64)] = ""
+    node_port: int = Field(default=0, description="0 when it has none.")

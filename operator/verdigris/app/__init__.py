@@ -1,0 +1,1 @@
+"""The process: settings, leadership, the queue, the reconcile loop, and what it tells of itself."""

@@ -1,0 +1,1 @@
+"""PURE: one module a child kind, `build(...) -> dict`. No decisions."""

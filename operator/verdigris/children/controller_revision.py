@@ -1,0 +1,52 @@
+"""The ControllerRevision that keeps a revision: its pod template as first rendered. Its data can never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from verdigris.children.meta import Manifest, metadata
+from verdigris.children.names import REVISION_LABEL, Owner, snapshot_name
+from verdigris.children.snapshot import Snapshot
+
+
+def build(owner: Owner, snapshot: Snapshot) -> Manifest:
+    """Apply it once, when there is none of that name: the API server refuses any later change of `data`."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": metadata(owner, snapshot_name(owner.name, snapshot.revision), revision=snapshot.revision),
+        # Demanded by the API; ours are ordered by time of creation and named by hash.
+        "revision": 1,
+        "data": {
+            "version": snapshot.version,
+            "sha256": snapshot.sha256,
+            "uri": snapshot.uri,
+            "podTemplate": dict(snapshot.pod_template),
+        },
+    }
+
+
+def parse(raw: Mapping[str, Any]) -> Snapshot:
+    """The snapshot back from the live object. Raises ValueError when it is none of ours, saying what is missing."""
+    meta = raw.get("metadata") or {}
+    data = raw.get("data") or {}
+    name = meta.get("name", "?")
+    revision = (meta.get("labels") or {}).get(REVISION_LABEL)
+    if not revision:
+        raise ValueError(f"ControllerRevision {name} has no label {REVISION_LABEL}: put it back, or delete the object")
+    missing = [key for key in ("version", "sha256", "uri", "podTemplate") if key not in data]
+    if missing:
+        raise ValueError(
+            f"ControllerRevision {name} lacks data.{missing[0]}: delete it and roll the revision out again"
+        )
+    created = meta.get("creationTimestamp")
+    return Snapshot(
+        revision=revision,
+        version=data["version"],
+        sha256=data["sha256"],
+        uri=data["uri"],
+        pod_template=data["podTemplate"],
+        created=datetime.fromisoformat(created) if created else None,
+    )

@@ -1,0 +1,34 @@
+"""Every name that a model will ever need, so that one that is taken is told at the first look, not in mid-rollout."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from verdigris.children.names import COLORS, Owner, account_name, color_name, snapshot_name
+from verdigris.children.service_monitor import API_VERSION as MONITORING
+
+
+class Ref(NamedTuple):
+    """A child by its kind and name, in the model's own namespace."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+def every_name(owner: Owner, revision: str, *, autoscaled: bool, monitored: bool) -> tuple[Ref, ...]:
+    """All children of this model while it runs `revision`, of both colours, whether they are needed now or not.
+
+    Without an autoscaler of ours (`autoscaled`) or a ServiceMonitor (`monitored`) their names are not needed.
+    """
+    name = owner.name
+    shared = [
+        Ref("v1", "Service", name),
+        Ref("v1", "ServiceAccount", account_name(name)),
+        Ref("networking.k8s.io/v1", "NetworkPolicy", name),
+        Ref("apps/v1", "ControllerRevision", snapshot_name(name, revision)),
+    ]
+    kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("policy/v1", "PodDisruptionBudget")]
+    kinds += [("autoscaling/v2", "HorizontalPodAutoscaler")] if autoscaled else []
+    colored = [Ref(version, kind, color_name(name, color)) for color in COLORS for version, kind in kinds]
+    return (*shared, *colored, *([Ref(MONITORING, "ServiceMonitor", name)] if monitored else ()))

@@ -1,0 +1,77 @@
+"""Every name, label and port that more than one module must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from verdigris.api.status import Color
+
+GROUP = "verdigris.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ModelDeployment"
+COLORS: tuple[Color, Color] = ("blue", "green")
+
+MODEL_LABEL = f"{GROUP}/model"
+COLOR_LABEL = f"{GROUP}/color"
+REVISION_LABEL = f"{GROUP}/revision"
+VERSION_ANNOTATION = f"{GROUP}/version"
+TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+RETRY_ANNOTATION = f"{GROUP}/retry"
+
+FETCH_CONTAINER = "fetch"
+SERVER_CONTAINER = "server"
+MODEL_CONTAINERS = frozenset({FETCH_CONTAINER, SERVER_CONTAINER})
+"""The containers that a version is: what else is in its pods was put there by somebody else, and is not judged."""
+
+MANAGER = "verdigris"
+"""Field manager of what is applied."""
+
+HTTP_PORT = 8080
+PRE_STOP_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The ModelDeployment that a child belongs to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the operator was configured with: what a user may leave out, and what bounds what a user may ask for."""
+
+    serving_image: str
+    prometheus_address: str | None = None
+    #: Images of the formats that ``serving_image`` does not serve.
+    format_images: Mapping[str, str] = field(default_factory=dict)
+    #: Further labels that all series of this cluster have, in a Prometheus over several.
+    prometheus_matchers: Mapping[str, str] = field(default_factory=dict)
+    #: Whether users' queries must keep to their own namespace, or are refused.
+    isolated_queries: bool = False
+    #: Further addresses of Prometheus that a spec may name.
+    prometheus_allowed: tuple[str, ...] = ()
+
+    def image_for(self, format: str) -> str:
+        """The serving image for models of this format."""
+        return self.format_images.get(format) or self.serving_image
+
+
+def color_name(name: str, color: Color) -> str:
+    """Name of a colour's Deployment, HPA and Service."""
+    return f"{name}-{color}"
+
+
+def snapshot_name(name: str, revision: str) -> str:
+    """Name of the ControllerRevision that keeps a revision."""
+    return f"{name}-{revision}"
+
+
+def account_name(name: str) -> str:
+    """Name of the ServiceAccount: every namespace has one called `default` already, which is everybody's."""
+    return "default-model" if name == "default" else name

@@ -1,0 +1,90 @@
+"""The NetworkPolicy of the model's pods: the HTTP port in; names and the artifact store out; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from verdigris.children.meta import Manifest, metadata, selector
+from verdigris.children.names import HTTP_PORT, Owner
+
+_DEFAULT_PORTS = {"http": 80, **dict.fromkeys(("https", "s3", "gs", "az", "oci", "models"), 443)}
+_NAMES_A_HOST = {"http", "https", "oci"}
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+
+def build(owner: Owner, uris: Iterable[str], *, external: bool = False) -> Manifest:
+    """`uris` are the artifacts of every revision that may have to start: the active one's too, not only the newest.
+
+    Among them are the stores' own addresses where the spec gives them; of one that only a Secret knows, no port is open
+    but 443.
+
+    `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin.
+    """
+    stores = [store for uri in uris if (store := _split(uri))]
+    ingress: Manifest = {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]}
+    if not external:
+        ingress["from"] = [{"namespaceSelector": {}}]
+    # No destination on DNS: a node-local cache is no pod, so no selector would match it.
+    egress: list[Manifest] = [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]
+    ports = sorted({port for store in stores for port in _ports(store)})
+    if ports:
+        egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
+    # A policy sees the packet after the Service's port became the pod's port, which a URI does not tell.
+    namespaces = sorted({space for store in stores if (space := _namespace(store, owner))})
+    if namespaces:
+        egress.append({"to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}} for name in namespaces]})
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(owner, owner.name),
+        "spec": {
+            "podSelector": {"matchLabels": selector(owner)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [ingress],
+            "egress": egress,
+        },
+    }
+
+
+def _split(uri: str) -> SplitResult | None:
+    """Its parts; None for what a user called an address in an environment variable and is none."""
+    try:
+        return urlsplit(uri)
+    except ValueError:
+        return None
+
+
+def _ports(store: SplitResult) -> set[int]:
+    """The ports to reach; empty for what needs no network, and for a port that is none (the fetch step will say so).
+
+    A registry sends its clients on, to where tokens are issued and to where its blobs are: 443 besides its own port.
+    """
+    usual = _DEFAULT_PORTS.get(store.scheme)
+    try:
+        port = store.port or usual
+    except ValueError:
+        return set()
+    return {port for port in (port, usual if store.scheme == "oci" else None) if port}
+
+
+def _namespace(store: SplitResult, owner: Owner) -> str | None:
+    """The namespace of a store inside the cluster: of `name`, `name.namespace` or `name.namespace.svc…`.
+
+    A public `example.com` looks like a Service in a namespace `com`; that rule then simply matches no pod.
+    """
+    if store.scheme not in _NAMES_A_HOST or not store.hostname or _is_address(store.hostname):
+        return None
+    parts = store.hostname.split(".")
+    if len(parts) == 1:
+        return owner.namespace
+    return parts[1] if len(parts) == 2 or parts[2] == "svc" else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,65 @@
+"""The ServiceMonitor: how the Prometheus Operator finds the model's pods, and how their series are labelled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.spec import MonitoringSpec
+from verdigris.children.meta import Manifest, metadata
+from verdigris.children.names import COLOR_LABEL, MODEL_LABEL, REVISION_LABEL, Owner
+
+API_VERSION = "monitoring.coreos.com/v1"
+
+_TARGET_LABELS = {"model": MODEL_LABEL, "color": COLOR_LABEL, "revision": REVISION_LABEL}
+
+UID_LABEL = "modeldeployment_uid"
+"""Label of the series: one Prometheus over several clusters tells models of equal names apart by it."""
+
+
+def build(owner: Owner, spec: MonitoringSpec) -> Manifest:
+    """Scrapes each pod once: through the Service of its colour, never through the clients' Service.
+
+    Only colour Services bear the colour label. `model`, `color` and `revision` come from the pod, `namespace` and
+    `pod` from the Prometheus Operator itself. `spec.service_monitor.enabled` is the caller's to look at.
+    """
+    monitor = spec.service_monitor
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ServiceMonitor",
+        "metadata": metadata(owner, owner.name, extra_labels=monitor.labels),
+        "spec": {
+            "selector": {
+                "matchLabels": {MODEL_LABEL: owner.name},
+                "matchExpressions": [{"key": COLOR_LABEL, "operator": "Exists"}],
+            },
+            "endpoints": [
+                {
+                    "port": "http",
+                    "path": "/metrics",
+                    "interval": prometheus_duration(monitor.interval),
+                    "honorLabels": False,
+                    "relabelings": [
+                        {"action": "replace", "sourceLabels": [_pod_label(label)], "targetLabel": target}
+                        for target, label in _TARGET_LABELS.items()
+                    ]
+                    + [{"action": "replace", "targetLabel": UID_LABEL, "replacement": owner.uid}],
+                }
+            ],
+        },
+    }
+
+
+def prometheus_duration(text: str) -> str:
+    """`90s` → `1m30s`: Prometheus wants the units in falling order and each at most once, we allow any."""
+    left = parse_duration(text) // timedelta(milliseconds=1)
+    spelled = ""
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
+        count, left = divmod(left, size)
+        spelled += f"{count}{unit}" if count else ""
+    return spelled or "0s"
+
+
+def _pod_label(label: str) -> str:
+    """The discovery's name for a pod label: whatever no Prometheus label may contain becomes `_`."""
+    return "__meta_kubernetes_pod_label_" + "".join(char if char.isalnum() else "_" for char in label)

@@ -1,1 +1,0 @@
-"""EFFECTS on Kubernetes: client, watches, queue, lease, apply, events, settings. Decides nothing about rollouts."""

@@ -1,0 +1,1 @@
+"""What the operator suggests and never does by itself."""

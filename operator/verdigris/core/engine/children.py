@@ -1,0 +1,218 @@
+"""From roles to children: which objects must exist, how large, and who gets the clients.
+
+Clients are moved first of all, to pods that were *seen* ready, so that no refused child (a quota, a webhook) can stand
+between them and a rollback (law 1). Over several plans that gives the order of law 2: scale up, endpoints ready, move,
+drain, and last remove what nobody needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from verdigris.api.status import Color, RevisionRef
+from verdigris.children import (
+    controller_revision,
+    deployment,
+    hpa,
+    network_policy,
+    pdb,
+    pod_template,
+    service,
+    service_account,
+    service_monitor,
+)
+from verdigris.children.names import COLORS, color_name, snapshot_name
+from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, Scale, SetTraffic
+from verdigris.core.engine.names import AUTOSCALER
+from verdigris.core.engine.sizes import bounds, exact_size, floor
+from verdigris.core.facts.observed import Observed, Selection, Traffic
+from verdigris.core.rendering import render, template_of
+from verdigris.core.routing.service import reached, route, wanted_selection
+from verdigris.core.routing.split import had_clients
+from verdigris.core.turn import Turn
+
+KEPT_SNAPSHOTS = 5
+"""Revisions kept beyond those in use, so that people can look at what ran before."""
+
+
+def realise(turn: Turn) -> tuple[Action, ...]:
+    """Every effect that brings the cluster to what the status says, in the order in which to do them."""
+    wanted = (
+        *_traffic(turn),
+        *(Adopt(*ref) for ref in turn.observed.orphans),
+        *_service(turn),
+        *_shared(turn),
+        *_snapshots(turn),
+        *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
+        *_leftovers(turn),
+        *turn.removals,
+    )
+    return tuple(action for action in wanted if _may_be_done(turn.observed, action))
+
+
+def _may_be_done(observed: Observed, action: Action) -> bool:
+    """Nothing is done to what is somebody else's, nor to a kind of which nobody could see whose it is (law 14)."""
+    about = _object_of(action)
+    if about is None:
+        return True
+    return about[0] not in observed.unseen and all(about != (name.kind, name.name) for name in observed.taken)
+
+
+def _object_of(action: Action) -> tuple[str, str] | None:
+    """The child that an action writes whole, by kind and name."""
+    match action:
+        case MoveTraffic(manifest) | Keep(manifest):
+            return manifest["kind"], manifest["metadata"]["name"]
+        case Remove(_, kind, name):
+            return kind, name
+        case _:
+            return None
+
+
+def roles(turn: Turn) -> Mapping[Color, RevisionRef]:
+    """Which revision belongs in which colour, active first. A colour that is not named is empty."""
+    status = turn.status
+    found: dict[Color, RevisionRef] = {}
+    for ref in (status.active, status.rollout, status.warm):
+        if ref is not None:
+            found.setdefault(ref.color, ref)
+    return found
+
+
+def _shared(turn: Turn) -> Iterator[Action]:
+    observed = turn.observed
+    owner, monitoring = observed.owner, observed.spec.monitoring
+    yield Keep(service_account.build(owner))
+    exposed = observed.spec.serving.service.type != "ClusterIP"
+    yield Keep(network_policy.build(owner, _uris(turn), external=exposed))
+    for color in COLORS:
+        yield Keep(service.colored(owner, color))
+    if not observed.service_monitors_known:
+        return
+    manifest = service_monitor.build(owner, monitoring)
+    if monitoring.service_monitor.enabled:
+        yield Keep(manifest)
+    else:
+        yield Remove(manifest["apiVersion"], manifest["kind"], owner.name)
+
+
+def _uris(turn: Turn) -> tuple[str, ...]:
+    """What pods of any colour in use may have to ask for their artifact (again, when a pod is rescheduled)."""
+    spec = turn.observed.spec
+    found = {spec.model.uri} | pod_template.stores((variable.name, variable.value) for variable in spec.serving.env)
+    for ref in roles(turn).values():
+        if snapshot := turn.observed.snapshots.get(ref.revision):
+            found |= {snapshot.uri} | pod_template.stores(pod_template.environment(snapshot.pod_template))
+    return tuple(sorted(found))
+
+
+def _snapshots(turn: Turn) -> Iterator[Action]:
+    """Keep what the spec asks for before anything is made from it."""
+    wanted = any(ref.revision == turn.target for ref in roles(turn).values())
+    if wanted and turn.target not in turn.observed.snapshots and not turn.observed.skew.pods_unclear:
+        yield Keep(controller_revision.build(turn.observed.owner, render(turn)))
+
+
+def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
+    """A colour in use. Its size is only ever raised to its floor here: the rest belongs to the HPA (law 9).
+
+    While sizes are traded they are exact, and no HPA interferes. To be resized, what runs needs no snapshot.
+    """
+    owner = turn.observed.owner
+    template, seen, exact = (
+        template_of(turn, ref.revision),
+        turn.observed.deployments.get(color),
+        exact_size(turn, color),
+    )
+    if template is not None and (seen is not None or exact != 0):
+        yield Keep(_deployment(turn, color, ref, template))
+    elif seen is None or seen.revision != ref.revision:
+        return
+    yield Keep(pdb.build(owner, color))
+    least = floor(turn, color) if exact is None else exact
+    size = seen.replicas if seen else 1
+    if (color in turn.observed.scalers or AUTOSCALER in turn.observed.unseen) and exact is None:
+        # Theirs sizes it: it is never fought. One that has no pods at all is beyond any autoscaler's reach.
+        if size < 1 or seen is None:
+            yield Scale(color, least)
+        return
+    if size < least or (not _autoscaled(turn, color) and size != least):
+        yield Scale(color, least)
+    if _autoscaled(turn, color):
+        _, most = bounds(turn, color)
+        yield Keep(hpa.build(owner, color, least, max(least, most), turn.observed.spec.autoscaling.metrics))
+
+
+def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
+    rollout = turn.status.rollout
+    busy = {*reached(turn.observed.selected), *reached(route(turn.observed, turn.status))}
+    grows = rollout is not None and (rollout.color == color or rollout.taken_back)
+    retries = rollout.retries if rollout and grows else 0
+    return deployment.build(
+        turn.observed.owner, color, template, ref.revision, has_clients=color in busy, retries=retries
+    )
+
+
+def _autoscaled(turn: Turn, color: Color) -> bool:
+    (least, most), rollout = bounds(turn, color), turn.status.rollout
+    return least != most and (rollout is None or rollout.sizes is None)
+
+
+def _traffic(turn: Turn) -> Iterator[Action]:
+    """Move the clients first, then tell the pods what to do with those clients' connections."""
+    selection = route(turn.observed, turn.status)
+    if selection is None:
+        return
+    yield MoveTraffic(_clients(turn, selection), turn.status.service)
+    drained = _drained(turn, selection)
+    for pod in turn.observed.pods:
+        mode = _traffic_mode(turn, pod.color, drained)
+        if mode != pod.traffic and not pod.terminating:
+            yield SetTraffic(pod.name, pod.uid, mode)
+
+
+def _clients(turn: Turn, selection: Selection) -> Mapping[str, Any]:
+    color = None if selection == "both" else selection
+    return service.clients(turn.observed.owner, turn.observed.spec.serving.service, color)
+
+
+def _service(turn: Turn) -> Iterator[Action]:
+    """All else of the clients' Service, after the move: nothing of it can keep a client where it is (law 13)."""
+    selection = route(turn.observed, turn.status)
+    if selection is not None:
+        yield Keep(_clients(turn, selection))
+
+
+def _traffic_mode(turn: Turn, color: Color, drained: Color | None) -> Traffic:
+    """A candidate is on trial: its clients' connections are short, so that they can be taken back at once."""
+    if color == drained:
+        return "off"
+    return "on" if turn.active is not None and turn.active.color == color else "trial"
+
+
+def _drained(turn: Turn, serving: Selection) -> Color | None:
+    """The colour whose keep-alive clients must leave: not a candidate yet to be used, nor one still waited for."""
+    rollout, wanted = turn.status.rollout, wanted_selection(turn.observed, turn.status)
+    if serving == "both" or serving != wanted or (rollout is not None and not had_clients(rollout)):
+        return None
+    return next(color for color in COLORS if color != serving)
+
+
+def _leftovers(turn: Turn) -> Iterator[Action]:
+    observed = turn.observed
+    used = roles(turn)
+    for color in COLORS:
+        name = color_name(observed.owner.name, color)
+        if color in observed.hpas and (color not in used or not _autoscaled(turn, color) or color in observed.scalers):
+            yield Remove("autoscaling/v2", AUTOSCALER, name)
+        if color not in used:
+            yield Remove("policy/v1", "PodDisruptionBudget", name)
+        seen = observed.deployments.get(color)
+        if seen and color not in used and color not in reached(observed.selected):
+            yield Remove("apps/v1", "Deployment", name, seen.uid)
+    needed = {ref.revision for ref in used.values()} | {turn.target}
+    idle = [s for s in observed.snapshots.values() if s.revision not in needed and s.created is not None]
+    idle.sort(key=lambda s: (s.created.timestamp() if s.created else 0.0, s.revision))
+    for snapshot in idle[:-KEPT_SNAPSHOTS]:
+        yield Remove("apps/v1", "ControllerRevision", snapshot_name(observed.owner.name, snapshot.revision))

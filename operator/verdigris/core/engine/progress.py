@@ -1,0 +1,133 @@
+"""How a rollout goes through its steps: seen, looked at, and on to the next one when its share of the clients is seen.
+
+wish -> kept in the status -> written -> seen -> the next step's clock begins. A step that no longer holds before its
+wish was seen takes the wish back.
+"""
+
+from __future__ import annotations
+
+from verdigris.api.status import EvidenceStatus, RolloutStatus, StepStatus
+from verdigris.core.engine.endings import promote
+from verdigris.core.engine.taking_back import begin_again, finish_taking_back, take_back, traffic_is_back
+from verdigris.core.engine.understanding import hold_foreign
+from verdigris.core.judges.errors import begun
+from verdigris.core.judges.visibility import watched_anew
+from verdigris.core.routing.service import reached, seen_split, selection_of
+from verdigris.core.routing.split import Split
+from verdigris.core.steps.lists import STEPS
+from verdigris.core.steps.step import Step
+from verdigris.core.steps.watching import planned_looks
+from verdigris.core.turn import Turn
+
+
+def advance(turn: Turn) -> Turn:
+    """One look at the step under way, and what follows from it."""
+    if turn.status.rollout is None:
+        return turn
+    if turn.observed.skew.foreign:
+        return hold_foreign(turn)
+    turn = _note_traffic(turn)
+    if turn.rollout.taken_back:
+        return finish_taking_back(turn)
+    step = _current(turn.rollout)
+    turn, ruling = step.look(turn)
+    if ruling.then == "End" and ruling.failure is not None:
+        return take_back(turn, ruling.outcome, ruling.failure)
+    if ruling.then == "Again" and ruling.failure is not None:
+        return begin_again(turn, ruling.failure, excused=ruling.excused)
+    return _on(turn) if ruling.then == "Next" else turn.change_rollout(wanted=step.share(turn))
+
+
+def _current(rollout: RolloutStatus) -> Step:
+    return STEPS[rollout.steps[rollout.step].kind]
+
+
+def _note_traffic(turn: Turn) -> Turn:
+    """Who has the clients is what is seen, whatever was written, or not, before."""
+    rollout, split = turn.rollout, seen_split(turn.observed)
+    if rollout.color not in reached(turn.observed.selected):
+        turn = turn if rollout.weight == 0 else turn.change_rollout(weight=0)
+        return turn if rollout.taken_back else traffic_is_back(turn)
+    weight = round(split.of(rollout.color)) if split is not None else 0
+    return turn.change_rollout(weight=weight, exposed_at=rollout.exposed_at or turn.now)
+
+
+def _on(turn: Turn) -> Turn:
+    """To the next step that applies, once its share is seen; promotion is what follows the last."""
+    rollout = turn.rollout
+    number = rollout.step + 1
+    while number < len(rollout.steps) and not STEPS[rollout.steps[number].kind].applies(turn):
+        number += 1
+    if number == len(rollout.steps):
+        return promote(_ended(turn, rollout.step))
+    share = STEPS[rollout.steps[number].kind].share(turn)
+    if not _is_seen(turn, share):
+        return _wish(turn, share)
+    return _enter(_ended(turn, rollout.step), number)
+
+
+def _is_seen(turn: Turn, share: int) -> bool:
+    active, rollout = turn.active, turn.rollout
+    if active is None:
+        return share == 0
+    wanted = selection_of(Split.between(active.color, rollout.color, share))
+    # Where nobody is selected yet, nobody has to be moved for a share of nothing.
+    return turn.observed.selected == wanted or (share == 0 and rollout.color not in reached(turn.observed.selected))
+
+
+def _wish(turn: Turn, share: int) -> Turn:
+    """Say who is to get the clients. What the candidate answers counts from here on, as they may come any moment."""
+    rollout = turn.rollout
+    turn = turn.change_rollout(wanted=share, message=f"Moving clients to {rollout.version} ({rollout.color}).")
+    if rollout.evidence.sealed_at is not None:
+        return turn
+    evidence = begun(rollout.evidence, turn.evidence, turn.now, planned_looks(turn))
+    return turn.change_rollout(evidence=evidence)
+
+
+def _enter(turn: Turn, number: int) -> Turn:
+    rollout = turn.rollout
+    step = STEPS[rollout.steps[number].kind]
+    if rollout.kind == "Measure":
+        turn = turn.change_rollout(evidence=_not_judged_yet(rollout.evidence))
+    turn = turn.change_rollout(evidence=watched_anew(turn.rollout.evidence))
+    steps = _with(rollout.steps, number, rollout.steps[number].model_copy(update={"began": turn.now}))
+    turn = turn.change_rollout(steps=steps, step=number, stage=step.stage, since=turn.now, deadline=None)
+    turn = turn.change_rollout(wanted=step.share(turn), message=step.message(turn))
+    if step.kind == "Approval":
+        return turn.note("Normal", "AwaitingApproval", turn.rollout.message)
+    if step.kind != "Bake":
+        return turn
+    return turn.note(
+        "Normal",
+        "TrafficShifted",
+        f"All new connections reach {rollout.version} ({rollout.color}). It is held against a baseline of at most "
+        f"{rollout.evidence.baseline.limit:.2%} errors.",
+    )
+
+
+def _not_judged_yet(evidence: EvidenceStatus) -> EvidenceStatus:
+    """That the candidate can be seen says nothing of how it answers."""
+    blank = EvidenceStatus()
+    fields = ("verdict", "reason", "message", "inconclusive_since")
+    return evidence.model_copy(update={field: getattr(blank, field) for field in fields})
+
+
+def _ended(turn: Turn, number: int) -> Turn:
+    """The step that is over keeps its verdict: what the evidence said at its end, or that it was done."""
+    rollout, step = turn.rollout, turn.rollout.steps[number]
+    judged = step.kind in ("Measure", "Trade", "Bake")
+    ended = step.model_copy(
+        update={
+            "began": step.began or rollout.since,
+            "ended": turn.now,
+            "verdict": rollout.evidence.verdict if judged else "Pass",
+            "reason": rollout.evidence.reason if judged else "Done",
+            "message": rollout.evidence.message if judged else rollout.message,
+        }
+    )
+    return turn.change_rollout(steps=_with(rollout.steps, number, ended))
+
+
+def _with(steps: tuple[StepStatus, ...], number: int, step: StepStatus) -> tuple[StepStatus, ...]:
+    return (*steps[:number], step, *steps[number + 1 :])

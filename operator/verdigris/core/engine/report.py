@@ -1,0 +1,195 @@
+"""What the status tells people: conditions in the words of the check that decided, and the shares of traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from verdigris.api.conditions import set_condition
+from verdigris.api.status import ActiveStatus, RolloutStatus, TrafficStatus, Verdict
+from verdigris.core.engine import names
+from verdigris.core.engine.endings import rejection
+from verdigris.core.engine.understanding import understood, unread
+from verdigris.core.facts.policy import changed_since
+from verdigris.core.routing.service import answering, seen_split
+from verdigris.core.routing.split import Split, had_clients, wanted_split
+from verdigris.core.turn import Turn
+from verdigris.core.words import clip
+
+Truth = Literal["True", "False", "Unknown"]
+Line = tuple[str, Truth, str, str]
+"""A condition: type, status, reason, message."""
+
+
+def report(turn: Turn) -> Turn:
+    """The turn with conditions, traffic and observedGeneration filled in."""
+    conditions = turn.status.conditions
+    told = {line[0]: line for line in _lines(turn)} | dict(names.lines(turn))
+    for kind, truth, reason, message in told.values():
+        conditions = set_condition(conditions, kind, truth, reason, message, turn.observed.generation, turn.now)
+    return turn.change(conditions=conditions, traffic=_shares(turn), observed_generation=turn.observed.generation)
+
+
+def _lines(turn: Turn) -> Iterator[Line]:
+    yield _available(turn)
+    yield from _progress(turn)
+    yield from _verified(turn)
+    yield from _analysis(turn)
+    yield from _rolled_back(turn)
+    yield _pods(turn)
+    yield from understood(turn)
+    if turn.observed.spec.monitoring.service_monitor.enabled and "ServiceMonitor" not in turn.observed.unseen:
+        yield _monitored(turn)
+
+
+_MISCONFIGURED = "Clients do not get from the clients' Service to its pods:"
+
+
+def _available(turn: Turn) -> Line:
+    """Whether clients are answered now, by what the Service selects now: not by what was written or is wished."""
+    selection = turn.observed.selected
+    if turn.active is None:
+        return "Available", "False", "NotYetActive", "No version has been rolled out yet."
+    if selection is None:
+        return "Available", "False", "NobodySelected", "The clients' Service selects no pod: it is being put back."
+    if turn.observed.misconfigured:
+        return "Available", "False", "ServiceMisconfigured", f"{_MISCONFIGURED} {turn.observed.misconfigured}"
+    who = "Each colour" if selection == "both" else selection
+    if answering(turn.observed, selection):
+        return "Available", "True", "EndpointsReady", f"{who} has the clients."
+    return "Available", "False", "NoReadyEndpoints", f"{who} has the clients, but none of its pods is ready."
+
+
+def _progress(turn: Turn) -> Iterator[Line]:
+    """Ready, Reconciling and Stalled, as kstatus reads them."""
+    rollout, refused, spec, fault = turn.status.rollout, rejection(turn), turn.observed.spec, unread(turn)
+    if rollout is not None:
+        held = f" {_held(turn)}" if turn.observed.held else ""
+        message = clip(f"Version {rollout.version}: {rollout.message}{held}{_edited(turn, rollout)}")
+        yield "Ready", "False", rollout.stage, message
+        yield "Reconciling", "True", rollout.stage, message
+        yield "Stalled", "False", "Progressing", ""
+    elif fault:
+        yield "Ready", "False", "InvalidSpec", fault
+        yield "Reconciling", "False", "InvalidSpec", ""
+        yield "Stalled", "True", "InvalidSpec", fault
+    elif refused is not None:
+        message = f"Version {refused.version} was rejected: {refused.message} Change the spec, or create a "
+        message += f"RolloutDecision with verb retry and revision {refused.revision}."
+        yield "Ready", "False", refused.reason, message
+        yield "Reconciling", "False", "Rejected", ""
+        yield "Stalled", "True", refused.reason, message
+    elif turn.active is None or turn.active.revision != turn.target:
+        message = f"Version {spec.model.version} waits. {_held(turn)}"
+        reason = "NotSeen" if turn.observed.unseen else "Paused"
+        yield "Ready", "False", reason, message
+        yield "Reconciling", "True", reason, message
+        yield "Stalled", "False", reason, ""
+    else:
+        yield from _serving(turn, turn.active)
+
+
+def _held(turn: Turn) -> str:
+    if not turn.observed.unseen:
+        return "Paused by spec.paused."
+    return f"Held, as no {' and no '.join(sorted(turn.observed.unseen))} can be read."
+
+
+def _serving(turn: Turn, active: ActiveStatus) -> Iterator[Line]:
+    """Ready is who is seen to serve: a Service that was refused, or edited, has not got the clients there."""
+    if turn.observed.endpoints.get(active.color, 0) <= 0:
+        ready, reason, message = False, "NoReadyEndpoints", "None of the active pods is ready."
+    elif turn.observed.selected not in (active.color, "both"):
+        ready, reason, message = False, "NotSelected", f"The clients' Service does not select {active.color} yet."
+    elif turn.observed.misconfigured:
+        ready, reason, message = False, "ServiceMisconfigured", f"{_MISCONFIGURED} {turn.observed.misconfigured}"
+    else:
+        ready, reason, message = True, "Active", f"Version {active.version} is active."
+    yield "Ready", "True" if ready else "False", reason, message
+    yield "Reconciling", "False" if ready else "True", reason, ""
+    yield "Stalled", "False", "Active", ""
+
+
+def _edited(turn: Turn, rollout: RolloutStatus) -> str:
+    """Which edits of the policy count for the next rollout only."""
+    changed = changed_since(turn.observed.spec, rollout)
+    if not changed:
+        return ""
+    several = "they count" if len(changed) > 1 else "it counts"
+    return f" Edited since the rollout began: {', '.join(changed[:5])}; {several} for the next one."
+
+
+def _verified(turn: Turn) -> Iterator[Line]:
+    rollout = turn.status.rollout
+    ref = rollout or turn.active
+    if rollout is not None and rollout.failure is not None and not had_clients(rollout):
+        yield "ModelVerified", "False", rollout.failure.reason, rollout.failure.message
+    elif ref is not None and turn.ready(ref) > 0:
+        if ref.sha256:
+            yield "ModelVerified", "True", "ChecksumMatched", f"Version {ref.version} has SHA-256 {ref.sha256}."
+        else:
+            yield "ModelVerified", "False", "Unverified", f"Version {ref.version} runs without a checksum, as allowed."
+
+
+def _analysis(turn: Turn) -> Iterator[Line]:
+    """What is known of the version on trial; afterwards, how the last trial ended: never a question left open."""
+    rollout, history = turn.status.rollout, turn.status.history
+    if rollout is None:
+        newest = history[-1] if history else None
+        if newest is not None and newest.outcome == "RolledBack":
+            yield "AnalysisHealthy", "False", newest.reason, f"Version {newest.version} was taken back."
+        elif newest is not None:
+            yield "AnalysisHealthy", "True", "NoRollout", "No version is on trial."
+    elif rollout.taken_back and rollout.failure is not None and rollout.outcome == "RolledBack":
+        yield "AnalysisHealthy", "False", rollout.failure.reason, rollout.failure.message
+    elif rollout.stage in ("Measuring", "Trading", "Baking"):
+        evidence = rollout.evidence
+        yield "AnalysisHealthy", _TRUTH[evidence.verdict], evidence.reason, evidence.message
+
+
+_TRUTH: Mapping[Verdict, Truth] = {"Pass": "True", "Fail": "False", "Inconclusive": "Unknown"}
+
+
+def _rolled_back(turn: Turn) -> Iterator[Line]:
+    last = turn.status.last_rollback
+    if last is None:
+        return
+    newest = turn.status.history[-1] if turn.status.history else None
+    if newest is not None and newest.outcome == "Promoted" and newest.ended_at > last.decided_at:
+        yield "RolledBack", "False", "Promoted", f"Version {newest.version} was promoted since."
+        return
+    yield "RolledBack", "True", last.reason, f"From {last.from_version} to {last.to_version}: {last.message}"
+
+
+def _pods(turn: Turn) -> Line:
+    if not turn.status.stuck:
+        return "PodsHealthy", "True", "NoPodIsStuck", "No pod is stuck."
+    first = turn.status.stuck[0]
+    return "PodsHealthy", "False", first.kind, f"Pod {first.pod}: {first.message}"
+
+
+def _monitored(turn: Turn) -> Line:
+    if turn.observed.service_monitors_known:
+        return "Monitored", "True", "ServiceMonitorPresent", "Prometheus finds the pods by their ServiceMonitor."
+    return (
+        "Monitored",
+        "False",
+        "ServiceMonitorMissing",
+        "This cluster does not know ServiceMonitors, so nothing tells Prometheus about the pods: install the "
+        "Prometheus Operator, or set spec.monitoring.serviceMonitor.enabled to false and scrape them yourself.",
+    )
+
+
+def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:
+    """Wish and fact for each colour in use."""
+    wanted, seen = wanted_split(turn.status) or Split(), seen_split(turn.observed) or Split()
+    refs = [ref for ref in (turn.active, turn.status.rollout) if ref is not None]
+    return tuple(
+        TrafficStatus(
+            color=ref.color,
+            version=ref.version,
+            weight=round(seen.of(ref.color)),
+            wanted=round(wanted.of(ref.color)),
+        )
+        for ref in refs
+    )

@@ -1,0 +1,1 @@
+"""What is done about stuck pods, and every gate that a removal must pass."""

@@ -1,0 +1,1 @@
+"""Who gets what share of the clients."""

@@ -1,0 +1,113 @@
+"""Watching a candidate that has clients: its baseline, the judge's verdict, and what evidence that fails means."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.status import Baseline, Color, Failure, Outcome, RolloutStatus, other
+from verdigris.core.judges.availability import unavailable
+from verdigris.core.judges.candidate import fault_of_candidate
+from verdigris.core.judges.fold import fold
+from verdigris.core.judges.visibility import VISIBLE_SCRAPES, baseline_while_shared, seen_baseline
+from verdigris.core.steps.step import NEXT, STAY, Ruling, end, scrape_interval
+from verdigris.core.turn import Turn, evolve
+from verdigris.core.words import clip
+
+FOUND_WITHIN = timedelta(seconds=30)
+"""How long Prometheus may take to notice a new pod."""
+
+
+def judge(turn: Turn) -> Turn:
+    """The verdict on all that the candidate has answered since clients first reached it."""
+    evidence = fold(
+        turn.rollout.evidence,
+        turn.evidence,
+        candidate=turn.rollout.color,
+        policy=turn.policy.analysis,
+        scrape=scrape_interval(turn.observed),
+        planned_looks=planned_looks(turn),
+        now=turn.now,
+        version=turn.rollout.version,
+        pods=pod_names(turn, turn.rollout.color),
+        visible=_visible(turn),
+    )
+    return turn.change_rollout(evidence=evidence)
+
+
+def _visible(turn: Turn) -> tuple[str, ...]:
+    """Candidate pods that have been ready long enough for Prometheus to have found and scraped them."""
+    before = turn.now - FOUND_WITHIN - VISIBLE_SCRAPES * scrape_interval(turn.observed)
+    ready = (pod for pod in turn.pods(turn.rollout) if pod.ready)
+    return tuple(pod.name for pod in ready if (pod.ready_changed or pod.created) <= before)
+
+
+def planned_looks(turn: Turn) -> int:
+    """How many looks the test plans with; it goes by what this was when clients came."""
+    policy = turn.policy
+    watched = parse_duration(policy.rollout.bake) * (2 if turn.rollout.has("Trade") else 1)
+    return max(1, int(watched / parse_duration(policy.analysis.interval)))
+
+
+def hold_against_active(turn: Turn) -> Turn:
+    """While both versions have clients the candidate is held against what the other does at the same time (law 5)."""
+    evidence, active = turn.rollout.evidence, turn.active
+    if turn.evidence.problem or active is None or not turn.ready(active):
+        return turn
+    analysis = turn.policy.analysis
+    seen = seen_baseline(turn.evidence, active.color, pod_names(turn, active.color), analysis, turn.now)
+    baseline = baseline_while_shared(evidence.baseline, seen, analysis)
+    return turn.change_rollout(evidence=evolve(evidence, baseline=baseline))
+
+
+def frozen_baseline(turn: Turn) -> Baseline:
+    """The active colour's counts of the last minutes (law 5); while Prometheus is away, the last that were seen."""
+    active, last = turn.active, turn.rollout.evidence.baseline
+    gone = turn.rollout.has("EndActive")
+    if (turn.evidence.problem or gone) and last.at is not None:
+        return last
+    color = active.color if active else other(turn.rollout.color)
+    return seen_baseline(turn.evidence, color, pod_names(turn, color), turn.policy.analysis, turn.now)
+
+
+def pod_names(turn: Turn, color: Color) -> tuple[str, ...]:
+    """Names of all pods of this colour, those on their way out too."""
+    return tuple(pod.name for pod in turn.observed.pods if pod.color == color)
+
+
+def must_leave(turn: Turn) -> Ruling | None:
+    """Whether the candidate must lose its clients now: for good, as it is bad, or until its pods are ready again."""
+    failure = fault_of_candidate(turn)
+    if failure:
+        return end("RolledBack", failure)
+    lost = unavailable(turn)
+    return Ruling("Again", lost.failure, excused=lost.excused) if lost else None
+
+
+def without_evidence(turn: Turn, outcome: Outcome) -> tuple[Turn, Ruling]:
+    """What the user declared for evidence that is not enough, once its deadline is past; until then wait (law 3)."""
+    policy, evidence = turn.policy.rollout, turn.rollout.evidence
+    deadline = (evidence.inconclusive_since or turn.now) + parse_duration(policy.inconclusive_deadline)
+    late = turn.now >= deadline
+    if late and policy.on_inconclusive == "Promote":
+        return turn, NEXT
+    if late and policy.on_inconclusive == "Rollback":
+        message = f"{evidence.message} That lasted for {policy.inconclusive_deadline}, and onInconclusive is Rollback."
+        return turn, end(outcome, Failure(reason=evidence.reason, message=clip(message)))
+    # Before the switch it is normal to wait for the first scrapes: nobody need be told what to do about that.
+    if turn.rollout.stage == "Measuring" and not late:
+        return turn, STAY
+    return turn.change_rollout(message=f"{evidence.message} {_way_out(turn, deadline)}"), STAY
+
+
+def _way_out(turn: Turn, deadline: datetime) -> str:
+    policy, revision = turn.policy.rollout.on_inconclusive, turn.rollout.revision
+    people = f"a RolloutDecision with verb promote or abort and revision {revision}"
+    if policy != "Hold":
+        return f"Unless that changes, onInconclusive: {policy} ends it at {deadline:%H:%M:%S} UTC, or {people} before."
+    return f"It holds here until there is evidence, or until {people}."
+
+
+def since_exposed(rollout: RolloutStatus, now: datetime) -> datetime:
+    """Since when the candidate's counters count: from just before clients could reach it."""
+    return rollout.evidence.sealed_at or rollout.exposed_at or now
