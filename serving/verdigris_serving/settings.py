@@ -14,6 +14,8 @@
 | VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |
 | VERDIGRIS_CONCURRENCY | server | 8 | inferences in threads at once: large batches, and all of a slow format |
 | VERDIGRIS_QUEUE | server | 64 | inferences that may wait for a thread; further ones get 503 |
+| VERDIGRIS_MAX_BODY_MIB | server | 8 | largest body of a request, packed or not, in MiB |
+| VERDIGRIS_PAGE | server | off | on: a page at / to look at the model and ask it |
 | VERDIGRIS_ACCESS_LOG | server | 0 | share of the requests that are logged, 0 to 1 |
 | VERDIGRIS_GRACE | server | 10 | seconds from SIGTERM to the end, however busy; half of it for idle connections |
 """
@@ -75,7 +77,7 @@ class FetchSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """The server's settings; ``grace`` in seconds, ``access_log`` a share."""
+    """The server's settings; ``grace`` in seconds, ``access_log`` a share, ``max_body`` in bytes."""
 
     model: ModelSettings
     port: int
@@ -84,6 +86,8 @@ class ServerSettings:
     queue: int
     access_log: float
     grace: float
+    max_body: int
+    page: bool
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "ServerSettings":
@@ -96,12 +100,21 @@ class ServerSettings:
             queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),
             access_log=_number(env, "VERDIGRIS_ACCESS_LOG", 0, low=0, high=1),
             grace=_number(env, "VERDIGRIS_GRACE", 10, low=0.1, high=3_600),
+            max_body=int(_number(env, "VERDIGRIS_MAX_BODY_MIB", 8, low=1, high=1_024) * 2**20),
+            page=_switch(env, "VERDIGRIS_PAGE"),
         )
 
 
 def termination_log(env: Mapping[str, str]) -> str:
     """The path of the termination message; never fails, because it is needed to report the other failures."""
     return env.get("VERDIGRIS_TERMINATION_LOG", "/dev/termination-log")
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "") or "off"
+    if text not in {"on", "off"}:
+        raise ServingError(Reason.SETTINGS_INVALID, f'{name} is "{text}"; it must be on or off')
+    return text == "on"
 
 
 def _number(env: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:

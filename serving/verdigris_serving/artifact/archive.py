@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from verdigris_serving.model.checks import check_baseline, check_golden, check_linear, check_manifest, check_quality
 from verdigris_serving.model.schema import (
     SCHEMA_VERSION,
     Baseline,
@@ -20,11 +21,6 @@ from verdigris_serving.model.schema import (
     LinearSpec,
     Manifest,
     Quality,
-    check_baseline,
-    check_golden,
-    check_linear,
-    check_manifest,
-    check_quality,
 )
 
 MANIFEST, GOLDEN, BASELINE, QUALITY = "manifest.json", "golden.json", "baseline.json", "quality.json"
@@ -34,7 +30,17 @@ MODELS = {"linear": "model.json", "onnx": "model.onnx", "sklearn": "model.skops"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 #: Fields that schema 1 got later, and what is as good as not there. They are written only when they say something
 #: else, so that what was packed before packs to the same bytes again.
-_ADDED_LATER = {"out_of_range": "reject", "center": None, "fallback": None}
+_ADDED_LATER = {
+    "out_of_range": "reject",
+    "center": None,
+    "fallback": None,
+    "categories": None,
+    "made": 0,
+    "label_from": "scores",
+    "labels": None,
+    "unknown": "reject",
+    "argument": None,
+}
 
 
 class InvalidArchive(ValueError):

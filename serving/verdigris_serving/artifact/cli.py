@@ -8,9 +8,9 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import msgspec
 
@@ -25,23 +25,30 @@ _MAX_BYTES = 2**31
 _POLICIES = ("reject", "clamp")
 
 
-class _Failure(Exception):
+class Failure(Exception):
     """Ends the command with its message."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+class Commands(Protocol):
+    """Where commands are added."""
+
+    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:
+        """The parser of a new command, which sets ``run`` to what runs it."""
+
+
+def main(arguments: Sequence[str] | None = None, more: Sequence[Callable[[Commands], None]] = ()) -> int:
+    """Run one command and return its exit code; ``more`` adds the commands of who knows more than artifacts."""
+    options = _parser(more).parse_args(arguments)
     try:
         options.run(options)
-    except (_Failure, ServingError, UnreadableTable) as failure:
+    except (Failure, ServingError, UnreadableTable) as failure:
         print(f"verdigris-model: {failure}", file=sys.stderr)
         return 1
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="verdigris-model", description="Pack, inspect and verify model artifacts.")
+def _parser(more: Sequence[Callable[[Commands], None]]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="verdigris-model", description="Pack, inspect, serve and ask models.")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_pack(commands.add_parser("pack", help="pack a fitted scikit-learn pipeline into one verified file"))
 
@@ -62,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("after", type=Path)
     compare.add_argument("--json", action="store_true", help="the same as JSON")
     compare.set_defaults(run=_diff)
+    for add in more:
+        add(commands)
     return parser
 
 
@@ -81,8 +90,12 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
         "--target", default="", help="the column of --holdout that is predicted; --rows and --training may have it, too"
     )
     pack.add_argument("--training", type=Path, help="CSV of the training rows, for the baseline (counts, never rows)")
-    pack.add_argument("--golden", type=int, default=16, help="golden rows: the first N rows (default 16)")
-    pack.add_argument("--threshold", type=float, default=0.5, help="probability that makes the label (default 0.5)")
+    pack.add_argument("--golden", type=int, help="golden rows: the first N rows (default: 16, or all)")
+    pack.add_argument(
+        "--threshold",
+        type=float,
+        help="probability of the second class that makes the label (default: as predict does)",
+    )
     pack.add_argument(
         "--format",
         choices=("auto", *MODELS),
@@ -102,22 +115,23 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
 
 def _pack(options: argparse.Namespace) -> None:
     if not options.trust_pickle:
-        raise _Failure(
+        raise Failure(
             f"{options.pipeline} is a pickle, and loading a pickle runs whatever code is in it. "
             "If you made it yourself, say --trust-pickle."
         )
     try:
-        import joblib  # type: ignore[import-untyped]  # noqa: PLC0415 - packing only: inspect and verify work without scikit-learn
-
+        # Packing only: inspect and verify work without scikit-learn.
+        from verdigris_serving.artifact.loading import CannotLoad, load_pipeline  # noqa: PLC0415
         from verdigris_serving.artifact.pack import Holdout, PackingRefused, pack  # noqa: PLC0415
     except ImportError as error:
-        raise _Failure(
+        raise Failure(
             f"packing needs scikit-learn ({error}): install verdigris with its extra, verdigris[pack]"
         ) from error
     rows, holdout, training = _tables(options)
     try:
+        loaded = load_pipeline(options.pipeline)
         packed = pack(
-            joblib.load(options.pipeline),
+            loaded.pipeline,
             options.out,
             name=options.name,
             version=options.version,
@@ -129,13 +143,13 @@ def _pack(options: argparse.Namespace) -> None:
             training=training.rows if training else (),
             holdout=Holdout(holdout.rows, holdout.target) if holdout else None,
         )
-    except (PackingRefused, OSError) as error:
-        raise _Failure(str(error)) from error
-    proof = packed.manifest.equivalence
+    except (CannotLoad, PackingRefused) as error:
+        raise Failure(str(error)) from error
     print(f"{packed.path}  {packed.size} bytes  sha256 {packed.sha256}")
+    _print((*loaded.told, *packed.told))
     if packed.manifest.fallback:
         print(f"format {packed.manifest.format}: {packed.manifest.fallback}")
-    print(f"the same as the pipeline within {proof.largest_difference:.2g} over {proof.rows} rows")
+    print(f"proven {describe.equivalence(packed.manifest)}")
     if packed.quality:
         print(f"on the holdout: {describe.metrics(packed.quality)}")
 
@@ -143,9 +157,9 @@ def _pack(options: argparse.Namespace) -> None:
 def _tables(options: argparse.Namespace) -> tuple[Table, Table | None, Table | None]:
     """The rows to prove equivalence on, the holdout, the training rows, all with the same columns."""
     if not options.rows and not options.holdout:
-        raise _Failure("give --rows or --holdout: equivalence is proven on one of them")
+        raise Failure("give --rows or --holdout: equivalence is proven on one of them")
     if options.holdout and not options.target:
-        raise _Failure("--holdout needs --target, the column that says what is true of each row")
+        raise Failure("--holdout needs --target, the column that says what is true of each row")
     rows = read_table(options.rows, unused=options.target) if options.rows else None
     names = rows.names if rows else ()
     holdout = read_table(options.holdout, target=options.target, names=names) if options.holdout else None
@@ -161,14 +175,14 @@ def _features(names: Sequence[str], notes: Sequence[str]) -> list[Feature]:
         name, _, rest = note.partition("=")
         datatype, low, high, beyond = [*rest.split(":"), "", "", ""][:4]
         if name not in described:
-            raise _Failure(f"--feature {note}: the rows have no column {name}; they have {', '.join(names)}")
+            raise Failure(f"--feature {note}: the rows have no column {name}; they have {', '.join(names)}")
         for given, known in ((datatype or "FP64", get_args(Datatype)), (beyond or "reject", _POLICIES)):
             if given not in known:
-                raise _Failure(f"--feature {note}: {given} is none of {', '.join(known)}")
+                raise Failure(f"--feature {note}: {given} is none of {', '.join(known)}")
         try:
             bounds: dict[str, Any] = {key: float(text) for key, text in (("minimum", low), ("maximum", high)) if text}
         except ValueError as error:
-            raise _Failure(f"--feature {note}: {error}") from error
+            raise Failure(f"--feature {note}: {error}") from error
         described[name] = msgspec.structs.replace(
             described[name], datatype=datatype or "FP64", out_of_range=beyond or "reject", **bounds
         )
@@ -180,9 +194,9 @@ def _read(path: Path) -> tuple[Contents, str, int]:
         data = path.read_bytes()
         return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
     except OSError as error:
-        raise _Failure(f"{path} cannot be read: {error.strerror}") from error
+        raise Failure(f"{path} cannot be read: {error.strerror}") from error
     except InvalidArchive as error:
-        raise _Failure(f"{path}: {error}") from error
+        raise Failure(f"{path}: {error}") from error
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -14,9 +14,8 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     if manifest.fallback:
         yield f"fallback     {manifest.fallback}"
     if manifest.classes:
-        yield f"classes      {', '.join(map(str, manifest.classes))}  (threshold {manifest.threshold})"
-    proof = manifest.equivalence
-    yield f"equivalence  within {proof.largest_difference:.2g} of the pipeline over {proof.rows} rows"
+        yield f"classes      {', '.join(map(str, manifest.classes))}  ({label(manifest)})"
+    yield f"equivalence  {equivalence(manifest)}"
     yield f"golden rows  {len(contents.golden.rows)}"
     if contents.quality:
         report = contents.quality
@@ -25,6 +24,20 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     yield from _features(manifest)
     if contents.baseline:
         yield from _baseline(contents.baseline)
+
+
+def label(manifest: Manifest) -> str:
+    """Whence the label comes, in words."""
+    if manifest.threshold is not None:
+        return f"threshold {manifest.threshold}"
+    return "the label is the model's own" if manifest.label_from == "model" else "the likeliest is the label"
+
+
+def equivalence(manifest: Manifest) -> str:
+    """What packing proved, in words."""
+    proof = manifest.equivalence
+    made = f" and {proof.made} made to differ" if proof.made else ""
+    return f"within {proof.largest_difference:.2g} of the pipeline over {proof.rows} rows{made}"
 
 
 def metrics(values: Mapping[str, float]) -> str:

@@ -1,41 +1,39 @@
-"""Packing: put a fitted pipeline into the fastest format that computes the same, prove it, write the archive.
+"""Packing: put a fitted pipeline into the fastest format that answers the same, prove it, write the archive.
 
-Needs the extra ``pack`` (scikit-learn and what converts from it); nothing that serves imports this module.
+Needs the extra ``pack`` (scikit-learn and what stores it); nothing that serves imports this module.
 """
 
 import hashlib
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
+from threadpoolctl import threadpool_limits
 
+from verdigris_serving.artifact import naming
 from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive, write_archive
 from verdigris_serving.artifact.baseline import baseline, centered
-from verdigris_serving.artifact.compile import CannotCompile, Compiled, Proof, compiled, with_nullable
-from verdigris_serving.artifact.pipeline import examine, reference_scores, versions
+from verdigris_serving.artifact.compile import CannotCompile, Compiled, compiled
+from verdigris_serving.artifact.given import Given, given, of_xy
+from verdigris_serving.artifact.pipeline import Facts, columns, examine, unwrapped, versions
+from verdigris_serving.artifact.positional import check_same, positional
+from verdigris_serving.artifact.proof.proving import Proof, prepared
+from verdigris_serving.artifact.proof.reference import Reference
 from verdigris_serving.artifact.quality import Holdout, quality
+from verdigris_serving.artifact.shown import as_html
+from verdigris_serving.model.checks import check_manifest
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import (
-    SCHEMA_VERSION,
-    Equivalence,
-    Feature,
-    InvalidModel,
-    LinearSpec,
-    Manifest,
-    Row,
-    check_manifest,
-)
+from verdigris_serving.model.schema import SCHEMA_VERSION, Equivalence, Feature, InvalidModel, LinearSpec, Manifest, Row
 
 __all__ = ["Format", "Holdout", "Packed", "PackingRefused", "pack"]
 
 Format = Literal["linear", "onnx", "sklearn"]
 #: Fastest first: what ``auto`` tries, in this order.
 FORMATS: tuple[Format, ...] = get_args(Format)
-_MAKERS = {"linear": (), "onnx": ("skl2onnx", "onnx", "onnxruntime"), "sklearn": ("skops",)}
+_MAKERS = {"linear": (), "onnx": ("onnx", "onnxruntime"), "sklearn": ("skops",)}
 
 
 class PackingRefused(ValueError):
@@ -46,7 +44,8 @@ class PackingRefused(ValueError):
 class Packed:
     """A written artifact: its path, its checksum for ``spec.model.sha256``, its size in bytes, and its manifest.
 
-    ``quality`` has a value a metric, and is empty without a holdout.
+    ``quality`` has a value a metric, and is empty without a holdout. ``told`` is what was done on the way that the
+    manifest does not say, a sentence each.
     """
 
     path: Path
@@ -54,118 +53,154 @@ class Packed:
     size: int
     manifest: Manifest
     quality: dict[str, float]
+    told: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return as_html(self.manifest, str(self.path), self.size, self.sha256, self.quality)
 
 
 def pack(
     pipeline: Any,
-    out: Path,
+    out: Path | str,
+    X: Any = None,  # noqa: N803 - as scikit-learn calls it
+    y: Any = None,
     *,
-    name: str,
-    version: str,
-    features: Sequence[Feature],
-    rows: Sequence[Row] = (),
-    golden: int = 16,
-    threshold: float = 0.5,
+    name: str = "",
+    version: str = "0.0.0",
+    features: Sequence[Feature] = (),
+    rows: Any = (),
+    golden: int | None = None,
+    threshold: float | None = None,
     format: Format | Literal["auto"] = "auto",
-    training: Sequence[Row] = (),
+    training: Any = (),
     holdout: Holdout | None = None,
 ) -> Packed:
-    """Pack a fitted pipeline as ``out``; the same inputs give the same bytes.
+    """Pack a fitted pipeline as the file ``out``; the same inputs give the same bytes.
 
-    ``rows`` (one value a feature, None for a missing one; the holdout's when none are given) are what equivalence is
-    proven on; the first ``golden`` of them become the golden rows. ``threshold`` is the least probability of the
-    second of two classes that makes it the label. ``nullable`` of the given features is overwritten by what the
-    pipeline imputes. ``format`` ``auto`` takes the first that computes the same, and the manifest says why not an
-    earlier one. From ``training`` rows come the baseline and, for ``linear``, the terms' centers; from ``holdout``
-    the quality report. Raises PackingRefused.
+    ``X`` is any table of rows: a data frame of pandas or polars, an array, a list of rows or of dicts; NaN, None and
+    ``pandas.NA`` are missing. ``y`` says what is true of each of its rows, and makes of both a holdout: rows that the
+    pipeline was not trained on. Features are the table's columns; where the pipeline was fitted on columns by name, its
+    own names and order hold, and a table that does not match is refused.
+
+    Equivalence is proven on ``rows`` (``X`` when none are given), and on rows made of them to differ; the first
+    ``golden`` (default: 16, or as many as there are) become the golden rows. ``holdout`` is another way to give ``X``
+    and ``y``; from it comes the quality report, from ``training`` rows the baseline and, for ``linear``, the terms'
+    centers. ``features`` describes the columns more closely: ``nullable`` and ``categories`` are overwritten by what
+    the pipeline takes. ``threshold`` is the least probability of the second of two classes that makes it the label;
+    None: the label is what ``predict`` says. ``name`` defaults to the file's. ``format`` ``auto`` takes the first that
+    answers the same, and the manifest says why not an earlier one. Raises PackingRefused, with a sentence.
     """
     try:
-        facts = examine(pipeline)
-        proof = _proof(pipeline, list(rows) or list(holdout.rows if holdout else ()), len(features), golden)
-        draft = Manifest(
-            schema=SCHEMA_VERSION,
-            name=name,
-            version=version,
-            format=FORMATS[0] if format == "auto" else format,
-            task=facts.task,
-            features=list(features),
-            classes=facts.classes,
-            threshold=threshold if len(facts.classes) == 2 else None,
-            equivalence=Equivalence(rows=0, largest_difference=0.0),
-            libraries=versions(),
+        path = _path(out)
+        name = name or naming.model_name(path)
+    except InvalidModel as refusal:
+        raise PackingRefused(str(refusal)) from refusal
+    try:
+        found = unwrapped(pipeline)
+        facts = examine(found.model)
+        own, tested = of_xy(X, y)
+        model = positional(found.model)
+        data = given(
+            model=model,
+            columns=columns(found.model),
+            features=features,
+            rows=_either(own, rows),
+            training=training,
+            holdout=tested or holdout,
         )
-        check_manifest(draft)
-        manifest, model = _first_that_computes_the_same(draft, proof, FORMATS if format == "auto" else (format,))
-        contents = _contents(manifest, model, proof, training, holdout)
-        data = write_archive(contents)
-        read_archive(data)  # what nobody could load must not be written
+        draft = _draft(name, version, facts, data.features, found.threshold if threshold is None else threshold)
+        with threadpool_limits(limits=1):  # what is small and asked often loses more by threads than it gains
+            proof = _proof(model, draft, data.rows, golden)
+            if model is not found.model:
+                check_same(found.model, model, data.features, data.rows)
+            best = _first_that_answers_the_same(draft, proof, FORMATS if format == "auto" else (format,))
+            contents = _contents(best, proof, data)
+        packed = write_archive(contents)
+        read_archive(packed)  # what nobody could load must not be written
+        _write(path, packed)
     except (InvalidModel, InvalidArchive) as refusal:
         raise PackingRefused(f"{name} {version} was not packed: {refusal}") from refusal
-    part = out.with_name(f".{out.name}.part")
-    part.write_bytes(data)
-    os.replace(part, out)
     metrics = contents.quality.metrics if contents.quality else {}
-    return Packed(out, hashlib.sha256(data).hexdigest(), len(data), contents.manifest, metrics)
+    return Packed(path, hashlib.sha256(packed).hexdigest(), len(packed), contents.manifest, metrics, found.told)
 
 
-def _proof(pipeline: Any, rows: list[Row], width: int, golden: int) -> Proof:
-    if not 1 <= golden <= len(rows):
-        raise InvalidModel(f"{golden} golden rows were asked for and {len(rows)} rows were given; give at least one")
-    _check_rows("row", rows, width)
-    try:
-        expected = reference_scores(pipeline, rows)
-    except ValueError as error:
-        raise InvalidModel(f"the pipeline itself refuses the given rows: {str(error).splitlines()[0]}") from error
-    return Proof(pipeline, rows, expected, golden)
+def _path(out: Any) -> Path:
+    if not isinstance(out, str | os.PathLike) or not str(out):
+        raise InvalidModel(f"the file to write is a {type(out).__name__}; a path is needed, such as model.vmodel")
+    return Path(out)
 
 
-def _check_rows(what: str, rows: Sequence[Row], width: int) -> None:
-    for number, row in enumerate(rows):
-        if len(row) != width:
-            raise InvalidModel(f"{what} {number} has {len(row)} values for {width} features")
-        if any(value is not None and not math.isfinite(value) for value in row):
-            raise InvalidModel(f"{what} {number} has a value that is no number; a missing one is None, not NaN")
+def _either(own: Any, rows: Any) -> Any:
+    """``X`` or ``rows``: the one that is there."""
+    if own is not None and len(rows):
+        raise InvalidModel("both X= and rows= were given; they are the same thing: give one")
+    return rows if own is None else own
 
 
-def _first_that_computes_the_same(
-    draft: Manifest, proof: Proof, formats: Sequence[Format]
-) -> tuple[Manifest, Compiled]:
-    """The manifest as it will be written, and the model. Raises InvalidModel with every format's reason."""
+def _draft(name: str, version: str, facts: Facts, features: list[Feature], threshold: float | None) -> Manifest:
+    draft = Manifest(
+        schema=SCHEMA_VERSION,
+        name=name,
+        version=version,
+        format=FORMATS[0],
+        task=facts.task,
+        features=features,
+        classes=facts.classes,
+        threshold=threshold,
+        equivalence=Equivalence(rows=0, largest_difference=0.0),
+        libraries=versions(),
+    )
+    check_manifest(draft)
+    return draft
+
+
+def _proof(pipeline: Any, draft: Manifest, rows: list[Row], golden: int | None) -> Proof:
+    kept = min(16, len(rows)) if golden is None else golden
+    if not 1 <= kept <= len(rows):
+        raise InvalidModel(f"{kept} golden rows were asked for and {len(rows)} rows were given; give at least one")
+    reference = Reference(pipeline, draft.features, classification=bool(draft.classes), threshold=draft.threshold)
+    return prepared(pipeline, reference, draft.features, rows, kept)
+
+
+def _first_that_answers_the_same(draft: Manifest, proof: Proof, formats: Sequence[Format]) -> Compiled:
+    """The model, with the manifest as it will be written. Raises InvalidModel with every format's reason."""
     reasons: list[str] = []
     for form in formats:
         manifest = msgspec.structs.replace(draft, format=form, libraries=versions(*_MAKERS[form]))
         try:
-            model = compiled(manifest, proof)
+            found = compiled(manifest, proof)
         except CannotCompile as refusal:
             reasons.append(f"not {form}, because {refusal}")
             continue
-        manifest = msgspec.structs.replace(
-            with_nullable(manifest, model.nullable),
-            equivalence=Equivalence(rows=len(proof.rows), largest_difference=model.difference),
-            fallback=". ".join(reasons)[:4_000] or None,
-        )
-        return manifest, model
+        fallback = ". ".join(reasons)[:4_000] or None
+        return replace(found, manifest=msgspec.structs.replace(found.manifest, fallback=fallback))
     raise InvalidModel(". ".join(reasons))
 
 
-def _contents(
-    manifest: Manifest, compiled_model: Compiled, proof: Proof, training: Sequence[Row], holdout: Holdout | None
-) -> Contents:
+def _contents(compiled_model: Compiled, proof: Proof, data: Given) -> Contents:
     """The documents of the archive, with the reports that the given rows allow."""
-    width = len(manifest.features)
-    _check_rows("training row", training, width)
-    _check_rows("holdout row", holdout.rows if holdout else (), width)
-    model = compiled_model.model
-    if training and isinstance(model, LinearSpec):
+    model, manifest = compiled_model.model, compiled_model.manifest
+    if data.training and isinstance(model, LinearSpec):
         try:
-            model = centered(model, training)
+            model = centered(model, data.training)
         except NonFiniteScore as fault:
             raise InvalidModel(f"the model has no answer to a training row: {fault}") from fault
     names = [feature.name for feature in manifest.features]
     return Contents(
         manifest,
         model,
-        proof.golden_rows(),
-        baseline(names, training) if training else None,
-        quality(compiled_model.predictor, manifest, holdout) if holdout else None,
+        proof.golden_rows(manifest),
+        baseline(names, data.training) if data.training else None,
+        quality(compiled_model.predictor, manifest, data.holdout) if data.holdout else None,
     )
+
+
+def _write(out: Path, data: bytes) -> None:
+    """Raises InvalidModel when the file cannot be written."""
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, out)
+    except OSError as error:
+        raise InvalidModel(f"{out} cannot be written: {error.strerror or error}") from error

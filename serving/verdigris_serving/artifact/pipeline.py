@@ -1,18 +1,49 @@
 """What packing has to know of a fitted pipeline, whatever format it will have. Nothing that serves imports this."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from verdigris_serving.model import arrays
-from verdigris_serving.model.schema import InvalidModel, Label, Row
+from verdigris_serving.model.schema import InvalidModel, Label
+
+#: Libraries whose models are no estimators, or not ones that any format holds.
+_FOREIGN = ("catboost", "keras", "lightgbm", "tensorflow", "torch", "xgboost")
+#: Their ``predict`` is by definition the first largest of their probabilities.
+_BY_SCORES = (
+    BaggingClassifier,
+    CalibratedClassifierCV,
+    DecisionTreeClassifier,
+    ExtraTreeClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+
+
+@dataclass(frozen=True)
+class Unwrapped:
+    """What is packed of what was given: the ``model`` itself, a ``threshold`` tuned for it, and what to say."""
+
+    model: Any
+    threshold: float | None = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,24 +54,110 @@ class Facts:
     classes: list[Label]
 
 
+def unwrapped(model: Any) -> Unwrapped:
+    """The pipeline that a search found, or that a threshold was tuned for; also as the last step of a pipeline.
+
+    Raises InvalidModel when a search has not been fitted.
+    """
+    if isinstance(model, Pipeline) and model.steps:
+        name, last = model.steps[-1]
+        inner = unwrapped(last)
+        if inner.model is last:
+            return Unwrapped(model)
+        return replace(inner, model=Pipeline([*model.steps[:-1], (name, inner.model)]))
+    if hasattr(model, "param_distributions") or hasattr(model, "param_grid"):
+        return _of_search(model)
+    if type(model) in (FixedThresholdClassifier, TunedThresholdClassifierCV):
+        return _of_threshold(model)
+    return Unwrapped(model)
+
+
+def _of_search(search: Any) -> Unwrapped:
+    kind = type(search).__name__
+    found = getattr(search, "best_estimator_", None)
+    if found is None:
+        raise InvalidModel(f"{kind} has no best_estimator_: fit it, with refit=True")
+    inner = unwrapped(found)
+    return replace(inner, told=(f"{kind}: its best estimator is packed", *inner.told))
+
+
+def _of_threshold(model: Any) -> Unwrapped:
+    """The estimator inside, where the manifest's own threshold says the same: by the second class's probability."""
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise InvalidModel("the pipeline has not been fitted; call fit first") from error
+    inside = getattr(model, "estimator_", model.estimator)
+    if type(model) is TunedThresholdClassifierCV:
+        tuned, positive = model.best_threshold_, model._curve_scorer._get_pos_label()
+    else:
+        tuned, positive = model.threshold, model.pos_label
+    by_probability = hasattr(inside, "predict_proba") and model.response_method in {"auto", "predict_proba"}
+    if not by_probability or positive not in (None, model.classes_[1]):
+        return Unwrapped(model)
+    threshold = 0.5 if tuned == "auto" else float(tuned)
+    if not 0 < threshold < 1:
+        raise InvalidModel(
+            f"{type(model).__name__} decides at {threshold:g}, which always gives the same label; tune it on other data"
+        )
+    inner = unwrapped(inside)
+    return Unwrapped(
+        inner.model, threshold, (f"{type(model).__name__}: its threshold {threshold:g} is kept", *inner.told)
+    )
+
+
 def examine(pipeline: Any) -> Facts:
     """Raises InvalidModel when no format could serve the pipeline."""
-    last = pipeline.steps[-1] if isinstance(pipeline, Pipeline) else ("model", pipeline)
+    last = pipeline.steps[-1] if isinstance(pipeline, Pipeline) and pipeline.steps else ("model", pipeline)
     step = f'step "{last[0]}" ({type(last[1]).__name__})'
+    check_kind(last[1])
     try:
         check_is_fitted(last[1])
     except (NotFittedError, TypeError) as error:
         raise InvalidModel("the pipeline has not been fitted; call fit first") from error
+    if not hasattr(pipeline, "predict"):
+        raise InvalidModel(f"{step} has no predict; a pipeline ends with what predicts: add the estimator as last step")
     if is_regressor(pipeline):
         return Facts("regression", [])
     if not is_classifier(pipeline):
-        raise InvalidModel(f"{step} is neither a classifier nor a regressor; only these have an answer to serve")
+        raise InvalidModel(_neither(step, pipeline))
     if not hasattr(pipeline, "predict_proba"):
         raise InvalidModel(
             f"{step} gives no probabilities, which are what a classifier is served for; "
             "CalibratedClassifierCV around it does"
         )
-    return Facts("classification", [_label(value) for value in pipeline.classes_.tolist()])
+    return Facts("classification", _classes(step, pipeline.classes_))
+
+
+def check_kind(model: Any) -> None:
+    """Raise InvalidModel, saying what to do, when ``model`` is not an estimator of scikit-learn's kind at all."""
+    kind = type(model).__name__
+    library = type(model).__module__.partition(".")[0]
+    if isinstance(model, type):
+        raise InvalidModel(f"{model.__name__} is a class, and no fitted pipeline: make one, and fit it")
+    if isinstance(model, str | bytes | os.PathLike):
+        raise InvalidModel(f"the pipeline is a {kind}: give the fitted pipeline itself (joblib.load reads it)")
+    if library in _FOREIGN:
+        raise InvalidModel(
+            f"models of {library} are not packed; HistGradientBoostingClassifier and HistGradientBoostingRegressor of "
+            "scikit-learn boost trees in the same way, and are"
+        )
+    if model is None or not hasattr(model, "get_params"):
+        raise InvalidModel(f"a {kind} is no estimator of scikit-learn: give a fitted Pipeline, classifier or regressor")
+
+
+def _neither(step: str, pipeline: Any) -> str:
+    if is_outlier_detector(pipeline):
+        return f"{step} finds outliers, and only classifiers and regressors are served: fit one on what it found"
+    if is_clusterer(pipeline):
+        return f"{step} finds clusters, and only classifiers and regressors are served: fit a classifier on its labels_"
+    return f"{step} is neither a classifier nor a regressor; only these have an answer to serve"
+
+
+def _classes(step: str, classes: Any) -> list[Label]:
+    if isinstance(classes, list) or np.ndim(classes) != 1:
+        raise InvalidModel(f"{step} predicts several labels a row; a model has one: fit and pack one for each target")
+    return [_label(value) for value in np.asarray(classes).tolist()]
 
 
 def _label(value: Any) -> Label:
@@ -51,15 +168,15 @@ def _label(value: Any) -> Label:
     raise InvalidModel(f"class {value!r} is neither a whole number, a string nor a boolean")
 
 
-def reference_scores(pipeline: Any, rows: Sequence[Row]) -> list[list[float]]:
-    """What scikit-learn itself answers: probabilities by class, or the value. Raises ValueError as it does."""
-    table = arrays.table(rows)
-    if hasattr(pipeline, "predict_proba"):
-        answer = pipeline.predict_proba(table)
-    else:
-        answer = np.asarray(pipeline.predict(table)).reshape(len(rows), 1)
-    plain: list[list[float]] = np.asarray(answer, dtype=float).tolist()
-    return plain
+def decides_by_scores(pipeline: Any) -> bool:
+    """Whether what ``predict`` says is, by definition, the first largest of the probabilities."""
+    last = pipeline.steps[-1][1] if isinstance(pipeline, Pipeline) else pipeline
+    return type(last) in _BY_SCORES
+
+
+def columns(pipeline: Any) -> Sequence[str]:
+    """The names of the columns that the pipeline was fitted on; empty when it was fitted on arrays."""
+    return [str(name) for name in getattr(pipeline, "feature_names_in_", ())]
 
 
 def versions(*more: str) -> dict[str, str]:

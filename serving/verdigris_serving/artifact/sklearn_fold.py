@@ -26,31 +26,24 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    RobustScaler,
+    StandardScaler,
+)
 
+from verdigris_serving.artifact.fold_columns import CannotFold, Column, fill, is_nan, one_hot
 from verdigris_serving.model.linear import FUNCTIONS
-from verdigris_serving.model.schema import ElementwiseFunction, LinearSpec, Term
+from verdigris_serving.model.schema import ElementwiseFunction, Feature, LinearSpec, Term
 
 #: By exact type: a subclass may compute something else.
 _CLASSIFIERS = (LogisticRegression, LogisticRegressionCV, SGDClassifier)
 _REGRESSORS = (LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, ElasticNet, ElasticNetCV, SGDRegressor)
 
 Link = Literal["logistic", "softmax", "identity"]
-
-
-class CannotFold(ValueError):
-    """The pipeline is not of format ``linear``; the message names the step and what would do."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column between two steps; ``missing`` None: a missing input stays missing."""
-
-    source: int
-    function: ElementwiseFunction = "identity"
-    scale: float = 1.0
-    offset: float = 0.0
-    missing: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +54,13 @@ class Folded:
     nullable: list[bool]
 
 
-def fold(pipeline: Any, width: int) -> Folded:
-    """Fold a fitted Pipeline (or a bare estimator) over ``width`` features. Raises CannotFold."""
+def fold(pipeline: Any, features: Sequence[Feature]) -> Folded:
+    """Fold a fitted Pipeline (or a bare estimator) over these features. Raises CannotFold."""
     steps = list(pipeline.steps) if isinstance(pipeline, Pipeline) else [("model", pipeline)]
-    columns = [Column(source) for source in range(width)]
+    columns = [
+        Column(source, texts=tuple(map(str, feature.categories or ())) if feature.datatype == "BYTES" else None)
+        for source, feature in enumerate(features)
+    ]
     for name, transformer in steps[:-1]:
         columns = _step(name, transformer, columns)
     name, estimator = steps[-1]
@@ -79,7 +75,7 @@ def fold(pipeline: Any, width: int) -> Folded:
         if weights.ndim != 1:
             raise CannotFold(f'step "{name}" predicts several values a row; a model has one')
         weights = weights.reshape(1, -1)
-    return Folded(_spec(link, weights, np.atleast_1d(estimator.intercept_), columns), _nullable(columns, width))
+    return Folded(_spec(link, weights, np.atleast_1d(estimator.intercept_), columns), _nullable(columns, len(features)))
 
 
 def _classifier_link(name: str, estimator: Any) -> Link:
@@ -97,10 +93,21 @@ def _spec(link: Link, weights: Any, intercepts: Any, columns: list[Column]) -> L
     terms = []
     constants = [float(value) for value in intercepts]
     for number, column in enumerate(columns):
+        if column.texts is not None:
+            raise CannotFold("a text comes to where a number is needed")
         raw = [float(value) for value in weights[:, number]]
         constants = [total + weight * column.offset for total, weight in zip(constants, raw, strict=True)]
         missing = None if column.missing is None else (column.missing - column.offset) / column.scale
-        terms.append(Term(column.source, column.function, [weight * column.scale for weight in raw], missing))
+        terms.append(
+            Term(
+                column.source,
+                column.function,
+                [weight * column.scale for weight in raw],
+                missing,
+                None,
+                column.argument,
+            )
+        )
     return LinearSpec(link, constants, terms)
 
 
@@ -147,16 +154,12 @@ def _index_type(picked: Sequence[Any]) -> type:
 
 
 def _imputer(name: str, imputer: Any, columns: list[Column]) -> list[Column]:
-    if imputer.add_indicator or not _is_nan(imputer.missing_values):
+    if imputer.add_indicator or not is_nan(imputer.missing_values):
         raise CannotFold(f'step "{name}": only missing_values=nan without add_indicator folds')
-    fills = [float(value) for value in imputer.statistics_]
+    fills = [fill(name, value, column) for value, column in zip(imputer.statistics_, columns, strict=True)]
     if not all(map(math.isfinite, fills)):
         raise CannotFold(f'step "{name}": a column had no value at all to impute from')
     return [c if c.missing is not None else replace(c, missing=fill) for c, fill in zip(columns, fills, strict=True)]
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
 
 
 def _function(name: str, transformer: Any, columns: list[Column]) -> list[Column]:
@@ -229,6 +232,7 @@ _STEPS: dict[type, Callable[[str, Any, list[Column]], list[Column]]] = {
     ColumnTransformer: _column_transformer,
     SimpleImputer: _imputer,
     FunctionTransformer: _function,
+    OneHotEncoder: one_hot,
     StandardScaler: _standard,
     RobustScaler: _robust,
     MinMaxScaler: _min_max,

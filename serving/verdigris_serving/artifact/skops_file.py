@@ -1,5 +1,6 @@
 """A fitted pipeline as the bytes of a skops file, the same for the same pipeline. Used by packing only."""
 
+import copy
 import io
 import json
 import zipfile
@@ -9,6 +10,7 @@ import skops.io
 
 from verdigris_serving.artifact.archive import write_zip
 from verdigris_serving.model.sklearn_allowed import SCHEMA
+from verdigris_serving.model.sklearn_parts import parts
 
 _GENERATORS = ("RandomStateNode", "RandomGeneratorNode")
 #: How skops writes None.
@@ -22,7 +24,7 @@ class CannotStore(ValueError):
 def store(pipeline: Any) -> bytes:
     """What ``skops.io.dumps`` writes, without what differs from run to run. Raises CannotStore."""
     try:
-        raw = skops.io.dumps(pipeline)
+        raw = skops.io.dumps(_without_search_trees(pipeline))
     except Exception as error:  # __reduce__ and __getstate__ of anything in the pipeline have run
         line = str(error).strip().partition("\n")[0][:200]
         raise CannotStore(f"skops: {line or type(error).__name__}") from error
@@ -32,6 +34,17 @@ def store(pipeline: Any) -> bytes:
         _settle(schema, names)
         members = {SCHEMA: json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()}
         return write_zip(members | {new: archive.read(old) for old, new in names.items()})
+
+
+def _without_search_trees(pipeline: Any) -> Any:
+    """The pipeline, as a copy without its neighbours' trees where there are any: whoever loads it builds them again."""
+    if not any(getattr(part, "_tree", None) is not None for part in parts(pipeline)):
+        return pipeline
+    copied = copy.deepcopy(pipeline)
+    for part in parts(copied):
+        if getattr(part, "_tree", None) is not None:
+            part._tree = None
+    return copied
 
 
 def _settle(item: Any, names: dict[str, str]) -> None:

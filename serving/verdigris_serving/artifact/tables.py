@@ -1,11 +1,9 @@
-"""CSV files as rows: a header of names, an empty cell for a missing value."""
+"""CSV files as rows: a header of names, an empty cell for a missing value, texts where a column is not of numbers."""
 
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from verdigris_serving.model.schema import Row
 
 
 class UnreadableTable(ValueError):
@@ -14,10 +12,13 @@ class UnreadableTable(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """``rows`` have one value a name; ``target`` has the cells of the target column as text, when there is one."""
+    """``rows`` have one value a name: numbers, or, in a column that has others, texts; None is missing.
+
+    ``target`` has the cells of the target column as text, when there is one.
+    """
 
     names: list[str]
-    rows: list[Row]
+    rows: list[list[float | str | None]]
     target: list[str]
 
 
@@ -37,13 +38,17 @@ def read_table(path: Path, *, target: str = "", names: Sequence[str] = (), unuse
             f"{path} has a column {unknown[0]} that is no feature; the features are {', '.join(wanted)}"
         )
     places = [header.index(name) for name in wanted]
-    rows = [_row(path, number, line, places) for number, line in enumerate(lines, start=2)]
-    return Table(wanted, rows, [line[header.index(target)] for line in lines] if target else [])
+    columns = [_column([line[place] for line in lines]) for place in places]
+    return Table(
+        wanted,
+        [list(row) for row in zip(*columns, strict=True)],
+        [line[header.index(target)] for line in lines] if target else [],
+    )
 
 
 def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.reader(file))
     except OSError as error:
         raise UnreadableTable(f"{path} cannot be read: {error.strerror}") from error
@@ -57,8 +62,9 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
     return lines[0], lines[1:]
 
 
-def _row(path: Path, number: int, line: list[str], places: list[int]) -> Row:
+def _column(cells: Sequence[str]) -> list[float | str | None]:
+    """Numbers where all cells that are not empty are such, else the texts as they stand."""
     try:
-        return [float(line[place]) if line[place].strip() else None for place in places]
-    except ValueError as error:
-        raise UnreadableTable(f"{path}, line {number}: {error}") from error
+        return [float(cell) if cell.strip() else None for cell in cells]
+    except ValueError:
+        return [cell or None for cell in cells]

@@ -4,10 +4,13 @@ The order is a law (docs/laws.md, law 12): no parser sees a byte before the chec
 server and ``verdigris-model verify`` all come through here.
 """
 
+import contextlib
 import hashlib
 import hmac
+import os
 import re
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive
@@ -17,6 +20,10 @@ from verdigris_serving.model.loaded import LoadedModel, Predictor
 from verdigris_serving.model.schema import InvalidModel, Manifest
 from verdigris_serving.reasons import Reason, ServingError
 
+#: The libraries whose version decides what a format computes.
+_COMPUTING = {"onnx": ("onnxruntime",), "sklearn": ("scikit-learn", "skops")}
+#: Bytes read at a time beyond a file's size.
+_PIECE = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -58,7 +65,8 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
     if failure:
         raise ServingError(
             Reason.GOLDEN_ROWS_FAILED,
-            f"{where}: {failure}. The packed model does not compute what its pipeline did: pack it again.",
+            f"{where}: {failure}. The packed model does not compute what its pipeline did: "
+            f"{_other_versions(contents.manifest) or 'pack it again.'}",
         )
     quality = contents.quality.metrics if contents.quality else {}
     return LoadedModel(contents.manifest, served, sha256, len(contents.golden.rows), contents.baseline, quality)
@@ -70,9 +78,21 @@ def _predictor(contents: Contents, *, where: str) -> Predictor:
     except FormatNotServed as error:
         raise ServingError(Reason.MODEL_MISMATCH, f"{where}: {error}") from error
     except InvalidModel as error:
-        raise ServingError(
-            Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
-        ) from error
+        todo = _other_versions(contents.manifest) or "Pack the model again with verdigris-model pack."
+        raise ServingError(Reason.ARTIFACT_INVALID, f"{where}: {error}. {todo}") from error
+
+
+def _other_versions(manifest: Manifest) -> str:
+    """What to do when the libraries that compute are other ones than packed it; empty when they are the same."""
+    others = []
+    for name in _COMPUTING.get(manifest.format, ()):
+        with contextlib.suppress(PackageNotFoundError):
+            packed, here = manifest.libraries.get(name), version(name)
+            if packed and packed != here:
+                others.append(f"{name} {packed}, and here is {here}")
+    if not others:
+        return ""
+    return f"it was packed with {'; '.join(others)}. Serve it with the versions that packed it, or pack it again."
 
 
 def check_sha256(actual: str, expected: str, *, where: str) -> None:
@@ -104,14 +124,19 @@ def check_identity(manifest: Manifest, expected: Expectation, *, where: str) -> 
 def _read(path: Path, max_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+            # `read` sets aside as much as it is asked for. A pipe has no size: it is read piece by piece.
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(size) if size <= max_bytes else b""
+            while size <= max_bytes and (more := file.read(_PIECE)):
+                data += more
+                size = len(data)
     except FileNotFoundError as error:
         raise ServingError(
             Reason.ARTIFACT_NOT_FOUND, f"there is no file {path}: the init step has not put an artifact there"
         ) from error
     except OSError as error:
         raise ServingError(Reason.ARTIFACT_UNREACHABLE, f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > max_bytes:
+    if size > max_bytes:
         raise ServingError(
             Reason.ARTIFACT_TOO_LARGE, f"{path} is larger than {max_bytes} bytes: raise VERDIGRIS_MAX_BYTES"
         )

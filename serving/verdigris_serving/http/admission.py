@@ -19,6 +19,7 @@ class Rejection(enum.StrEnum):
     QUEUE = "queue"
     MEMORY = "memory"
     LATE = "late"
+    STOPPING = "stopping"
 
 
 class Admission:

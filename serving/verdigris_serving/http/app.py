@@ -3,22 +3,21 @@
 import asyncio
 import contextlib
 import itertools
-import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission, Rejection
+from verdigris_serving.http.huge_bodies import HugeBodyLock
+from verdigris_serving.http.inference import Inference
 from verdigris_serving.http.messages import JSON, Request, Response
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
-from verdigris_serving.http.routes import Routes
+from verdigris_serving.http.routes import INFERENCES, Routes
 from verdigris_serving.http.workers import Workers
-from verdigris_serving.logs import Sparse
-from verdigris_serving.protocol.binary import HEADER
-from verdigris_serving.protocol.service import Answer, InferenceService, ModelFault, error_answer
+from verdigris_serving.protocol.service import Answer, InferenceService, error_answer
 
 #: A body larger than this (bytes) is computed in a thread, so that the loop goes on answering probes.
 LARGE_BODY = 32 * 1024
@@ -30,8 +29,8 @@ _TURNED_AWAY = {
     Rejection.QUEUE: "too many inferences are waiting already; ask again in a second",
     Rejection.MEMORY: "too many large bodies are being received already; ask again in a second",
     Rejection.LATE: "the server is overloaded; ask again in a second",
+    Rejection.STOPPING: "the server is stopping and has no time left for this; ask again, and another one answers",
 }
-_log = logging.getLogger("verdigris.http")
 
 
 class App:
@@ -45,13 +44,15 @@ class App:
         *,
         concurrency: int,
         blocking: bool,
+        lock: HugeBodyLock,
+        page: Mapping[str, Answer] | None = None,
         access: AccessLog | None = None,
     ) -> None:
-        self._service = service
+        self._infer = Inference(service, admission.limits.body, lock).answer
         self._metrics = metrics
         self._admission = admission
         self._access = access
-        self._routes = Routes(service)
+        self._routes = Routes(service, page)
         self._largest_inline = -1 if blocking else LARGE_BODY
         self._workers = Workers(concurrency)
         self._line: deque[tuple[Request, Done]] = deque()
@@ -62,14 +63,13 @@ class App:
         self._turn_ended = 0.0
         #: Seconds that an inference on the loop takes, the last few counting most.
         self._usual = 0.0
-        self._faults = Sparse()
         # As unique as a random number each time, for the price of one.
         self._ids = (f"{prefix}{number:016x}" for prefix in [os.urandom(8).hex()] for number in itertools.count())
         metrics.in_flight = lambda: admission.in_flight + len(self._line)
 
     def answer(self, request: Request, done: Done) -> Response | None:
         """The answer; or None, and ``done`` will be called with it on the event loop, later."""
-        if request.method == "POST" and request.path.endswith(("/infer", "/infer/")):
+        if request.method == "POST" and request.path.endswith(INFERENCES):
             request.inference = True
             return self._inference(request, done)
         if request.path == "/metrics" and request.method in {"GET", "HEAD"}:
@@ -77,10 +77,10 @@ class App:
         return self._looked_up(request)
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
-        """The answer to a request that will not be acted upon; a 503 because there is no memory for its body."""
+        """The answer to a request that will not be acted upon; the sentence of a 503 is a Rejection."""
         request.inference = request.method == "POST" and request.path in self._routes.infer
         if status == 503:
-            return self._turn_away(Rejection.MEMORY)
+            return self._turn_away(Rejection(message))
         answer = error_answer(status, message)
         return Response(answer.status, answer.body)
 
@@ -100,7 +100,8 @@ class App:
     def _inference(self, request: Request, done: Done) -> Response | None:
         if request.path not in self._routes.infer:
             return self._looked_up(request)
-        if len(request.body) <= self._largest_inline:
+        # A packed body may be of any size: unpacked in threads, there are no more of them at once than threads.
+        if len(request.body) <= self._largest_inline and b"content-encoding" not in request.headers:
             if self._line or self._spent > self._admission.limits.turn:
                 return self._stand_in_line(request, done)
             return self._infer_here(request)
@@ -176,31 +177,6 @@ class App:
 
     def _looked_up(self, request: Request) -> Response:
         answer, allow = self._routes.look_up(request.method, request.path)
-        return Response(answer.status, answer.body, JSON, f"allow: {allow}\r\n".encode() if allow else b"")
-
-    def _infer(self, request: Request, fresh_id: str) -> Response:
-        """Answer one inference request; whatever goes wrong inside becomes a 500 without a trace."""
-        try:
-            answer: Answer = self._service.infer(request.body, fresh_id, _header_length(request))
-        except ModelFault as fault:
-            self._report(fault.message, fault.request_id, trace=False)
-            answer = error_answer(500, f"internal error, id {fault.request_id}: {fault.message}")
-        except Exception:
-            self._report("an inference failed in a way the server does not know", fresh_id, trace=True)
-            answer = error_answer(500, f"internal error, id {fresh_id}")
-        fields = b"" if answer.header_length is None else b"%b: %d\r\n" % (HEADER, answer.header_length)
-        return Response(answer.status, answer.body, answer.content_type, fields)
-
-    def _report(self, message: str, request_id: str, *, trace: bool) -> None:
-        held = self._faults.allow(time.monotonic())
-        if held is not None:
-            fields = {"request": request_id, "not_logged_before": held}
-            _log.error("%s", message, exc_info=trace, extra={"fields": fields})
-
-
-def _header_length(request: Request) -> int | None:
-    """What ``Inference-Header-Content-Length`` says; None without it, -1 when it is no number."""
-    said = request.headers.get(HEADER)
-    if said is None:
-        return None
-    return int(said) if said.isdigit() and len(said) < 20 else -1
+        return Response(
+            answer.status, answer.body, answer.content_type, f"allow: {allow}\r\n".encode() if allow else b""
+        )

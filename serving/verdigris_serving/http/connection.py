@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import cast
 
-from verdigris_serving.http.admission import Admission
+from verdigris_serving.http.admission import Admission, Rejection
 from verdigris_serving.http.app import App
 from verdigris_serving.http.drain import Drain
 from verdigris_serving.http.messages import CONTINUE, Request, Response, render
@@ -128,6 +128,18 @@ class Connection(asyncio.Protocol):
         elif self._parser.stage is Stage.BETWEEN and taken > limits.idle:
             self.close()
 
+    def cut_off(self) -> None:
+        """Answer what is under way with 503: there is no time left to compute it."""
+        if self._computing is not None:
+            self._waiting.appendleft(self._computing.again())
+            self._computing.abandoned = True
+            self._computing = None
+        for request in self._waiting:
+            request.refusal = (503, Rejection.STOPPING)
+        if self._parser.stage is not Stage.BETWEEN:
+            self._waiting.extend(self._parser.take_refusal(503, Rejection.STOPPING))
+        self._advance()
+
     def close(self) -> None:
         """Close once everything written is sent."""
         self._transport.close()
@@ -211,7 +223,7 @@ class Connection(asyncio.Protocol):
         """A part of a body has arrived, and more is to come."""
         computing = 0 if self._computing is None else len(self._computing.body)
         if not self._hold(computing + self._parser.size):
-            self._refuse(503, "no memory is left for the body")
+            self._refuse(503, Rejection.MEMORY)
         elif self._computing is None and not self._waiting and self._parser.wants_continue():
             self._transport.write(CONTINUE)
 

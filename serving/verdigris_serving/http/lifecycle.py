@@ -2,15 +2,19 @@
 
 Closing idle connections on SIGTERM would reset a request just on its way over one of them. So SIGTERM first only
 makes every answer say ``Connection: close`` while new connections are still taken, until no connection is open or
-half the grace is over. Then the socket and what is idle are closed, and what is under way has the other half.
+half the grace is over. Then the socket and what is idle are closed, and what is under way has the other half. What
+is not done shortly before its end is answered with 503, and the process ends in time, whatever its threads are doing.
 """
 
 import asyncio
+import faulthandler
 import logging
+import os
 import resource
 import signal
 import socket
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 
 from verdigris_serving.http.admission import Admission
@@ -25,6 +29,8 @@ _log = logging.getLogger("verdigris.lifecycle")
 BEAT = 0.05
 #: Seconds without any connection after which nobody else is expected.
 QUIET = 0.2
+#: Seconds before the end of the grace when what is under way is cut off; a fifth of the grace, if that is less.
+CUT_OFF_BEFORE_END = 1.0
 
 
 def allow_many_connections() -> None:
@@ -33,13 +39,34 @@ def allow_many_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class Server:
-    """Connections in, answers out, until a signal; ``grace`` in seconds from SIGTERM to the end."""
+def end_within(seconds: float) -> None:
+    """Let the process end after this time at the latest, with exit code 1 and no word, if it has not ended before.
 
-    def __init__(self, app: App, drain: Drain, admission: Admission, metrics: Metrics, *, grace: float) -> None:
+    The watchdog is a thread that needs no interpreter: what computes in C, and gives it to nobody, cannot stop it.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=open(os.devnull, "w"))  # noqa: SIM115 - open to the end
+
+
+class Server:
+    """Connections in, answers out, until a signal; ``grace`` in seconds from SIGTERM to the end.
+
+    ``stopping`` is called as soon as the signal is seen.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        drain: Drain,
+        admission: Admission,
+        metrics: Metrics,
+        *,
+        grace: float,
+        stopping: Callable[[], None] = lambda: None,
+    ) -> None:
         self.shared = Shared(app, drain, admission)
         self._metrics = metrics
-        self._half = grace / 2
+        self._grace = grace
+        self._stopping = stopping
         metrics.connections = lambda: len(self.shared.connections)
 
     async def serve(self, listener: socket.socket) -> None:
@@ -74,28 +101,32 @@ class Server:
             connection.look(now)
 
     async def _leave(self, door: Door) -> None:
-        connections = self.shared.connections
+        self._stopping()
+        connections, began = self.shared.connections, time.monotonic()
         self.shared.drain.stop()
         _log.info("stopping: %d connections are open", len(connections))
-        await self._until_left(QUIET)
+        await self._until_left(began + self._grace / 2, QUIET)
         door.close()
         for connection in list(connections):
             if connection.idle:
                 connection.close()
-        await self._until_left(0.0)
+        before_end = min(CUT_OFF_BEFORE_END, self._grace / 5)
+        await self._until_left(began + self._grace - before_end)
         if connections:
-            _log.warning("the grace is over: %d connections are cut off", len(connections))
+            _log.warning("the grace is nearly over: %d connections are cut off with 503", len(connections))
+        for connection in list(connections):
+            connection.cut_off()
+        await self._until_left(began + self._grace - before_end / 2)
         for connection in list(connections):
             connection.abort()
         _log.info("stopped")
 
-    async def _until_left(self, quiet: float) -> None:
-        """Until there has been no connection for ``quiet`` seconds, or half the grace is over."""
-        clock = asyncio.get_running_loop().time
-        end, last_seen = clock() + self._half, clock()
-        while clock() < end:
+    async def _until_left(self, end: float, quiet: float = 0.0) -> None:
+        """Until there has been no connection for ``quiet`` seconds, or ``end`` has come (monotonic)."""
+        last_seen = time.monotonic()
+        while (now := time.monotonic()) < end:
             if self.shared.connections:
-                last_seen = clock()
-            elif clock() - last_seen >= quiet:
+                last_seen = now
+            elif now - last_seen >= quiet:
                 return
             await asyncio.sleep(0.02)

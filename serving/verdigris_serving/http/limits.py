@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+#: The largest body unless another is asked for (bytes): some 40,000 rows of eight features.
+BODY = 8 * 1024 * 1024
+#: What to do about a body that is too large.
+SMALLER = "send the rows in several requests or in binary, or raise spec.serving.maxBodyMiB (VERDIGRIS_MAX_BODY_MIB)"
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -11,8 +16,8 @@ class Limits:
     head: int = 16 * 1024
     #: Header fields, trailers included.
     fields: int = 100
-    #: Body of one request: some 40,000 rows of eight features.
-    body: int = 8 * 1024 * 1024
+    #: Body of one request, and what it unpacks to.
+    body: int = BODY
     #: All bodies that are arriving or waiting to be computed, of all connections together.
     bodies: int = 128 * 1024 * 1024
     #: How much more is read and dropped after a refusal, so that the caller gets to see the answer and no reset.
@@ -38,3 +43,8 @@ class Limits:
     linger: float = 2.0
     #: An idle connection is kept longer than any common client's pool keeps it, so that the client closes.
     idle: float = 620.0
+
+    @classmethod
+    def for_bodies_of(cls, size: int) -> "Limits":
+        """The usual limits with bodies of up to ``size`` bytes, of which always two may be under way."""
+        return cls(body=size, bodies=max(cls.bodies, 2 * size))

@@ -40,8 +40,14 @@ class Request:
         self.old = False
         #: Whether it asks for an inference: only those are counted.
         self.inference = False
-        #: The client has left: nobody waits for the answer.
+        #: The client has left, or has its answer: nobody waits for another.
         self.abandoned = False
+
+    def again(self) -> "Request":
+        """The same request without its body, for who answers it in place of a thread that has it."""
+        request = Request(self.method, self.path, self.headers, b"", keep_alive=self.keep_alive)
+        request.arrived, request.old = self.arrived, self.old
+        return request
 
 
 class Response:

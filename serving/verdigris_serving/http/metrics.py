@@ -21,7 +21,7 @@ from verdigris_serving.model.loaded import LoadedModel
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 #: Every status an inference request can get. Each is there from the first scrape, at 0, so that ``increase()``
 #: sees the very first error.
-CODES = (200, 400, 404, 408, 413, 422, 431, 500, 503)
+CODES = (200, 400, 404, 408, 413, 415, 422, 431, 500, 503)
 #: Seconds; 0.1 is the users' own limit.
 EDGES = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 

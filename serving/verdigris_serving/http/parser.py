@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from verdigris_serving.http.limits import Limits
+from verdigris_serving.http.limits import SMALLER, Limits
 from verdigris_serving.http.messages import Request
 
 
@@ -101,7 +101,7 @@ class RequestParser:
         self.refuse(431, f"the request's head is larger than {limits.head} bytes or {limits.fields} fields")
 
     def _refuse_body(self) -> None:
-        self.refuse(413, f"the body is larger than {self._limits.body} bytes; send the rows in several requests")
+        self.refuse(413, f"the body is larger than {self._limits.body} bytes; {SMALLER}")
 
     # What llhttp calls, in the order of a request.
 

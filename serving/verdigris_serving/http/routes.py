@@ -1,33 +1,45 @@
 """Which path means what. The table is built once; a path that is not in it gets a sentence that says why."""
 
+from collections.abc import Mapping
+
+from verdigris_serving.http.inference import V1
 from verdigris_serving.model.schema import Manifest
 from verdigris_serving.protocol.service import Answer, InferenceService, error_answer
 
+#: How the paths of inference end.
+INFERENCES = ("/infer", "/infer/", V1)
+
 
 class Routes:
-    """The Open Inference Protocol's paths for one model; a trailing slash makes no difference."""
+    """The paths of the Open Inference Protocol and of KServe V1 for one model; a trailing slash makes no difference.
 
-    def __init__(self, service: InferenceService) -> None:
+    ``page`` is what else is answered to GET.
+    """
+
+    def __init__(self, service: InferenceService, page: Mapping[str, Answer] | None = None) -> None:
         manifest = service.manifest
         bases = [f"/v2/models/{manifest.name}", f"/v2/models/{manifest.name}/versions/{manifest.version}"]
         self._manifest: Manifest = manifest
-        self.infer = frozenset(f"{base}/infer{slash}" for base in bases for slash in ("", "/"))
+        first = f"/v1/models/{manifest.name}"
+        self.infer = frozenset([f"{first}{V1}", *(f"{base}/infer{slash}" for base in bases for slash in ("", "/"))])
         bodies = {
             "/v2": service.server_metadata(),
             "/v2/health/live": b'{"live":true}',
             "/v2/health/ready": b'{"ready":true}',
             "/v2/openapi.json": service.openapi(),
+            "/v1/models": service.model_list(),
+            first: service.ready_body(),
         }
         for base in bases:
             bodies[base] = service.model_metadata()
             bodies[f"{base}/ready"] = service.ready_body()
-        self._get = {path: Answer(200, body) for path, body in bodies.items()}
+        self._get = {**{path: Answer(200, body) for path, body in bodies.items()}, **(page or {})}
 
     def label(self, path: str) -> str:
         """The path in this server's own words: a caller may have written anything into it."""
         if path in self.infer:
             return "infer"
-        plain = path.rstrip("/")
+        plain = path.rstrip("/") or "/"
         return plain if plain in self._get or plain == "/metrics" else "unknown"
 
     def look_up(self, method: str, path: str) -> tuple[Answer, str]:
@@ -45,10 +57,12 @@ class Routes:
         manifest = self._manifest
         here = f'this server has model "{manifest.name}" in version "{manifest.version}"'
         parts = path.split("/")[1:]
-        if parts[:2] != ["v2", "models"] or len(parts) < 3:
+        if parts[1:2] != ["models"] or parts[0] not in {"v1", "v2"} or len(parts) < 3:
             return f"there is no such path; {here}, under /v2/models/{manifest.name}"
-        if parts[2] != manifest.name:
-            return f'there is no model "{parts[2][:100]}"; {here}'
+        model = parts[2].removesuffix(V1) if parts[0] == "v1" else parts[2]
+        if model != manifest.name:
+            return f'there is no model "{model[:100]}"; {here}'
         if len(parts) > 4 and parts[3] == "versions" and parts[4] != manifest.version:
             return f'there is no version "{parts[4][:100]}"; {here}'
-        return f"there is no such path under /v2/models/{manifest.name}; the protocol has /ready and /infer"
+        protocol = "/ready and /infer" if parts[0] == "v2" else f"{manifest.name}{V1}"
+        return f"there is no such path under /{parts[0]}/models/{manifest.name}; the protocol has {protocol}"

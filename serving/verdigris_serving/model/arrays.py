@@ -7,11 +7,37 @@ from typing import Any
 import numpy as np
 
 from verdigris_serving.model.linear import NonFiniteScore
+from verdigris_serving.model.schema import Feature
+
+#: Stands for a text that is none of the categories: no text of a caller's, which cannot hold half a surrogate pair.
+NO_CATEGORY = "\udc00"
 
 
 def table(rows: Sequence[Sequence[float | None]], dtype: Any = np.float64) -> Any:
     """An array of shape (rows, features); None becomes NaN."""
     return np.array([[math.nan if value is None else value for value in row] for row in rows], dtype=dtype)
+
+
+def inputs(rows: Sequence[Sequence[float | None]], features: Sequence[Feature]) -> Any:
+    """What a pipeline is asked with: floats, or, where a feature is a text, objects: texts, truths and floats."""
+    return decoded(table(rows), features)
+
+
+def decoded(numbers: Any, features: Sequence[Feature]) -> Any:
+    """The same for an array of shape (rows, features): positions among categories become the texts."""
+    if all(feature.datatype != "BYTES" for feature in features):
+        return numbers
+    columns = np.empty(numbers.shape, dtype=object)
+    for place, feature in enumerate(features):
+        column = numbers[:, place]
+        columns[:, place] = column
+        known = np.isfinite(column)
+        if feature.datatype == "BYTES":
+            texts = np.array([*(feature.categories or ()), NO_CATEGORY], dtype=object)
+            columns[known, place] = texts[column[known].astype(np.int64)]
+        elif feature.datatype == "BOOL":
+            columns[known, place] = column[known].astype(bool)
+    return columns
 
 
 def scores(answer: Any, rows: int, outputs: int) -> list[list[float]]:
@@ -22,4 +48,18 @@ def scores(answer: Any, rows: int, outputs: int) -> list[list[float]]:
     if not np.isfinite(array).all():
         raise NonFiniteScore("the model produced a score that is not finite")
     plain: list[list[float]] = array.reshape(rows, outputs).tolist()
+    return plain
+
+
+def places(classes: Any, labels: Any) -> Any:
+    """Where each label is among the classes, which ascend."""
+    return np.searchsorted(classes, labels)
+
+
+def positions(answer: Any, rows: int, classes: int) -> list[int]:
+    """Plain positions among the classes, one a row. Raises NonFiniteScore unless each is there and is one."""
+    array = np.asarray(answer).reshape(-1)
+    if array.size != rows or not ((array >= 0) & (array < classes)).all():
+        raise NonFiniteScore("the model answered a label that is none of its classes")
+    plain: list[int] = array.astype(np.int64).tolist()
     return plain

@@ -7,7 +7,7 @@ For one row of eight features this beats any array library, whose call overhead 
 import math
 from collections.abc import Callable, Sequence
 
-from verdigris_serving.model.schema import ElementwiseFunction, LinearSpec
+from verdigris_serving.model.schema import ElementwiseFunction, LinearSpec, Term
 
 #: The allow-list of elementwise functions lives here, in the server, never in an artifact.
 FUNCTIONS: dict[ElementwiseFunction, Callable[[float], float] | None] = {
@@ -16,6 +16,20 @@ FUNCTIONS: dict[ElementwiseFunction, Callable[[float], float] | None] = {
     "log1p": math.log1p,
     "sqrt": math.sqrt,
 }
+
+
+def function_of(term: Term) -> Callable[[float], float] | None:
+    """What is done to the term's input; None: nothing."""
+    if term.function != "equals":
+        return FUNCTIONS[term.function]
+    argument = term.argument or 0.0
+
+    def equals(value: float) -> float:
+        # A difference, because a missing value must not be taken for another one: it has none.
+        return 0.0 if value - argument else 1.0
+
+    return equals
+
 
 _isfinite = math.isfinite
 
@@ -33,7 +47,7 @@ class LinearExplanation:
 
     def __init__(self, spec: LinearSpec, centers: Sequence[float]) -> None:
         self._terms = [
-            (term.feature, FUNCTIONS[term.function], term.weights, term.missing, center)
+            (term.feature, function_of(term), term.weights, term.missing, center)
             for term, center in zip(spec.terms, centers, strict=True)
         ]
         #: The average sum over the training rows, one an output: what the contributions are counted from.
@@ -61,7 +75,7 @@ class LinearModel:
     def __init__(self, spec: LinearSpec) -> None:
         self._link, self._link_many = _LINKS[spec.link]
         self._features = [term.feature for term in spec.terms]
-        self._functions = [FUNCTIONS[term.function] for term in spec.terms]
+        self._functions = [function_of(term) for term in spec.terms]
         self._missing = [term.missing for term in spec.terms]
         #: Where a function is to be applied; for most models nowhere.
         self._applied = [(place, function) for place, function in enumerate(self._functions) if function]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from verdigris_serving.model.schema import Baseline, Manifest
+from verdigris_serving.model.schema import Baseline, Manifest, Row
 
 
 class Predictor(Protocol):
@@ -21,11 +21,19 @@ class Predictor(Protocol):
         """The scores of one or more rows, one list a row; raises NonFiniteScore when any of them has none."""
 
 
+class LabelPredictor(Predictor, Protocol):
+    """A predictor whose label is its own: where the manifest says ``label_from: model``."""
+
+    def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
+        """The scores of each row and the position of its label among the classes; raises NonFiniteScore."""
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """``sha256`` is that of the bytes it was made from; ``golden_rows`` how many rows it reproduced.
 
     ``baseline`` and ``quality`` (a value a metric) are what the artifact says about training and holdout, if it does.
+    ``example`` is a row to show; in a pod there is none, because the rows in an artifact are somebody's.
     """
 
     manifest: Manifest
@@ -34,3 +42,4 @@ class LoadedModel:
     golden_rows: int
     baseline: Baseline | None = None
     quality: dict[str, float] = field(default_factory=dict)
+    example: Row | None = None

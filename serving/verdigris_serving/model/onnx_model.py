@@ -1,6 +1,7 @@
 """Format ``onnx``: a graph that onnxruntime computes. Imported only when such an artifact is loaded."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -17,7 +18,8 @@ class OnnxModel:
     """A predictor from the bytes of ``model.onnx``, whose checksum has been verified.
 
     The graph has one input, [rows, features] of double or float, NaN for a missing value. A classification answers by
-    an output ``probabilities``, a regression by its only one. Raises InvalidModel when that is not so.
+    an output ``probabilities``, and by ``label``, [rows, 1] positions among the classes, where the manifest says that
+    the label is the model's own; a regression by its only output. Raises InvalidModel when that is not so.
     """
 
     #: Most graphs take microseconds, a large forest takes milliseconds.
@@ -37,7 +39,7 @@ class OnnxModel:
         self._outputs = len(manifest.classes) or 1
         self._probabilities = manifest.task == "classification"
         self._input, self._dtype = self._sole_input(len(manifest.features))
-        self._output = self._answering_output(manifest)
+        self._wanted = self._answering_outputs(manifest)
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
         """Probabilities in the order of the manifest's classes, or ``[value]``. Raises NonFiniteScore."""
@@ -45,14 +47,23 @@ class OnnxModel:
 
     def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
         """The scores of each row, in one run. Raises NonFiniteScore."""
+        return self._scores(self._run(self._wanted[:1], rows)[0], len(rows))
+
+    def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
+        """The scores of each row and the position of its label, in one run. Raises NonFiniteScore."""
+        answer, labels = self._run(self._wanted, rows)
+        return self._scores(answer, len(rows)), arrays.positions(labels, len(rows), self._outputs)
+
+    def _run(self, wanted: list[str], rows: Sequence[Sequence[float | None]]) -> list[Any]:
         try:
-            answer = self._session.run([self._output], {self._input: arrays.table(rows, self._dtype)})[0]
+            answers: list[Any] = self._session.run(wanted, {self._input: arrays.table(rows, self._dtype)})
         except Exception as error:
             raise NonFiniteScore("onnxruntime failed on an input that the manifest allows") from error
-        if self._probabilities:
-            # Sums of float32 leave 0 to 1 by some 1e-8.
-            answer = np.clip(answer, 0.0, 1.0)
-        return arrays.scores(answer, len(rows), self._outputs)
+        return answers
+
+    def _scores(self, answer: Any, rows: int) -> list[list[float]]:
+        # Sums leave 0 to 1 by their rounding.
+        return arrays.scores(np.clip(answer, 0.0, 1.0) if self._probabilities else answer, rows, self._outputs)
 
     def _sole_input(self, width: int) -> tuple[str, type]:
         inputs = self._session.get_inputs()
@@ -60,12 +71,13 @@ class OnnxModel:
             raise InvalidModel(f"model.onnx must have one input of double or float and of shape [rows, {width}]")
         return inputs[0].name, _DTYPES[inputs[0].type]
 
-    def _answering_output(self, manifest: Manifest) -> str:
+    def _answering_outputs(self, manifest: Manifest) -> list[str]:
         names: list[str] = [output.name for output in self._session.get_outputs()]
         if manifest.task == "regression" and len(names) == 1:
-            return names[0]
-        if manifest.task == "classification" and "probabilities" in names:
-            return "probabilities"
+            return names
+        needed = ["probabilities", "label"] if manifest.label_from == "model" else ["probabilities"]
+        if manifest.task == "classification" and set(needed) <= set(names):
+            return needed
         raise InvalidModel(f"model.onnx has no output that answers a {manifest.task}; it has {', '.join(names[:10])}")
 
 

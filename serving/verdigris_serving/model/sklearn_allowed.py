@@ -29,15 +29,22 @@ _SCALARS = _types("builtins", "bool int float str") | _types(
     "numpy", "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 str_"
 )
 #: Elementwise functions of FunctionTransformer and TransformedTargetRegressor.
-_FUNCTIONS = _types("numpy", "absolute cbrt exp expm1 log log10 log1p log2 sqrt square")
+_FUNCTIONS = _types("numpy", "absolute cbrt exp expm1 log log10 log1p log2 sqrt square") | _types(
+    # What features were chosen by at fitting; nothing calls them afterwards.
+    "sklearn.feature_selection._univariate_selection",
+    "chi2 f_classif f_regression",
+)
 #: scikit-learn's types by module, private parts of its estimators included.
 _ESTIMATORS = {
     "_loss.link": "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit",
     "_loss.loss": "AbsoluteError HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss HalfPoissonLoss HalfSquaredError "
-    "HuberLoss PinballLoss",
+    "HalfTweedieLoss HalfTweedieLossIdentity HuberLoss PinballLoss",
     "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
     "compose._column_transformer": "ColumnTransformer",
+    "cross_decomposition._pls": "CCA PLSCanonical PLSRegression",
     "compose._target": "TransformedTargetRegressor",
+    "decomposition._fastica": "FastICA",
+    "decomposition._incremental_pca": "IncrementalPCA",
     "decomposition._pca": "PCA",
     "decomposition._truncated_svd": "TruncatedSVD",
     "discriminant_analysis": "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis",
@@ -52,7 +59,17 @@ _ESTIMATORS = {
     "ensemble._stacking": "StackingClassifier StackingRegressor",
     "ensemble._voting": "VotingClassifier VotingRegressor",
     "ensemble._weight_boosting": "AdaBoostClassifier AdaBoostRegressor",
+    "feature_selection._from_model": "SelectFromModel",
+    "feature_selection._rfe": "RFE RFECV",
+    "feature_selection._sequential": "SequentialFeatureSelector",
+    "feature_selection._univariate_selection": "GenericUnivariateSelect SelectFdr SelectFpr SelectFwe SelectKBest "
+    "SelectPercentile",
     "feature_selection._variance_threshold": "VarianceThreshold",
+    "frozen._frozen": "FrozenEstimator",
+    "gaussian_process._gpc": "GaussianProcessClassifier _BinaryGaussianProcessClassifierLaplace",
+    "gaussian_process._gpr": "GaussianProcessRegressor",
+    "gaussian_process.kernels": "ConstantKernel DotProduct ExpSineSquared Exponentiation Matern Product RBF "
+    "RationalQuadratic Sum WhiteKernel",
     "impute._base": "MissingIndicator SimpleImputer",
     "impute._knn": "KNNImputer",
     "isotonic": "IsotonicRegression",
@@ -60,13 +77,22 @@ _ESTIMATORS = {
     "linear_model._base": "LinearRegression",
     "linear_model._bayes": "ARDRegression BayesianRidge",
     "linear_model._coordinate_descent": "ElasticNet ElasticNetCV Lasso LassoCV",
+    "linear_model._glm.glm": "GammaRegressor PoissonRegressor TweedieRegressor",
     "linear_model._huber": "HuberRegressor",
+    "linear_model._least_angle": "Lars LarsCV LassoLars LassoLarsCV LassoLarsIC",
     "linear_model._logistic": "LogisticRegression LogisticRegressionCV",
+    "linear_model._omp": "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV",
+    "linear_model._passive_aggressive": "PassiveAggressiveRegressor",
     "linear_model._quantile": "QuantileRegressor",
+    "linear_model._ransac": "RANSACRegressor",
     "linear_model._ridge": "Ridge RidgeCV RidgeClassifier RidgeClassifierCV",
     "linear_model._stochastic_gradient": "SGDClassifier SGDRegressor",
+    "linear_model._theil_sen": "TheilSenRegressor",
     "multiclass": "OneVsRestClassifier",
-    "naive_bayes": "BernoulliNB ComplementNB GaussianNB MultinomialNB",
+    "naive_bayes": "BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB",
+    "neighbors._classification": "KNeighborsClassifier RadiusNeighborsClassifier",
+    "neighbors._nearest_centroid": "NearestCentroid",
+    "neighbors._regression": "KNeighborsRegressor RadiusNeighborsRegressor",
     "neural_network._multilayer_perceptron": "MLPClassifier MLPRegressor",
     "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "pipeline": "FeatureUnion Pipeline",
@@ -76,7 +102,11 @@ _ESTIMATORS = {
     "preprocessing._encoders": "OneHotEncoder OrdinalEncoder",
     "preprocessing._function_transformer": "FunctionTransformer",
     "preprocessing._label": "LabelBinarizer LabelEncoder",
-    "preprocessing._polynomial": "PolynomialFeatures",
+    "preprocessing._polynomial": "PolynomialFeatures SplineTransformer",
+    "preprocessing._target_encoder": "TargetEncoder",
+    "random_projection": "GaussianRandomProjection",
+    "semi_supervised._label_propagation": "LabelPropagation LabelSpreading",
+    "semi_supervised._self_training": "SelfTrainingClassifier",
     "svm._classes": "LinearSVC LinearSVR NuSVC NuSVR SVC SVR",
     "tree._classes": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor",
 }
@@ -95,7 +125,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "LossNode": _types(
         "sklearn._loss._loss",
         "CyAbsoluteError CyHalfBinomialLoss CyHalfGammaLoss CyHalfMultinomialLoss CyHalfPoissonLoss "
-        "CyHalfSquaredError CyHuberLoss CyPinballLoss",
+        "CyHalfSquaredError CyHalfTweedieLoss CyHalfTweedieLossIdentity CyHuberLoss CyPinballLoss",
     )
     | _types("sklearn.linear_model._sgd_fast", "EpsilonInsensitive Hinge ModifiedHuber SquaredHinge"),
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),

@@ -11,6 +11,7 @@ from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.schema import InvalidModel, Manifest
 from verdigris_serving.model.sklearn_allowed import TYPES, check_allowed
+from verdigris_serving.model.sklearn_parts import with_search_trees
 
 
 class SklearnModel:
@@ -30,10 +31,12 @@ class SklearnModel:
                 # Another version than it was fitted with: whether that matters is what the golden rows find out.
                 warnings.simplefilter("ignore", InconsistentVersionWarning)
                 self._pipeline: Any = skops.io.loads(data, trusted=sorted(TYPES))
+            with_search_trees(self._pipeline)
             _one_thread(self._pipeline)
             self._ask = self._pipeline.predict_proba if manifest.classes else self._pipeline.predict
         except Exception as error:  # whatever attributes a pipeline lacks, it is not one that can be served
             raise InvalidModel(f"skops cannot load model.skops: {type(error).__name__}") from error
+        self._features = manifest.features
         self._outputs = len(manifest.classes) or 1
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
@@ -42,11 +45,24 @@ class SklearnModel:
 
     def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
         """The scores of each row, in one call. Raises NonFiniteScore."""
+        table = arrays.inputs(rows, self._features)
+        return arrays.scores(self._asked(self._ask, table), len(rows), self._outputs)
+
+    def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
+        """The scores of each row and the position of what ``predict`` says. Raises NonFiniteScore."""
+        table = arrays.inputs(rows, self._features)
+        answer = arrays.scores(self._asked(self._ask, table), len(rows), self._outputs)
+        places = arrays.places(self._pipeline.classes_, self._asked(self._pipeline.predict, table))
+        return answer, arrays.positions(places, len(rows), self._outputs)
+
+    def _asked(self, method: Any, table: Any) -> Any:
         try:
-            answer = self._ask(arrays.table(rows))
+            with warnings.catch_warnings():
+                # A frame's names belong to packing, where the columns were put in their order.
+                warnings.simplefilter("ignore", UserWarning)
+                return method(table)
         except Exception as error:
             raise NonFiniteScore("the pipeline refused an input that the manifest allows") from error
-        return arrays.scores(answer, len(rows), self._outputs)
 
 
 def _one_thread(pipeline: Any) -> None:

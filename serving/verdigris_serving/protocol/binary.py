@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from verdigris_serving.model.schema import Row
 from verdigris_serving.protocol.messages import (
     FLOAT_DATATYPES,
     AnyRequest,
@@ -80,7 +79,9 @@ def attach(request: AnyRequest, tail: bytes) -> AnyRequest:
     return InferRequest(request.id, request.outputs, request.parameters, inputs=tensors)
 
 
-def _unpack(name: str, datatype: str, data: bytes) -> Row:
+def _unpack(name: str, datatype: str, data: bytes) -> Any:
+    if datatype == "BYTES":
+        return _texts(name, data)
     code = _CODES.get(datatype)
     if code is None:
         raise CallerFault(f'input "{name[:100]}": datatype "{datatype[:100]}" is not numeric; FP64 is the usual one')
@@ -91,6 +92,22 @@ def _unpack(name: str, datatype: str, data: bytes) -> Row:
     if datatype in FLOAT_DATATYPES:
         return [None if math.isnan(value) else value for value in values]
     return list(map(float, values))
+
+
+def _texts(name: str, data: bytes) -> list[str]:
+    """Texts, each behind its length in four bytes. Raises CallerFault."""
+    found: list[str] = []
+    at = 0
+    while at < len(data):
+        end = at + 4 + int.from_bytes(data[at : at + 4], "little")
+        if end > len(data) or at + 4 > len(data):
+            raise CallerFault(f'input "{name[:100]}": its texts are cut off; before each stands its length, in 4 bytes')
+        try:
+            found.append(data[at + 4 : end].decode())
+        except UnicodeDecodeError as error:
+            raise CallerFault(f'input "{name[:100]}": text {len(found)} is no UTF-8') from error
+        at = end
+    return found
 
 
 def detach(outputs: Sequence[OutputTensor], binary: Sequence[bool]) -> tuple[list[OutputTensor], bytes]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from verdigris_serving.model.schema import Feature, Row, bounds
+from verdigris_serving.model.schema import Feature, Row, allows, bounds, is_integral
 from verdigris_serving.protocol.messages import CallerFault
 
 #: Most places that an answer names as clamped.
@@ -15,7 +15,13 @@ class Limits:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = list(features)
-        self._limits = [(*bounds(f), f.nullable, f.datatype.startswith("INT")) for f in features]
+        self._limits = [(*bounds(f), f.nullable, is_integral(f)) for f in features]
+        #: (column, the only values allowed) of each feature that has such; of most models none.
+        self._known = [
+            (number, frozenset([*feature.categories, None]))
+            for number, feature in enumerate(features)
+            if feature.categories is not None and feature.datatype != "BYTES"
+        ]
 
     def apply(self, rows: list[Row]) -> list[str]:
         """Make every row one that the model may see, in place. Raises CallerFault naming the first that cannot be.
@@ -36,7 +42,7 @@ class Limits:
                     return False
             elif not low <= value <= high or (integral and value % 1):
                 return False
-        return True
+        return not self._known or all(row[place] in known for place, known in self._known)
 
     def _all_fit(self, rows: list[Row]) -> bool:
         """The same for a batch, by column, because ``min`` and ``max`` look at a value faster than any code here."""
@@ -48,7 +54,7 @@ class Limits:
                 fits = nullable and (not present or _column_fits(present, low, high, integral))
             if not fits:
                 return False
-        return True
+        return all(known.issuperset(row[place] for row in rows) for place, known in self._known)
 
     def _settle(self, row: Row, number: int) -> Iterator[str]:
         """Clamp what may be clamped, naming each place. Raises CallerFault at the first value that may not be sent."""
@@ -63,6 +69,8 @@ class Limits:
                 raise CallerFault(f"{where}: a finite number is needed")
             if integral and value % 1:
                 raise CallerFault(f"{where}: a whole number is needed ({feature.datatype})")
+            if feature.categories is not None and not allows(feature, value):
+                raise CallerFault(f"{where}: none of the values that the model knows: {_known(feature.categories)}")
             if low <= value <= high:
                 continue
             if feature.out_of_range == "reject":
@@ -72,6 +80,11 @@ class Limits:
                 low, high = float(math.ceil(low)), float(math.floor(high))
             row[index] = low if value < low else high
             yield where
+
+
+def _known(categories: Sequence[float | str]) -> str:
+    shown = ", ".join(c if isinstance(c, str) else f"{c:g}" for c in categories[:20])
+    return shown + (", …" if len(categories) > 20 else "")
 
 
 def _column_fits(column: Sequence[float | None], low: float, high: float, integral: bool) -> bool:

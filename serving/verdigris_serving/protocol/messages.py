@@ -21,6 +21,9 @@ INTEGER_DATATYPES = {
     **{f"UINT{bits}": (0.0, 2.0**bits - 1) for bits in (8, 16, 32, 64)},
 }
 
+#: The fields of a body that can hold its rows: as tensors, one by one, and one by one as KServe V1 calls it.
+SPELLINGS = ("inputs", "rows", "instances")
+
 RequestId = Annotated[str, Meta(max_length=256)]
 
 
@@ -102,6 +105,12 @@ class LooseRequest(_Request, frozen=True, kw_only=True):
     inputs: list[LooseTensor]
 
 
+class RowsRequest(_Request, frozen=True, kw_only=True):
+    """A body that has its rows one by one, each whatever JSON it was: ``rows``, or ``instances`` in KServe V1."""
+
+    rows: list[Any]
+
+
 AnyTensor = Tensor | NestedTensor | LooseTensor
 AnyRequest = InferRequest | NestedRequest | LooseRequest
 
@@ -131,7 +140,7 @@ _NESTED = msgspec.json.Decoder(NestedRequest)
 _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def decode_request(body: bytes) -> AnyRequest:
+def decode_request(body: bytes) -> AnyRequest | RowsRequest:
     """Decode ``body``. Raises CallerFault.
 
     The strict decoders make floats of flat or nested data in one pass. What they refuse is read once more,
@@ -147,7 +156,7 @@ def decode_request(body: bytes) -> AnyRequest:
             return _decode_carefully(body)
     # Every name has a colon. As many colons as there are different names: none stands twice, none is unknown.
     if body.count(b":") != _names(request):
-        _plain(body)
+        _spelling(_plain(body))
     return request
 
 
@@ -168,11 +177,23 @@ def _names(request: InferRequest | NestedRequest) -> int:
     return count
 
 
-def _decode_carefully(body: bytes) -> LooseRequest:
+def _decode_carefully(body: bytes) -> LooseRequest | RowsRequest:
+    found = _plain(body, mark_constants=True)
+    spelling = _spelling(found)
     try:
-        return msgspec.convert(_plain(body, mark_constants=True), LooseRequest)
+        if spelling == "inputs":
+            return msgspec.convert(found, LooseRequest)
+        return msgspec.convert({**found, "rows": found[spelling]}, RowsRequest)
     except msgspec.ValidationError as error:
         raise CallerFault(f"the body is no inference request: {error}") from error
+
+
+def _spelling(found: Any) -> str:
+    """Which of SPELLINGS the body has; the first when it has none. Raises CallerFault when it has two."""
+    given = [name for name in SPELLINGS if isinstance(found, dict) and name in found]
+    if len(given) > 1:
+        raise CallerFault(f"the body has both {given[0]} and {given[1]}; one is needed")
+    return given[0] if given else SPELLINGS[0]
 
 
 class NotJson(float):
@@ -207,9 +228,15 @@ def _plain(body: bytes, *, mark_constants: bool = False) -> Any:
 
 
 def _only_in_data(found: Any, count: int) -> bool:
-    """Whether all the constants are where a tensor's values are, so that reading those will refuse them by place."""
-    inputs = found.get("inputs") if isinstance(found, dict) else None
-    data = [tensor.get("data") for tensor in inputs if isinstance(tensor, dict)] if isinstance(inputs, list) else []
+    """Whether all the constants are where values are, so that reading those will refuse them by place."""
+    if not isinstance(found, dict):
+        return False
+    whole = found.get(_spelling(found))
+    items = whole if isinstance(whole, list) else []
+    if "inputs" in found:
+        data = [tensor.get("data") for tensor in items if isinstance(tensor, dict)]
+    else:
+        data = [list(row.values()) if isinstance(row, dict) else row for row in items]
     while data and count:
         value = data.pop()
         count -= isinstance(value, NotJson)

@@ -1,26 +1,37 @@
 """This model's interface as an OpenAPI 3.1 document, made from its manifest: real names, shapes, classes and ranges."""
 
-from typing import Any
-
 from verdigris_serving import __version__
-from verdigris_serving.model.schema import Feature, Manifest
+from verdigris_serving.model.schema import Feature, Manifest, is_integral
+from verdigris_serving.protocol import openapi_rows
 from verdigris_serving.protocol.messages import FLOAT_DATATYPES, INTEGER_DATATYPES
-from verdigris_serving.protocol.tensors import MAX_ROWS
-
-Document = dict[str, Any]
+from verdigris_serving.protocol.openapi_rows import Document, list_of, object_of, ref
 
 #: What each refusal of an inference means; the rest of HTTP's refusals are the transport's.
 _REFUSALS = {
     "400": "The request cannot be answered as sent; the sentence names the feature and the row.",
     "404": "There is no such model or version.",
     "408": "The body did not arrive in time.",
-    "413": "The body is too large.",
+    "413": "The body is too large, packed or unpacked.",
+    "415": "The body's Content-Encoding is none that is understood; gzip and deflate are.",
     "500": "The model has no answer to this row; the id is also in the server's log.",
     "503": "The server is busy; ask again.",
 }
 
 
-def openapi_document(manifest: Manifest, outputs: list[Document]) -> Document:
+_ANSWERS: Document = {
+    "application/json": {"schema": ref("InferResponse")},
+    "application/octet-stream": {
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "description": "The JSON, then the outputs that were asked for in binary.",
+        }
+    },
+    "text/csv": {"schema": {"type": "string", "description": "To CSV: a line a row, the outputs as columns."}},
+}
+
+
+def openapi_document(manifest: Manifest, outputs: list[Document], max_rows: int) -> Document:
     """The document; ``outputs`` is the metadata of every output there is."""
     base = f"/v2/models/{manifest.name}"
     paths: Document = {
@@ -31,7 +42,12 @@ def openapi_document(manifest: Manifest, outputs: list[Document]) -> Document:
     for path, suffix in ((base, ""), (f"{base}/versions/{manifest.version}", "OfVersion")):
         paths[path] = _get(f"modelMetadata{suffix}", "Features and outputs of the model", "ModelMetadata")
         paths[f"{path}/ready"] = _get(f"modelReady{suffix}", "Whether the model is ready", "ModelReady")
-        paths[f"{path}/infer"] = {"post": _infer(f"infer{suffix}")}
+        paths[f"{path}/infer"] = {"post": _post(f"infer{suffix}", _ANSWERS)}
+    first = f"/v1/models/{manifest.name}"
+    paths["/v1/models"] = _get("modelListV1", "The model's name, as KServe V1 asks for it", "ModelListV1")
+    paths[first] = _get("modelReadyV1", "Whether the model is ready, as KServe V1 asks for it", "ModelReady")
+    predictions = {"application/json": {"schema": ref("Predictions")}, "text/csv": _ANSWERS["text/csv"]}
+    paths[f"{first}:predict"] = {"post": _post("predict", predictions)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -40,41 +56,31 @@ def openapi_document(manifest: Manifest, outputs: list[Document]) -> Document:
             "description": f"A {manifest.task} model over the Open Inference Protocol, by verdigris {__version__}.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas(manifest, outputs)},
+        "components": {"schemas": _schemas(manifest, outputs, max_rows)},
     }
 
 
-def _infer(operation: str) -> Document:
-    answer = {
-        "description": "One answer a row, in the order of the rows.",
-        "content": {
-            "application/json": {"schema": _ref("InferResponse")},
-            "application/octet-stream": {
-                "schema": {
-                    "type": "string",
-                    "format": "binary",
-                    "description": "The JSON, then the outputs that were asked for in binary.",
-                }
-            },
-        },
-    }
+def _post(operation: str, answers: Document) -> Document:
+    answer = {"description": "One answer a row, in the order of the rows.", "content": answers}
     refusals = {
-        status: {"description": text, "content": {"application/json": {"schema": _ref("Error")}}}
+        status: {"description": text, "content": {"application/json": {"schema": ref("Error")}}}
         for status, text in _REFUSALS.items()
     }
+    spellings = [ref("InferRequest"), ref("RowsRequest"), ref("InstancesRequest")]
     return {
         "operationId": operation,
         "summary": "Ask the model",
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _ref("InferRequest")}},
+            "description": "May be packed: Content-Encoding gzip or deflate.",
+            "content": {"application/json": {"schema": {"anyOf": spellings}}, "text/csv": {"schema": ref("Table")}},
         },
         "responses": {"200": answer, **refusals},
     }
 
 
 def _get(operation: str, summary: str, schema: str) -> Document:
-    content = {"application/json": {"schema": _ref(schema)}}
+    content = {"application/json": {"schema": ref(schema)}}
     return {
         "get": {
             "operationId": operation,
@@ -84,24 +90,26 @@ def _get(operation: str, summary: str, schema: str) -> Document:
     }
 
 
-def _schemas(manifest: Manifest, outputs: list[Document]) -> Document:
+def _schemas(manifest: Manifest, outputs: list[Document], max_rows: int) -> Document:
     names = [output["name"] for output in outputs]
     text: Document = {"type": "string"}
-    described = _object(name=text, datatype=text, shape=_list({"type": "integer"}))
+    described = object_of(name=text, datatype=text, shape=list_of({"type": "integer"}))
     return {
-        "Error": _object(error={"type": "string", "minLength": 1}),
-        "Live": _object(live={"const": True}),
-        "Ready": _object(ready={"const": True}),
-        "ModelReady": _object(name={"const": manifest.name}, ready={"const": True}),
-        "ServerMetadata": _object(name=text, version=text, extensions=_list(text)),
-        "ModelMetadata": _object(
+        "Error": object_of(error={"type": "string", "minLength": 1}),
+        "Live": object_of(live={"const": True}),
+        "Ready": object_of(ready={"const": True}),
+        "ModelReady": object_of(name={"const": manifest.name}, ready={"const": True}),
+        "ServerMetadata": object_of(name=text, version=text, extensions=list_of(text)),
+        "ModelMetadata": object_of(
             name={"const": manifest.name},
-            versions=_list({"const": manifest.version}),
+            versions=list_of({"const": manifest.version}),
             platform=text,
-            inputs=_list(described),
-            outputs=_list(described),
+            inputs=list_of(described),
+            outputs=list_of(described),
         ),
         "InferRequest": _request(manifest, names),
+        **openapi_rows.schemas(manifest, _options(names)),
+        "Count": {"type": "integer", "minimum": 1, "maximum": max_rows},
         "Rows": _rows(len(manifest.features)),
         **{f"Feature{number}": _column(feature) for number, feature in enumerate(manifest.features)},
         "InferResponse": _response(manifest, outputs),
@@ -109,37 +117,45 @@ def _schemas(manifest: Manifest, outputs: list[Document]) -> Document:
 
 
 def _request(manifest: Manifest, outputs: list[str]) -> Document:
-    columns = [_ref(f"Feature{number}") for number in range(len(manifest.features))]
-    wanted = _object(name={"enum": outputs})
-    wanted["properties"]["parameters"] = {"type": "object", "properties": {"binary_data": {"type": "boolean"}}}
-    request = _object(
+    columns = [ref(f"Feature{number}") for number in range(len(manifest.features))]
+    request = object_of(
         inputs={
             "description": "One tensor of all features in the order of the metadata, or one tensor a feature.",
             "anyOf": [
-                {"type": "array", "items": _ref("Rows"), "minItems": 1, "maxItems": 1},
+                {"type": "array", "items": ref("Rows"), "minItems": 1, "maxItems": 1},
                 {"type": "array", "items": {"anyOf": columns}, "minItems": len(columns), "maxItems": len(columns)},
             ],
         }
     )
-    request["properties"] |= {
+    request["properties"] |= _options(outputs)
+    return request
+
+
+def _options(outputs: list[str]) -> Document:
+    """What a request may say besides its rows."""
+    wanted = object_of(name={"enum": outputs})
+    wanted["properties"]["parameters"] = {"type": "object", "properties": {"binary_data": {"type": "boolean"}}}
+    return {
         "id": {"type": "string", "maxLength": 256},
         "outputs": {"type": "array", "items": wanted, "maxItems": len(outputs), "uniqueItems": True},
         "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
     }
-    return request
 
 
 def _rows(width: int) -> Document:
     number: Document = {"type": ["number", "boolean", "null"]}
     return _tensor(
         {"type": "string", "minLength": 1},
-        {"prefixItems": [_count(), {"const": width}], "minItems": 2, "maxItems": 2},
-        {"anyOf": [_list(number), _list({"type": "array", "items": number, "minItems": width, "maxItems": width})]},
+        {"prefixItems": [ref("Count"), {"const": width}], "minItems": 2, "maxItems": 2},
+        {"anyOf": [list_of(number), list_of({"type": "array", "items": number, "minItems": width, "maxItems": width})]},
     )
 
 
 def _column(feature: Feature) -> Document:
-    integral = feature.datatype.startswith("INT")
+    if feature.datatype == "BYTES":
+        shape = {"prefixItems": [ref("Count"), {"const": 1}], "minItems": 1, "maxItems": 2}
+        return _tensor({"const": feature.name}, shape, list_of(openapi_rows.value_of(feature)), ["BYTES"])
+    integral = is_integral(feature)
     # true and false are values of datatype BOOL.
     value: Document = {"type": ["number", "boolean", *(["null"] if feature.nullable else [])]}
     if integral:
@@ -149,22 +165,18 @@ def _column(feature: Feature) -> Document:
         value |= {"maximum": feature.maximum} if feature.maximum is not None else {}
     return _tensor(
         {"const": feature.name},
-        {"prefixItems": [_count(), {"const": 1}], "minItems": 1, "maxItems": 2},
-        _list(value),
+        {"prefixItems": [ref("Count"), {"const": 1}], "minItems": 1, "maxItems": 2},
+        list_of(value),
     )
 
 
-def _tensor(name: Document, shape: Document, data: Document) -> Document:
-    datatypes = sorted({*FLOAT_DATATYPES, *INTEGER_DATATYPES})
-    return _object(name=name, shape={"type": "array", **shape}, datatype={"enum": datatypes}, data=data)
-
-
-def _count() -> Document:
-    return {"type": "integer", "minimum": 1, "maximum": MAX_ROWS}
+def _tensor(name: Document, shape: Document, data: Document, datatypes: list[str] | None = None) -> Document:
+    datatypes = datatypes or sorted({*FLOAT_DATATYPES, *INTEGER_DATATYPES})
+    return object_of(name=name, shape={"type": "array", **shape}, datatype={"enum": datatypes}, data=data)
 
 
 def _response(manifest: Manifest, outputs: list[Document]) -> Document:
-    response = _object(
+    response = object_of(
         model_name={"const": manifest.name},
         model_version={"const": manifest.version},
         id={"type": "string", "minLength": 1, "maxLength": 256},
@@ -183,25 +195,13 @@ def _output(manifest: Manifest, output: Document) -> Document:
         value = {"type": "number", "minimum": 0, "maximum": 1}
     dimensions = len(output["shape"])
     size: Document = {"type": "integer", "minimum": 1}
-    tensor = _object(
+    tensor = object_of(
         name={"const": output["name"]},
         datatype={"const": output["datatype"]},
-        shape={**_list(size), "minItems": dimensions, "maxItems": dimensions},
-        data=_list(value),
+        shape={**list_of(size), "minItems": dimensions, "maxItems": dimensions},
+        data=list_of(value),
     )
     # In binary the data follows the JSON.
     tensor["required"].remove("data")
     tensor["properties"]["parameters"] = {"type": "object", "properties": {"binary_data_size": {"type": "integer"}}}
     return tensor
-
-
-def _object(**properties: Document) -> Document:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(items: Document) -> Document:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> Document:
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -9,9 +9,11 @@ from itertools import chain
 from typing import Any
 
 from verdigris_serving.model.linear import LinearExplanation
-from verdigris_serving.model.schema import Label, Manifest, Row
+from verdigris_serving.model.schema import Manifest, Row, chosen
 from verdigris_serving.protocol.messages import AnyRequest, CallerFault, OutputTensor
 
+#: From rows, their scores and the labels' positions (None: the scores decide) to one output.
+_Maker = Callable[[list[Row], list[list[float]], list[int] | None], OutputTensor]
 LABEL_DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", str: "BYTES"}
 EXPLANATION, BASE_VALUE = "explanation", "base_value"
 #: Most numbers in the explanation of one request.
@@ -22,14 +24,14 @@ class OutputWriter:
     """Makes the output tensors for one model. ``metadata`` lists all there are, in the order they are answered."""
 
     def __init__(self, manifest: Manifest, explanation: LinearExplanation | None) -> None:
-        self._threshold = manifest.threshold
+        self._manifest = manifest
         self._classes = manifest.classes
         self._explanation = explanation
         self._features = len(manifest.features)
         #: Explanations count an output as such: one for two classes or a value, else one a class.
         self._explained = [len(manifest.classes)] if len(manifest.classes) > 2 else []
         self.metadata = output_metadata(manifest)
-        self._makers: dict[str, Callable[[list[Row], list[list[float]]], OutputTensor]] = (
+        self._makers: dict[str, _Maker] = (
             {"value": self._value}
             if manifest.task == "regression"
             else {"label": self._labels, "probabilities": self._probabilities}
@@ -61,34 +63,34 @@ class OutputWriter:
             raise CallerFault(f"at most {max(limit, 1)} rows can be explained at once; send them in several requests")
         return [name for name in self._makers if name in names]
 
-    def tensors(self, names: Sequence[str], rows: list[Row], scores: list[list[float]]) -> list[OutputTensor]:
-        """The outputs called ``names`` for ``rows`` with their ``scores``. Raises NonFiniteScore."""
-        return [self._makers[name](rows, scores) for name in names]
+    def tensors(
+        self, names: Sequence[str], rows: list[Row], scores: list[list[float]], places: list[int] | None
+    ) -> list[OutputTensor]:
+        """The outputs called ``names`` for ``rows`` with their ``scores``. Raises NonFiniteScore.
 
-    def _value(self, _rows: list[Row], scores: list[list[float]]) -> OutputTensor:
+        ``places`` are the labels' positions where they are the model's own, None where the scores decide.
+        """
+        return [self._makers[name](rows, scores, places) for name in names]
+
+    def _value(self, _rows: list[Row], scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         return OutputTensor("value", "FP64", [len(scores)], [row[0] for row in scores])
 
-    def _labels(self, _rows: list[Row], scores: list[list[float]]) -> OutputTensor:
-        classes, threshold = self._classes, self._threshold
-        labels: list[Label]
-        if threshold is not None:
-            no, yes = classes
-            labels = [yes if row[1] >= threshold else no for row in scores]
-        else:
-            labels = [classes[max(range(len(row)), key=row.__getitem__)] for row in scores]
+    def _labels(self, _rows: list[Row], scores: list[list[float]], places: list[int] | None) -> OutputTensor:
+        classes = self._classes
+        labels = chosen(self._manifest, scores, classes) if places is None else [classes[place] for place in places]
         return OutputTensor("label", self._label_datatype, [len(scores)], labels)
 
-    def _probabilities(self, _rows: list[Row], scores: list[list[float]]) -> OutputTensor:
+    def _probabilities(self, _rows: list[Row], scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         data = scores[0] if len(scores) == 1 else list(chain.from_iterable(scores))
         return OutputTensor("probabilities", "FP64", [len(scores), len(self._classes)], data)
 
-    def _contributions(self, rows: list[Row], _scores: list[list[float]]) -> OutputTensor:
+    def _contributions(self, rows: list[Row], _scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         explanation = self._explanation
         assert explanation is not None
         data = list(chain.from_iterable(chain.from_iterable(explanation.contributions(row) for row in rows)))
         return OutputTensor(EXPLANATION, "FP64", [len(rows), *self._explained, self._features], data)
 
-    def _base(self, _rows: list[Row], _scores: list[list[float]]) -> OutputTensor:
+    def _base(self, _rows: list[Row], _scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         explanation = self._explanation
         assert explanation is not None
         return OutputTensor(BASE_VALUE, "FP64", [len(explanation.base)], explanation.base)

@@ -1,19 +1,29 @@
 """The protocol's operations for one loaded model. Thread-safe: nothing here changes after construction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from verdigris_serving import __version__
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.loaded import LoadedModel
+from verdigris_serving.model.loaded import LabelPredictor, LoadedModel
 from verdigris_serving.model.schema import Row
-from verdigris_serving.protocol import binary
-from verdigris_serving.protocol.messages import AnyRequest, CallerFault, InferResponse, OutputTensor, decode_request
+from verdigris_serving.protocol import binary, csv_table
+from verdigris_serving.protocol.messages import (
+    AnyRequest,
+    CallerFault,
+    InferResponse,
+    LooseRequest,
+    OutputTensor,
+    RowsRequest,
+    decode_request,
+)
 from verdigris_serving.protocol.openapi import openapi_document
 from verdigris_serving.protocol.outputs import OutputWriter
-from verdigris_serving.protocol.tensors import InputReader
+from verdigris_serving.protocol.spellings import as_tensors, predictions
+from verdigris_serving.protocol.tensors import MAX_ROWS, InputReader
 
 JSON, OCTETS = b"application/json", b"application/octet-stream"
 _encode = msgspec.json.Encoder().encode
@@ -51,12 +61,15 @@ def error_answer(status: int, message: str) -> Answer:
 class InferenceService:
     """Metadata and inference for one model; ``observe`` is told of each inference that succeeded."""
 
-    def __init__(self, model: LoadedModel, observe: Observer | None = None) -> None:
+    def __init__(self, model: LoadedModel, observe: Observer | None = None, max_rows: int = MAX_ROWS) -> None:
         self.manifest = model.manifest
         self._observe = observe
+        self._max_rows = max_rows
         self._scores = model.predictor.scores
         self._scores_many = model.predictor.scores_many
-        self._reader = InputReader(model.manifest.features)
+        own = model.manifest.label_from == "model"
+        self._labelled = cast(LabelPredictor, model.predictor).labelled if own else None
+        self._reader = InputReader(model.manifest.features, max_rows)
         self._writer = OutputWriter(model.manifest, getattr(model.predictor, "explanation", None))
 
     def infer(self, body: bytes, fresh_id: str, header_length: int | None = None) -> Answer:
@@ -67,25 +80,60 @@ class InferenceService:
         """
         try:
             request = self._read(body, header_length)
-            rows, clamped = self._reader.rows(request)
-            names = self._writer.wanted(request, len(rows))
+            request_id = request.id or fresh_id
+            _rows, clamped, outputs = self._solve(request, request_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
-        request_id = request.id or fresh_id
+        return self._answer(request, request_id, outputs, clamped)
+
+    def infer_csv(self, body: bytes, fresh_id: str) -> Answer:
+        """Answer rows that are sent as CSV by CSV, a line a row; faults as with ``infer``."""
         try:
-            scores = [self._scores(rows[0])] if len(rows) == 1 else self._scores_many(rows)
-            outputs = self._writer.tensors(names, rows, scores)
+            answers = self.table(csv_table.read_lines(body), fresh_id)
+        except CallerFault as fault:
+            return error_answer(fault.status, fault.message)
+        return Answer(200, csv_table.write(answers), csv_table.CSV)
+
+    def table(self, lines: Iterator[list[str]], request_id: str) -> list[list[str]]:
+        """Cells in, cells out, both below a header. Raises CallerFault, and ModelFault."""
+        reader = csv_table.CsvReader(self.manifest.features, next(lines, []))
+        sent = reader.tensors(lines)
+        rows, _, outputs = self._solve(LooseRequest(inputs=sent), request_id)
+        writer = csv_table.CsvWriter(self.manifest.features, self.manifest.classes)
+        return [writer.header(outputs), *writer.lines(outputs, sent, rows)]
+
+    def predict(self, body: bytes, fresh_id: str) -> Answer:
+        """Answer one request of KServe V1: ``{"predictions": […]}``, a label a row or a value; faults as above."""
+        try:
+            request = self._read(body, None)
+            _, clamped, outputs = self._solve(msgspec.structs.replace(request, outputs=None), request.id or fresh_id)
+        except CallerFault as fault:
+            return error_answer(fault.status, fault.message)
+        return Answer(200, predictions(outputs[0], clamped))
+
+    def _read(self, body: bytes, header_length: int | None) -> AnyRequest:
+        head, tail = (body, b"") if header_length is None else binary.split(body, header_length)
+        request = decode_request(head)
+        if isinstance(request, RowsRequest):
+            request = as_tensors(request, self.manifest.features)
+        return request if header_length is None else binary.attach(request, tail)
+
+    def _solve(self, request: AnyRequest, request_id: str) -> tuple[list[Row], list[str], list[OutputTensor]]:
+        """The rows as the model saw them, the places clamped, and the answer. Raises CallerFault, ModelFault."""
+        rows, clamped = self._reader.rows(request)
+        names = self._writer.wanted(request, len(rows))
+        try:
+            places = None
+            if self._labelled is not None and "label" in names:
+                scores, places = self._labelled(rows)
+            else:
+                scores = [self._scores(rows[0])] if len(rows) == 1 else self._scores_many(rows)
+            outputs = self._writer.tensors(names, rows, scores, places)
         except NonFiniteScore as fault:
             raise ModelFault(str(fault), request_id) from fault
         if self._observe is not None:
             self._observe(rows, scores)
-        return self._answer(request, request_id, outputs, clamped)
-
-    def _read(self, body: bytes, header_length: int | None) -> AnyRequest:
-        if header_length is None:
-            return decode_request(body)
-        head, tail = binary.split(body, header_length)
-        return binary.attach(decode_request(head), tail)
+        return rows, clamped, outputs
 
     def _answer(self, request: AnyRequest, request_id: str, outputs: list[OutputTensor], clamped: list[str]) -> Answer:
         manifest, data = self.manifest, b""
@@ -120,9 +168,13 @@ class InferenceService:
         """The body of ``GET /v2/models/{model}/ready``."""
         return _encode({"name": self.manifest.name, "ready": True})
 
+    def model_list(self) -> bytes:
+        """The body of KServe V1's ``GET /v1/models``."""
+        return _encode({"models": [self.manifest.name]})
+
     def openapi(self) -> bytes:
         """The body of ``GET /v2/openapi.json``: this very model's interface as OpenAPI 3.1."""
-        return _encode(openapi_document(self.manifest, self._writer.metadata))
+        return _encode(openapi_document(self.manifest, self._writer.metadata, self._max_rows))
 
 
 def _in_binary(request: AnyRequest, outputs: list[OutputTensor]) -> list[bool]:

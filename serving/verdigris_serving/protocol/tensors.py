@@ -22,7 +22,7 @@ from verdigris_serving.protocol.messages import (
     Tensor,
 )
 
-#: Most rows of one request: its answer must not be many times its size.
+#: Most rows of a request of the usual largest size: its answer must not be many times its size.
 MAX_ROWS = 250_000
 
 #: Turns a value's position in a tensor's flat data into words.
@@ -30,11 +30,18 @@ _Place = Callable[[int], str]
 
 
 class InputReader:
-    """Reads requests for one model."""
+    """Reads requests of at most ``max_rows`` rows for one model."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    def __init__(self, features: Sequence[Feature], max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
         self._features = list(features)
         self._index = {feature.name: number for number, feature in enumerate(features)}
+        #: For each text feature the position of each of its categories.
+        self._codes = {
+            feature.name: {str(text): float(place) for place, text in enumerate(feature.categories or ())}
+            for feature in features
+            if feature.datatype == "BYTES"
+        }
         self._limits = Limits(features)
 
     def rows(self, request: AnyRequest) -> tuple[list[Row], list[str]]:
@@ -55,7 +62,11 @@ class InputReader:
                 f'input "{_short(tensor.name)}": shape {_short(shape)} does not fit; [rows, {width}] is needed, with '
                 f"the features in the order of the model's metadata"
             )
-        _check_count(shape[0])
+        self._check_count(shape[0])
+        if self._codes:
+            raise CallerFault(
+                f'input "{_short(tensor.name)}": this model has texts among its features; send a tensor a feature'
+            )
         data = _flat(tensor, lambda position: place(self._features[position % width].name, position // width))
         if len(data) == width:
             return [data]
@@ -86,8 +97,15 @@ class InputReader:
             raise CallerFault(
                 f'feature "{tensor.name}": shape {_short(shape)} does not fit; [rows] or [rows, 1] is needed'
             )
-        _check_count(shape[0])
+        self._check_count(shape[0])
+        known = self._codes.get(tensor.name)
+        if known is not None:
+            return _coded(tensor, known)
         return _flat(tensor, lambda position: place(tensor.name, position))
+
+    def _check_count(self, rows: int) -> None:
+        if rows > self._max_rows:
+            raise CallerFault(f"the request has more than {self._max_rows} rows; send them in several requests")
 
     def _known(self) -> str:
         names = ", ".join(f'"{feature.name}"' for feature in self._features[:20])
@@ -97,11 +115,6 @@ class InputReader:
 def place(name: str, row: int) -> str:
     """Where a value is, as every message says it."""
     return f'feature "{name}", row {row}'
-
-
-def _check_count(rows: int) -> None:
-    if rows > MAX_ROWS:
-        raise CallerFault(f"the request has more than {MAX_ROWS} rows; send them in several requests")
 
 
 def _short(thing: object) -> str:
@@ -123,6 +136,22 @@ def _flat(tensor: AnyTensor, place: _Place) -> Row:
     if datatype != "FP64":
         _check_datatype(data, datatype, place)
     return data
+
+
+def _coded(tensor: AnyTensor, known: dict[str, float]) -> Row:
+    """A text feature's values as positions among its categories, -1 for another text. Raises CallerFault."""
+    if tensor.datatype != "BYTES":
+        raise CallerFault(f'feature "{tensor.name}": it is a text, of datatype BYTES, not "{_short(tensor.datatype)}"')
+    data: Any = tensor.data
+    if not isinstance(data, list):
+        raise CallerFault(f'feature "{tensor.name}": data must be a list of texts')
+    flat = [value for item in data for value in (item if isinstance(item, list) else [item])]
+    if len(flat) != math.prod(tensor.shape):
+        raise CallerFault(f'feature "{tensor.name}": {len(flat)} values, but its shape says {math.prod(tensor.shape)}')
+    for row, value in enumerate(flat):
+        if value is not None and not isinstance(value, str):
+            raise CallerFault(f"{place(tensor.name, row)}: a text or null is needed")
+    return [None if value is None else known.get(value, -1.0) for value in flat]
 
 
 def _check_datatype(data: Row, datatype: str, place: _Place) -> None:

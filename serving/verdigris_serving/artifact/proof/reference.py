@@ -1,0 +1,125 @@
+"""What the pipeline itself answers, and which rows it refuses."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verdigris_serving.model import arrays
+from verdigris_serving.model.schema import Feature, InvalidModel, Row
+
+#: Rows asked at once: few enough that a slow model can be stopped in time.
+_CHUNK = 1_024
+#: Calls spent on finding out which rows of a refused chunk are the ones.
+_SPLITS = 400
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Rows with what the pipeline says to them: ``scores`` [rows, outputs], ``labels``, positions among the classes.
+
+    ``labels`` is None for a regression.
+    """
+
+    rows: list[Row]
+    scores: Any
+    labels: Any
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def first(self, count: int) -> "Answers":
+        """The first rows only."""
+        return Answers(self.rows[:count], self.scores[:count], None if self.labels is None else self.labels[:count])
+
+
+class Reference:
+    """A fitted pipeline, asked as packing asks it.
+
+    ``features`` say which columns of a row stand for texts; ``threshold``: what makes the label instead of ``predict``.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        features: Sequence[Feature] = (),
+        *,
+        classification: bool,
+        threshold: float | None = None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._features = features
+        self._classification = classification
+        self._threshold = threshold
+
+    def answers(self, rows: Sequence[Row]) -> Answers:
+        """The answers to all rows. Raises whatever the pipeline raises when it refuses one of them."""
+        table = arrays.inputs(rows, self._features)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not self._classification:
+                values = np.asarray(self._pipeline.predict(table), dtype=np.float64)
+                _one_a_row(values, len(rows))
+                return Answers(list(rows), values.reshape(len(rows), 1), None)
+            scores = np.asarray(self._pipeline.predict_proba(table), dtype=np.float64)
+            if self._threshold is not None:
+                return Answers(list(rows), scores, (scores[:, 1] >= self._threshold).astype(np.int64))
+            said = np.asarray(self._pipeline.predict(table))
+        _one_a_row(said, len(rows))
+        return Answers(list(rows), scores, np.searchsorted(self._pipeline.classes_, said))
+
+    def takes(self, row: Row) -> bool:
+        """Whether the pipeline has a finite answer to a row."""
+        try:
+            return bool(len(self._finite([row])))
+        except Exception:  # whatever it says, it is a refusal
+            return False
+
+    def kept(self, rows: Sequence[Row], *, seconds: float, clock: Callable[[], float] = time.process_time) -> Answers:
+        """The answers to those rows that the pipeline has a finite answer to, as far as ``seconds`` allow."""
+        until = clock() + seconds
+        splits = [_SPLITS]
+        parts: list[Answers] = []
+        for start in range(0, len(rows), _CHUNK):
+            if start and clock() > until:
+                break
+            parts += self._halved(list(rows[start : start + _CHUNK]), splits)
+        return joined(parts)
+
+    def _halved(self, rows: list[Row], splits: list[int]) -> list[Answers]:
+        """The answers without the rows that are refused, which are found by halving, while there are ``splits``."""
+        try:
+            return [self._finite(rows)]
+        except Exception:  # a pipeline refuses a row in whatever way its parts do
+            if len(rows) == 1 or splits[0] <= 0:
+                return []
+        splits[0] -= 1
+        middle = len(rows) // 2
+        return [*self._halved(rows[:middle], splits), *self._halved(rows[middle:], splits)]
+
+    def _finite(self, rows: list[Row]) -> Answers:
+        found = self.answers(rows)
+        good = np.isfinite(found.scores).all(axis=1)
+        if good.all():
+            return found
+        kept = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+        return Answers(kept, found.scores[good], None if found.labels is None else found.labels[good])
+
+
+def _one_a_row(said: Any, rows: int) -> None:
+    if said.size != rows:
+        raise InvalidModel(
+            f"it predicts {said.size // rows} values a row; a model has one: fit and pack one for each target"
+        )
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Several answers as one."""
+    full = [part for part in parts if len(part)]
+    if not full:
+        return Answers([], np.zeros((0, 1)), None)
+    labels = None if full[0].labels is None else np.concatenate([part.labels for part in full])
+    return Answers([row for part in full for row in part.rows], np.concatenate([part.scores for part in full]), labels)

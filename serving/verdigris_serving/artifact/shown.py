@@ -1,0 +1,32 @@
+"""How the result of packing shows itself in a notebook."""
+
+import html
+from collections.abc import Iterator, Mapping
+
+from verdigris_serving.artifact import describe
+from verdigris_serving.model.schema import Manifest
+
+_LEFT = "style='text-align:left'"
+
+
+def as_html(manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float]) -> str:
+    """A small table: format, equivalence, quality, size; nothing in it is taken for markup."""
+    rows = "".join(
+        f"<tr><th {_LEFT}>{html.escape(name)}</th><td {_LEFT}>{html.escape(text)}</td></tr>"
+        for name, text in _lines(manifest, path, size, sha256, quality)
+    )
+    return f"<table><caption>{html.escape(f'{manifest.name} {manifest.version}')}</caption>{rows}</table>"
+
+
+def _lines(
+    manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float]
+) -> Iterator[tuple[str, str]]:
+    yield "format", f"{manifest.format}: {manifest.fallback}" if manifest.fallback else manifest.format
+    yield "equivalence", describe.equivalence(manifest)
+    if manifest.classes:
+        yield "label", describe.label(manifest)
+    if quality:
+        yield "quality", describe.metrics(quality)
+    yield "size", f"{size:,} bytes"
+    yield "file", path
+    yield "sha256", sha256

@@ -1,0 +1,75 @@
+"""Content codings of bodies, gzip and deflate, both ways. What a body unpacks to has the same limit as a body."""
+
+import zlib
+
+from verdigris_serving.http.limits import SMALLER
+
+#: What is understood and offered, best first.
+CODINGS = (b"gzip", b"deflate")
+#: The value of ``Accept-Encoding`` that says so.
+OFFER = b", ".join(CODINGS)
+#: Answers smaller than this (bytes) fit one packet as they are.
+SMALLEST = 1024
+#: Packing an answer must not take longer than computing it.
+_LEVEL = 1
+_WINDOW = {b"gzip": zlib.MAX_WBITS + 16, b"deflate": zlib.MAX_WBITS, b"raw": -zlib.MAX_WBITS}
+
+
+class Unreadable(Exception):
+    """A body cannot be unpacked: the status to answer and the sentence."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def unpacked(body: bytes, coding: bytes, limit: int) -> bytes:
+    """``body`` without its coding, at most ``limit`` bytes: no more is ever unpacked. Raises Unreadable."""
+    name = coding.strip().lower()
+    if name in {b"", b"identity"}:
+        return body
+    if name not in CODINGS:
+        raise Unreadable(415, "the body's Content-Encoding is none that is understood; there are gzip and deflate")
+    said = name.decode()
+    if name == b"deflate" and not _has_zlib_header(body):
+        name = b"raw"  # what some clients send under this name
+    unpacking = zlib.decompressobj(_WINDOW[name])
+    try:
+        data = unpacking.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise Unreadable(400, f"the body is not {said}, which its Content-Encoding says it is") from error
+    if len(data) > limit:
+        raise Unreadable(413, f"the body unpacks to more than {limit} bytes; {SMALLER}")
+    if not unpacking.eof:
+        raise Unreadable(400, f"the body breaks off before its {said} coding ends")
+    if unpacking.unused_data:
+        raise Unreadable(400, f"{len(unpacking.unused_data)} bytes stand behind the end of the body's {said} coding")
+    return data
+
+
+def _has_zlib_header(body: bytes) -> bool:
+    return len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+
+
+def acceptable(accepted: bytes) -> bytes | None:
+    """The coding to answer in, by the value of ``Accept-Encoding``; None: as it is."""
+    weights = dict(_weight(item) for item in accepted.lower().split(b","))
+    rest = weights.get(b"*", 0.0)
+    best = max(CODINGS, key=lambda name: weights.get(name, rest))  # the first of equals
+    return best if weights.get(best, rest) > 0 else None
+
+
+def _weight(item: bytes) -> tuple[bytes, float]:
+    name, _, parameter = item.partition(b";")
+    key, _, value = parameter.partition(b"=")
+    try:
+        return name.strip(), float(value) if key.strip() == b"q" else 1.0
+    except ValueError:
+        return name.strip(), 0.0
+
+
+def packed(body: bytes, coding: bytes) -> bytes:
+    """``body`` in one of CODINGS."""
+    packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW[coding])
+    return packing.compress(body) + packing.flush()
