@@ -10,21 +10,27 @@ setup:           ## make .venv from the lock file (the others do it by themselve
 demo: setup      ## watch a good release get promoted and a bad one roll itself back
 	@$(PY) -m dev.demo
 
-test: lint       ## every test there is, those on the real cluster included
-	@$(PY) -m pytest
+# Two processes at least: the tests on the cluster wait most of the time, the others compute (tests/order.py).
+PYTEST := $(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder --durations=10
+
+test: lint cluster  ## the tests, those on the real cluster included
+	@$(PYTEST) -m "not thorough"
 
 unit: lint       ## the tests that need no cluster
-	@$(PY) -m pytest -m "not cluster and not lifecycle"
+	@$(PYTEST) -m "not cluster and not lifecycle"
+
+lifecycle: setup ## the local cluster comes up, goes, crashes and comes back: what `make test` leaves out too
+	@$(PY) -m pytest -m lifecycle tests/cluster
 
 lint: setup      ## format, lint, types, layers, stale files: seconds
 	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
-	@$(PY) -m verdigris.api.crd --check
-	@$(PY) -m verdigris.rollout.stuck_table --check
+	@$(PY) -m verdigris.tools.crds --check
+	@$(PY) -m verdigris.tools.stuck_table --check
 
 crds: setup      ## write the CRDs from the models
-	@$(PY) -m verdigris.api.crd --write
+	@$(PY) -m verdigris.tools.crds --write
 
 lock: setup      ## resolve the lock files again
 	@sh dev/lock.sh
@@ -44,7 +50,14 @@ bench-serving: setup  ## our server and its peers on one core: table, chart, out
 bench-stuck: setup  ## faults given to Verdigris and to a plain Deployment: table, out/bench/stuck.json (15 min)
 	@$(PY) -m benchmarks.stuck
 
+bench-laws: setup  ## refused writes and a storm of new models, under load: tables, out/bench/laws.json (30 min)
+	@$(PY) -m benchmarks.laws
+
+bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
+	@$(PY) -m benchmarks.pack --page docs/estimators.md
+
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lint crds lock cluster images fuzz bench-serving bench-stuck clean
+.PHONY: help setup demo test unit lifecycle lint crds lock cluster images fuzz
+.PHONY: bench-serving bench-stuck bench-laws bench-pack clean

@@ -2,7 +2,7 @@
 
 Run `python -m benchmarks.judge_simulation` for the tables of docs/design/0004-judge.md (about five minutes on one
 core). The tests run smaller versions of the same functions, and check that this vectorised copy of
-`verdigris.rollout.judge_score` gives the very numbers that the operator gives.
+`verdigris.core.judges.score` gives the very numbers that the operator gives.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from verdigris.rollout.judge_counts import MOST_DISPERSED, UNSEEN_LIMIT, Z_95
-from verdigris.rollout.judge_score import WEIGHTS, start_weight, threshold
+from verdigris.core.judges.baseline import MOST_DISPERSED, UNSEEN_LIMIT, Z_95
+from verdigris.core.judges.power import gross, needed
+from verdigris.core.judges.score import WEIGHTS, Terms, start_weight, threshold
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,7 +81,7 @@ def errors(rng: np.random.Generator, requests: Ints, rate: float, clump: float) 
 
 
 def frozen(rng: np.random.Generator, setting: Setting, runs: int, slots: int = 60) -> tuple[Floats, Floats]:
-    """Limit and dispersion of as many baselines, as `judge_counts.freeze_baseline` has them."""
+    """Limit and dispersion of as many baselines, as `baseline.freeze_baseline` has them."""
     n = rng.poisson(setting.traffic * 300 / slots, (runs, slots))
     e = errors(rng, n, setting.baseline, setting.clump)
     total, wrong = n.sum(1), e.sum(1)
@@ -100,7 +101,7 @@ def frozen(rng: np.random.Generator, setting: Setting, runs: int, slots: int = 6
 
 
 def ladders(limit: Floats, factor: float) -> Floats:
-    """The alternatives of each rollout, as `judge_score.ladder` has them."""
+    """The alternatives of each rollout, as `score.ladder` has them."""
     first = np.minimum(factor * limit, (1 + limit) / 2)
     last = np.maximum(first, 0.5)
     steps = np.arange(len(WEIGHTS)) / (len(WEIGHTS) - 1)
@@ -109,7 +110,7 @@ def ladders(limit: Floats, factor: float) -> Floats:
 
 
 def advance(scores: Floats, gain: Floats, start: float) -> Floats:
-    """`judge_score.advance` for all rollouts at once; `gain` are the log-likelihood ratios of the batch."""
+    """`score.advance` for all rollouts at once; `gain` are the log-likelihood ratios of the batch."""
     small = np.minimum(scores, 30.0)
     carried = np.where(scores > 30.0, scores, np.log(start + np.expm1(small)))
     advanced: Floats = np.logaddexp(0.0, carried + gain)
@@ -117,7 +118,7 @@ def advance(scores: Floats, gain: Floats, start: float) -> Floats:
 
 
 def combined(scores: Floats, weights: tuple[float, ...] = WEIGHTS) -> Floats:
-    """`judge_score.combined` for all rollouts at once."""
+    """`score.combined` for all rollouts at once."""
     weight = np.asarray(weights)
     used = scores[:, weight > 0]
     top = used.max(1)
@@ -213,7 +214,7 @@ def delays(runs: int) -> list[list[Any]]:
 def latency(slow: float, traffic: float, runs: int, z: float = 3.0902, seed: int = 1) -> float:
     """Share of rollouts in which the latency check fails, when this share of requests is slower than the limit.
 
-    It looks once a scrape of 5 s at the last 2 min (`verdigris.rollout.checks`); `z` 0 is the plain p95.
+    It looks once a scrape of 5 s at the last 2 min (`verdigris.core.judges.queries`); `z` 0 is the plain p95.
     """
     rng, window, looks = np.random.default_rng(seed), 24, 60
     requests = rng.poisson(traffic * 5, (runs, looks)).cumsum(1)
@@ -244,6 +245,32 @@ def power(runs: int) -> list[list[Any]]:
     return [[b, *(simulate(Setting(b, doubling(b), t), runs).found for t in (1, 10, 50, 250))] for b in BASELINES]
 
 
+def claims(runs: int) -> list[list[Any]]:
+    """Rows of limit and `detect`: the requests that a pass needs, and the share of faults found in 30 and 300 looks.
+
+    A pass claims 90 % (docs/design/0018-what-a-pass-has-seen.md).
+    """
+    rows: list[list[Any]] = []
+    for limit in (0.005, 0.01, 0.05, 0.2):
+        for detect in (2.0, 4.0, 10.0):
+            rate = gross(limit, 2.0, detect)
+            needed_requests = needed(rate, Terms(limit, 2.0, 300))
+            setting = Setting(limit, rate, 1, known=limit, bake=float(needed_requests))
+            found = [simulate(replace(setting, looks=looks), runs).found for looks in (30, 300)]
+            rows.append([limit, detect, needed_requests, *found])
+    return rows
+
+
+def passes(runs: int, limit: float = 0.005) -> list[list[Any]]:
+    """Rows of requests and, by true error rate, the share of rollouts that the test lets pass after so many."""
+    rates = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+    def kinds(seen: int) -> list[Setting]:
+        return [Setting(limit, r, 1, known=limit, looks=min(60, seen), bake=float(seen)) for r in rates]
+
+    return [[n, *(1 - simulate(kind, runs).found for kind in kinds(n))] for n in (50, 100, 350, 1500)]
+
+
 def _show(title: str, header: list[str], rows: list[list[Any]]) -> None:
     print(f"\n{title}\n| " + " | ".join(header) + " |\n|" + "---|" * len(header))
     for row in rows:
@@ -265,6 +292,8 @@ def main() -> None:
     _show(
         "Requests until half are found, by the fault's first look", ["rate", "0", "60", "160"], late_faults(runs // 4)
     )
+    _show("Found with what a pass needs", ["limit", "detect", "requests", "30 looks", "300 looks"], claims(runs // 10))
+    _show("Bad releases that pass", ["requests", "1 %", "2 %", "5 %", "10 %", "20 %"], passes(runs // 10))
 
 
 if __name__ == "__main__":

@@ -141,13 +141,13 @@ def reaction(cluster: Cluster, audit: Audit, name: str) -> float:
     return (first - patched).total_seconds()
 
 
-def apply_models(cluster: Cluster, count: int) -> None:
+def apply_models(cluster: Cluster, count: int, namespace: str = NAMESPACE) -> None:
     """That many ModelDeployments of two pods each, on fake nodes. No ServiceMonitors: there is nothing to scrape."""
     items = [
         {
             "apiVersion": "verdigris.dev/v1alpha1",
             "kind": "ModelDeployment",
-            "metadata": {"name": f"model-{number}", "namespace": NAMESPACE},
+            "metadata": {"name": f"model-{number}", "namespace": namespace},
             "spec": {
                 "model": {"version": "1.0.0", "uri": "https://models.example.com/m.vmodel", "sha256": "a" * 64},
                 "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
@@ -162,9 +162,9 @@ def apply_models(cluster: Cluster, count: int) -> None:
     )
 
 
-def active(cluster: Cluster) -> int:
+def active(cluster: Cluster, namespace: str = NAMESPACE) -> int:
     """How many of them serve a version and are through with their rollout."""
-    listed = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "mdep", "-o", "json"))["items"]
+    listed = json.loads(cluster.kubectl("-n", namespace, "get", "mdep", "-o", "json"))["items"]
     states = [item.get("status") or {} for item in listed]
     return sum("active" in state and "rollout" not in state for state in states)
 

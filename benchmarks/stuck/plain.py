@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from dev.cluster.patience import hold_out
 from dev.demo.kube import Kube, Kubectl, Object
 from dev.demo.scenery import SERVING_IMAGE, namespace
 from dev.faults import Fault
@@ -15,9 +16,9 @@ from tests.e2e.matrix import SPEC
 from tests.e2e.scene import is_ready, merged, quick
 from tests.e2e.stock import Stock
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.resources import pod_template
-from verdigris.resources.meta import labels
-from verdigris.resources.names import COLOR_LABEL, MODEL_LABEL, Defaults, Owner
+from verdigris.children import pod_template
+from verdigris.children.meta import labels
+from verdigris.children.names import COLOR_LABEL, MODEL_LABEL, Defaults, Owner
 
 NAME = "plain"
 PICKED = {MODEL_LABEL: NAME}
@@ -70,13 +71,14 @@ class Plain:
         return None
 
     def _newest(self) -> str:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            pods = sorted(self._pods(), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-            if len(pods) > int(SPEC["autoscaling"]["minReplicas"]):
-                return str(pods[-1]["metadata"]["name"])
-            time.sleep(0.5)
-        raise TimeoutError(f"the plain Deployment in {self.namespace} made no pod of the new version in 30 s")
+        if found := hold_out(self._new_pods, 30, every=0.5):
+            return str(found[-1]["metadata"]["name"])
+        raise TimeoutError(f"the plain Deployment in {self.namespace} made no pod of the new version in time")
+
+    def _new_pods(self) -> list[dict[str, Any]]:
+        """All pods, the newest last, once there is one more than before; none until then."""
+        pods = sorted(self._pods(), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        return pods if len(pods) > int(SPEC["autoscaling"]["minReplicas"]) else []
 
     def _is_stuck(self, struck: str | None) -> bool:
         """Whether a rollout is open, a pod is missing, or what was struck is still there."""

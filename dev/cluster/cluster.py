@@ -9,6 +9,7 @@ from pathlib import Path
 from dev.cluster import images
 from dev.cluster.kind import Kind
 from dev.cluster.local import Local
+from dev.cluster.patience import patient
 from dev.cluster.provider import Kubectl, Provider, choose
 from dev.cluster.settings import Settings, from_environment
 from dev.cluster.shell import exclusive, run, say
@@ -52,8 +53,8 @@ class Cluster:
         return Kubectl(self.settings, self.toolchain)(*arguments, input=input)
 
     def helm(self, *arguments: str | Path) -> str:
-        """Run helm as the administrator; returns its stdout."""
-        return run([self.tool("helm"), "--kubeconfig", self.kubeconfig, *arguments])
+        """Run helm as the administrator, its `--timeout` stretched to this machine's pace; returns its stdout."""
+        return run([self.tool("helm"), "--kubeconfig", self.kubeconfig, *patient(arguments)])
 
     def up(self) -> None:
         """Bring the cluster up; quick when it is."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster.settings import Settings
-from dev.cluster.shell import run, succeeds
+from dev.cluster.shell import run, succeeds, wait_for
 
 _SYSCTLS = {"net/ipv4/ip_forward": "1"}
 _KUBE_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
@@ -87,6 +87,9 @@ def reconnect(machine: Settings) -> None:
 def remove_machine(settings: Settings, machine: Settings) -> None:
     """Undo `add_machine` and `cut_off`. The pods must be gone already."""
     succeeds(["ip", "address", "delete", f"{machine.node_ip}/32", "dev", _device(settings)])
+    # Each pod's veth has it as well, as the pod's gateway. The kernel removes a veth with the pod's network namespace,
+    # some time after the last process in it.
+    wait_for("the network devices of the node's pods to go", lambda: not _has_address(machine), timeout=30)
     reconnect(machine)
     _forget_cached(machine)
 
@@ -94,11 +97,15 @@ def remove_machine(settings: Settings, machine: Settings) -> None:
 def machine_leftovers(machine: Settings) -> list[str]:
     """What `remove_machine` should have removed and what is still there, one sentence each."""
     found = []
-    if f"inet {machine.node_ip}/" in run(["ip", "-oneline", "address"]):
+    if _has_address(machine):
         found.append(f"the address {machine.node_ip} is still there")
     return found + [
         f"the nftables {table} is still there" for table in _tables() if table == f"table ip {machine.name}"
     ]
+
+
+def _has_address(machine: Settings) -> bool:
+    return f"inet {machine.node_ip}/" in run(["ip", "-oneline", "address"])
 
 
 def leftovers(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dev.cluster.patience import patient
 from dev.cluster.settings import HERE, Settings
 from dev.cluster.shell import ClusterError, run, succeeds
 from dev.cluster.toolchain import CLUSTER_TOOLS, Toolchain
@@ -42,11 +43,19 @@ class Kubectl:
     toolchain: Toolchain
 
     def __call__(self, *arguments: str | Path, input: str | None = None) -> str:
-        """Run kubectl to its end. Raises ClusterError with what it said."""
+        """Run kubectl to its end, its `--timeout` stretched to this machine's pace. Raises ClusterError with what it
+        said."""
         program = self.toolchain.path("kubectl")
         # Its usual cache is keyed by the server's address, which clusters that come and go share.
         cache = self.settings.state / "kubectl-cache"
-        command = [program, "--kubeconfig", self.settings.kubeconfig, "--cache-dir", cache, *arguments]
+        command: list[str | Path] = [
+            program,
+            "--kubeconfig",
+            self.settings.kubeconfig,
+            "--cache-dir",
+            cache,
+            *patient(arguments),
+        ]
         return run(command, stdin=input)
 
 

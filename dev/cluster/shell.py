@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev.cluster.patience import hold_out
+
 
 class ClusterError(Exception):
     """A step failed; the text says what is wrong, where, and what to do."""
@@ -138,9 +140,8 @@ def tail(path: Path, lines: int = 15) -> str:
 
 
 def wait_for(what: str, check: Callable[[], bool], *, timeout: float, hint: str = "", interval: float = 0.1) -> None:
-    """Ask `check` again and again until it says yes. Raises ClusterError with `hint` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not check():
-        if time.monotonic() > deadline:
-            raise ClusterError(f"Waited {timeout:g} s for {what}, in vain. {hint}".strip())
-        time.sleep(interval)
+    """Ask `check` again and again until it says yes. Raises ClusterError with `hint` when it has not after `timeout`
+    seconds, stretched to this machine's pace."""
+    began = time.monotonic()
+    if not hold_out(check, timeout, every=interval):
+        raise ClusterError(f"Waited {time.monotonic() - began:.0f} s for {what}, in vain. {hint}".strip())

@@ -108,7 +108,7 @@ IMAGES = (
     Fault(
         "registry that nobody knows",
         *("ImagePull", "Failed", "RegistryUnreachable", r"registry\.invalid"),
-        spec=_image("registry.invalid/team/model:1.0"),
+        spec={**_image("registry.invalid/team/model:1.0"), **SOON},
         within=90,
     ),
     Fault(

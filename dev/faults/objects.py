@@ -42,12 +42,17 @@ def memory_range(maximum: str) -> dict[str, Any]:
 
 def broken_volume(name: str, claim: str, namespace: str) -> list[dict[str, Any]]:
     """A claim, bound to a volume whose folder is on no node."""
+    return folder_as_volume(name, claim, namespace, f"/nowhere/{name}", "ReadOnlyMany")
+
+
+def folder_as_volume(name: str, claim: str, namespace: str, folder: str, mode: str) -> list[dict[str, Any]]:
+    """A folder of the node as a volume, and a claim that is bound to it; both with this access mode."""
     size = {"storage": "1Mi"}
-    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+    common = {"accessModes": [mode], "storageClassName": ""}
     volume = {
         **common,
         "capacity": size,
-        "hostPath": {"path": f"/nowhere/{name}", "type": "Directory"},
+        "hostPath": {"path": folder, "type": "Directory"},
         "claimRef": {"namespace": namespace, "name": claim},
     }
     asked = {**common, "resources": {"requests": size}, "volumeName": name}

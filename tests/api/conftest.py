@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from dev.cluster import Cluster
+from dev.cluster.patience import stretched
 from tests.api.api_server import ApiServer
-from verdigris.api import crd
+from verdigris.api.schema import crd
+from verdigris.tools import crds
 
 NAMESPACE = "verdigris-api-tests"
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,7 +24,7 @@ def kubectl(cluster: Cluster) -> Kubectl:
 
     def run(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         command = [cluster.tool("kubectl"), "--kubeconfig", cluster.kubeconfig, *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=stretched(60))
 
     return run
 
@@ -34,16 +36,17 @@ def user(kubectl: Kubectl) -> str:
 
 
 @pytest.fixture(scope="package")
-def namespace(kubectl: Kubectl) -> Iterator[str]:
-    """A namespace of these tests' own in a cluster that has our CRDs; those that were not there before go again."""
-    before = kubectl("get", "crd", "-o", "name").stdout
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", crd.FOLDER).check_returncode()
+def namespace(cluster: Cluster, kubectl: Kubectl) -> Iterator[str]:
+    """A namespace of these tests' own in a cluster that has our CRDs, which stay: another process may use them."""
     names = [resource.name for resource in crd.RESOURCES]
-    kubectl("wait", "--for=condition=Established", *(f"crd/{name}" for name in names)).check_returncode()
+    with cluster.alone():
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", crds.FOLDER).check_returncode()
+        kubectl("wait", "--for=condition=Established", *(f"crd/{name}" for name in names)).check_returncode()
+    # One that was left by a run that was killed is no namespace of these tests' own.
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found").check_returncode()
     kubectl("create", "namespace", NAMESPACE).check_returncode()
     yield NAMESPACE
     kubectl("delete", "namespace", NAMESPACE, "--wait=false").check_returncode()
-    kubectl("delete", "crd", "--ignore-not-found", *(name for name in names if name not in before))
 
 
 @pytest.fixture(scope="package")

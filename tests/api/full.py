@@ -23,6 +23,8 @@ FULL_SPEC: dict[str, Any] = {
         "imagePullSecrets": [{"name": "registry"}],
         "resources": {"requests": {"cpu": "1", "memory": 1}, "limits": {"cpu": 2, "memory": "1Gi"}},
         "concurrency": 3,
+        "maxBodyMiB": 64,
+        "page": True,
         "env": [{"name": "LOG_LEVEL", "value": "info"}],
         "nodeSelector": {"zone": "a"},
         "tolerations": [
@@ -63,11 +65,16 @@ def paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 FULL_PATHS = tuple(paths(FULL_SPEC))
 
 
+def value_at(spec: Any, path: Sequence[str]) -> Any:
+    """What is at that path."""
+    for step in path:
+        spec = spec[int(step) if isinstance(spec, list) else step]
+    return spec
+
+
 def with_value(spec: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
     """A copy of the spec with this value at that path."""
     result = copy.deepcopy(spec)
-    place: Any = result
-    for step in path[:-1]:
-        place = place[int(step) if isinstance(place, list) else step]
+    place = value_at(result, path[:-1])
     place[int(path[-1]) if isinstance(place, list) else path[-1]] = copy.deepcopy(value)
     return result

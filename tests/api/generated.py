@@ -73,6 +73,8 @@ SERVING = some(
     imagePullSecrets=st.lists(st.fixed_dictionaries({"name": st.sampled_from(["a", "b.c-d"])}), max_size=2),
     resources=some(requests=RESOURCE_LIST, limits=RESOURCE_LIST),
     concurrency=st.sampled_from([1, 8, 1024]),
+    maxBodyMiB=st.sampled_from([1, 8, 1024]),
+    page=st.booleans(),
     env=ENV,
     nodeSelector=LABELS,
     tolerations=st.lists(TOLERATION, max_size=2),
@@ -152,6 +154,7 @@ ODD_TEXTS = [
     ),
     *("VERDIGRIS_X", "A=B", "example.com/", "/zone", "y" * 254 + "/z", SHA256.upper(), SHA256 + "0"),
 ]
+TEXTS_LIKE_OTHER_TYPES = ["", "0", "-1", "1.5", "1e3", "true", "null", "None"]
 ODD_VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([None, True, False, [], {}, [None], [[]], {"a": None}, {"": ""}, [{"name": "a"}, {"name": "a"}]]),
     st.sampled_from(ODD_NUMBERS),

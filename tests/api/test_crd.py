@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from verdigris.api import crd
-from verdigris.resources import names
+from verdigris.api.schema import crd
+from verdigris.children import names
+from verdigris.tools import crds
 
 Node = Mapping[str, Any]
 
 
 def load(resource: crd.Resource) -> dict[str, Any]:
-    text = (crd.FOLDER / resource.file).read_text(encoding="utf-8")
+    text = (crds.FOLDER / resource.file).read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 
@@ -52,17 +53,18 @@ RULES = [
 
 
 def test_the_files_are_what_the_models_say() -> None:
-    assert crd.stale(crd.FOLDER, crd.CHART_FOLDER) == [], "run `python -m verdigris.api.crd --write`"
+    assert crds.stale(crds.FOLDER, crds.CHART_FOLDER) == [], "run `python -m verdigris.tools.crds --write`"
 
 
 def test_check_fails_with_a_sentence_when_a_file_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert crd.main(["--write", "--folder", str(tmp_path)]) == 0
-    assert crd.main(["--check", "--folder", str(tmp_path)]) == 0
+    assert crds.main(["--write", "--folder", str(tmp_path)]) == 0
+    assert crds.main(["--check", "--folder", str(tmp_path)]) == 0
     (tmp_path / crd.MODEL_DEPLOYMENT.file).write_text("old", encoding="utf-8")
-    assert crd.main(["--check", "--folder", str(tmp_path)]) == 1
+    assert crds.main(["--check", "--folder", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert said == (
-        f"{tmp_path / crd.MODEL_DEPLOYMENT.file}: not what the models say. Run `python -m verdigris.api.crd --write`.\n"
+        f"{tmp_path / crd.MODEL_DEPLOYMENT.file}: not what the models say. "
+        "Run `python -m verdigris.tools.crds --write`.\n"
     )
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from tests.api.conftest import Kubectl
 from verdigris.api.decision import RolloutDecisionSpec
-from verdigris.api.fields import ApiModel
+from verdigris.api.schema.fields import ApiModel
 from verdigris.api.spec import ModelDeploymentSpec
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"

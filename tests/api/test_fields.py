@@ -8,8 +8,18 @@ import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
 from tests.api.manifests import changed, good_spec
-from verdigris.api.fields import MAX_TEXT, ApiModel, ListMap, Passthrough, Rule, StatusModel, Text, pattern, portable
-from verdigris.api.fields import Time as Instant
+from verdigris.api.schema.fields import (
+    MAX_TEXT,
+    ApiModel,
+    ListMap,
+    Passthrough,
+    Rule,
+    StatusModel,
+    Text,
+    pattern,
+    portable,
+)
+from verdigris.api.schema.fields import Time as Instant
 from verdigris.api.spec import ModelDeploymentSpec
 
 

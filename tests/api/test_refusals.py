@@ -61,6 +61,7 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ("a misspelt field", {"modle": {}}, ("spec.modle", "unknown field")),
     ("a misspelt nested field", {"rollout.baking": "5m"}, ("spec.rollout.baking", "unknown field")),
     ("a number as text", {"serving.concurrency": "8"}, ("spec.serving.concurrency", "type integer")),
+    ("a body without end", {"serving.maxBodyMiB": 1025}, ("spec.serving.maxBodyMiB", "less than or equal to 1024")),
     ("no concurrency", {"serving.concurrency": 0}, ("spec.serving.concurrency", "greater than or equal to 1")),
     (
         "a port out of range",
@@ -123,6 +124,21 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
         "a device without a limit",
         {"serving.resources": {"requests": {"cpu": "1", "example.com/gpu": 1}}},
         ("spec.serving.resources.limits", "give it the same limit"),
+    ),
+    (
+        "half a device",
+        {"serving.resources.limits": {"memory": "192Mi", "example.com/gpu": "500m"}},
+        ("spec.serving.resources.limits", "counted in whole ones"),
+    ),
+    (
+        "a resource of quotas",
+        {"serving.resources.limits": {"requests.example.com/gpu": 1}},
+        ("spec.serving.resources.limits", "without the prefix requests."),
+    ),
+    (
+        "a NUL in an environment variable",
+        {"serving.env": [{"name": "A", "value": "a\0b"}]},
+        ("spec.serving.env[0].value", "NUL"),
     ),
     (
         "an unknown resource",

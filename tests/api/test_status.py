@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from tests.api.api_server import ApiServer
 from tests.api.conftest import Kubectl
 from tests.api.manifests import good_spec, model_deployment, rollout_decision
-from verdigris.api import crd
 from verdigris.api.decision import RolloutDecisionStatus
+from verdigris.api.schema import crd
 from verdigris.api.status import ModelDeploymentStatus
 
 pytestmark = pytest.mark.cluster
 
-TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.isoformat(timespec="milliseconds"))
+_BOUNDS = (datetime(1900, 1, 1), datetime(9000, 12, 31))  # noqa: DTZ001 - hypothesis wants them without a zone
+TIMES = st.datetimes(*_BOUNDS, timezones=st.just(UTC)).map(lambda time: time.isoformat(timespec="milliseconds"))
 asked = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 
 
@@ -27,6 +28,10 @@ def conforming(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """JSON values that a structural schema allows, texts and lists up to their full length among them."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return st.dictionaries(
+            texts(1, 8), st.dictionaries(texts(1, 8), st.booleans() | st.integers(-9, 9), max_size=2)
+        )
     if schema["type"] == "object":
         members = {name: conforming(member) for name, member in schema["properties"].items()}
         required = {name: members.pop(name) for name in schema.get("required", ())}
@@ -40,7 +45,7 @@ def conforming(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return TIMES if schema.get("format") == "date-time" else texts(schema.get("minLength", 0), longest)
     return {
         "integer": st.integers(schema.get("minimum", -(2**31)), schema.get("maximum", 2**40)),
-        "number": st.floats(-1e9, 1e9),
+        "number": st.floats(schema.get("minimum", -1e9), min(1e9, schema.get("maximum", 1e9))),
         "boolean": st.booleans(),
     }[schema["type"]]
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, create_model
 
-from verdigris.api.fields import ApiModel, ListMap, Passthrough, Rule, StatusModel
-from verdigris.api.structural import Inexpressible, structural
+from verdigris.api.schema.fields import ApiModel, ListMap, Passthrough, Rule, StatusModel
+from verdigris.api.schema.structural import Inexpressible, structural
 
 Short = Annotated[str, Field(max_length=8)]
 
@@ -145,3 +145,28 @@ def test_a_choice_that_is_discriminated_is_refused() -> None:
 
     with pytest.raises(Inexpressible):
         written(Annotated[A | B, Field(discriminator="kind")])
+
+
+class Younger(ApiModel):
+    """A part with a field that is younger than the release."""
+
+    old: Short = "a"
+    young: Short = "b"
+
+
+class Parts(ApiModel):
+    """An old part, and one that is younger."""
+
+    part: Younger = Younger()
+    new: Younger = Younger()
+
+
+def test_a_field_that_is_younger_than_the_release_gets_no_default_from_the_api_server() -> None:
+    """The released operator takes an object with a field that nobody wrote for malformed."""
+    schema = structural(Parts.model_json_schema(), "spec", with_defaults=True, defaulted={"spec.part", "spec.part.old"})
+    part, new = schema["properties"]["part"], schema["properties"]["new"]
+    assert part["default"] == {"old": "a"}
+    assert "default" in part["properties"]["old"]
+    assert "default" not in part["properties"]["young"]
+    assert "default" not in new
+    assert "default" not in new["properties"]["old"]

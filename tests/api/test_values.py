@@ -10,8 +10,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tests.api.manifests import SHA256
-from verdigris.api import values
-from verdigris.api.fields import parse_duration
+from verdigris.api.schema import values
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.schema.quantity import amount_of
 
 FITS: list[tuple[Any, Any]] = [
     (values.SemVer, "0.0.1"),
@@ -134,7 +135,7 @@ def test_a_duration_keeps_within_its_bounds_both_included(text: str, fits: bool)
     ],
 )
 def test_a_quantity_is_the_number_that_kubernetes_reads(text: int | str, expected: str) -> None:
-    assert values.parse_quantity(text) == Decimal(expected)
+    assert amount_of(text) == Decimal(expected)
 
 
 def test_a_number_keeps_within_fractional_bounds_also_when_it_is_whole() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from dev.cluster.patience import patient, stretched
 from dev.cluster.settings import from_environment
 from dev.cluster.toolchain import Toolchain
 
@@ -35,11 +36,11 @@ class Helm:
 
     def run(self, *arguments: str | Path, values: Values | None = None) -> str:
         """Run helm with `values` on its stdin. Raises Refused when it ends with an error."""
-        words = [str(word) for word in (self.program, *arguments)]
+        words = [str(self.program), *patient(arguments)]
         if values is not None:
             words += ["--values", "-"]
         done = subprocess.run(
-            words, input=json.dumps(values or {}), capture_output=True, text=True, timeout=300, check=False
+            words, input=json.dumps(values or {}), capture_output=True, text=True, timeout=stretched(300), check=False
         )
         if done.returncode != 0:
             raise Refused(done.stderr + done.stdout)

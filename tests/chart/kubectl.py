@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.cluster.patience import hold_out, patient, stretched
 from tests.chart.helm import Manifest
 
 
@@ -34,7 +35,7 @@ class Kubectl:
 
     def run(self, *arguments: str | Path, stdin: str = "", user: str | None = None) -> Answer:
         """Run kubectl, as `user` of the group system:authenticated when given. Raises Denied when it fails."""
-        words = [str(word) for word in (self.program, *arguments)]
+        words = [str(self.program), *patient(arguments)]
         if user:
             words += [f"--as={user}", "--as-group=system:authenticated"]
         done = subprocess.run(
@@ -42,7 +43,7 @@ class Kubectl:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=stretched(120),
             check=False,
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
         )
@@ -71,8 +72,6 @@ class Kubectl:
 
 
 def eventually(what: str, check: Callable[[], bool], *, seconds: float = 30) -> None:
-    """Ask again and again until it is so. Fails the test when the deadline has passed."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain until {what}"
-        time.sleep(0.1)
+    """Ask again and again until it is so. Fails the test when it is not after `seconds` at this machine's pace."""
+    began = time.monotonic()
+    assert hold_out(check, seconds), f"waited {time.monotonic() - began:.0f} s in vain until {what}"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.chart.helm import NAMESPACE, Helm, Manifest, of_kind
-from verdigris.cluster import kinds
+from verdigris.adapters.kube.transport import kinds
 
 DECISIONS = {"approve", "promote", "abort", "retry", "rollback"}
 FORBIDDEN_TO_THE_OPERATOR = {
@@ -79,7 +79,7 @@ def test_the_operator_may_watch_who_answers_and_change_nothing_about_it(default_
 
 
 def test_the_operator_may_remove_pods_but_make_none(default_manifests: list[Manifest]) -> None:
-    assert verbs(default_manifests, "verdigris", "pods") == {"list", "patch", "delete"}
+    assert verbs(default_manifests, "verdigris", "pods") == {"list", "watch", "patch", "delete"}
     assert verbs(default_manifests, "verdigris", "pods/eviction") == {"create"}
 
 
@@ -90,11 +90,11 @@ def test_the_lease_is_the_only_one_that_the_operator_may_hold(default_manifests:
     assert binding["metadata"]["namespace"] == NAMESPACE
 
 
-def test_by_default_two_cluster_roles_are_bound_to_the_operator_and_nobody_else(
+def test_by_default_three_cluster_roles_are_bound_to_the_operator_and_nobody_else(
     default_manifests: list[Manifest],
 ) -> None:
     bindings = of_kind(default_manifests, "ClusterRoleBinding")
-    assert [binding["roleRef"]["name"] for binding in bindings] == ["verdigris-nodes", "verdigris"]
+    assert [binding["roleRef"]["name"] for binding in bindings] == ["verdigris-nodes", "verdigris", "verdigris-policy"]
     for binding in bindings:
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "verdigris", "namespace": NAMESPACE}]
 
@@ -135,6 +135,24 @@ def test_limited_to_namespaces_the_operator_has_roles_only(
     bindings = [found for found in of_kind(limited, "RoleBinding") if found["metadata"]["name"] == "verdigris"]
     assert [found["metadata"]["namespace"] for found in bindings] == ["clinic", "lab"]
     assert all(found["subjects"][0]["namespace"] == NAMESPACE for found in bindings)
+
+
+def test_the_narrow_mode_leaves_nothing_outside_of_its_namespaces(helm: Helm) -> None:
+    """For who may not make anything for the whole cluster; the CRDs are then there already."""
+    narrow = {
+        "watchNamespaces": ["clinic"],
+        "rbac": {"people": False},
+        "crds": {"install": False},
+        "decisions": {"policy": {"enabled": False}},
+    }
+    manifests = helm.render(narrow)
+    assert not [found["kind"] for found in manifests if "namespace" not in found["metadata"]]
+    assert {found["metadata"]["namespace"] for found in manifests} == {NAMESPACE, "clinic"}
+
+
+def test_of_the_admission_policy_the_operator_may_read_its_own(default_manifests: list[Manifest]) -> None:
+    (rule,) = role(default_manifests, "verdigris-policy")
+    assert (rule["resourceNames"], rule["verbs"]) == (["verdigris-decisions"], ["get"])
 
 
 def test_editors_of_models_decide_nothing(default_manifests: list[Manifest]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.chart.helm import CHART, NAMESPACE, REPOSITORY, Helm, Manifest, of_kind, only, pod_specs
-from verdigris.cluster.settings import Settings, from_environment
+from verdigris.app.settings import Settings, from_environment
 
 CLUSTER_SCOPED = {
     "ClusterRole",
@@ -57,6 +57,7 @@ def test_the_operator_is_told_its_settings(default_manifests: list[Manifest]) ->
         "VERDIGRIS_SERVING_IMAGE_ONNX": "verdigris/serving-onnx:0.1.0",
         "VERDIGRIS_SERVING_IMAGE_SKLEARN": "verdigris/serving-sklearn:0.1.0",
         "VERDIGRIS_PROMETHEUS_ADDRESS": "http://prometheus-operated.monitoring.svc:9090",
+        "VERDIGRIS_DECISION_POLICY": "verdigris-decisions",
         "VERDIGRIS_RESYNC": "10m",
         "VERDIGRIS_LOG_LEVEL": "info",
         "VERDIGRIS_PORT": "8080",
@@ -72,7 +73,13 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
             "image": "registry.example.com/serving:1",
             "images": {"onnx": "registry.example.com/onnx:2", "sklearn": "registry.example.com/sklearn:3"},
         },
-        "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
+        "prometheus": {
+            "address": "http://prometheus.monitoring.svc:9090",
+            "allowedAddresses": ["http://a.team-a:9090/", "https://b.team-b/prom"],
+            "isolateQueries": True,
+            "matchers": {"cluster": "eu-1", "tier": "a=b"},
+            "auth": {"secretName": "prometheus-login"},
+        },
         "resyncInterval": "1h30m",
         "logLevel": "debug",
     }
@@ -84,6 +91,11 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         serving_image_onnx="registry.example.com/onnx:2",
         serving_image_sklearn="registry.example.com/sklearn:3",
         prometheus_address="http://prometheus.monitoring.svc:9090",
+        prometheus_allowed=("http://a.team-a:9090", "https://b.team-b/prom"),
+        prometheus_credentials=Path("/etc/verdigris/prometheus"),
+        isolate_queries=True,
+        prometheus_matchers={"cluster": "eu-1", "tier": "a=b"},
+        decision_policy="ml-decisions",
         resync=timedelta(hours=1, minutes=30),
         log_level="debug",
         port=8080,
@@ -93,8 +105,26 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
     )
 
 
+def test_credentials_of_prometheus_are_mounted_where_they_are_read(helm: Helm) -> None:
+    manifests = helm.render({"prometheus": {"auth": {"secretName": "prometheus-login"}}})
+    (spec,) = [spec for name, spec in pod_specs(manifests) if name.startswith("Deployment/")]
+    (volume,) = [volume for volume in spec["volumes"] if "secret" in volume]
+    (mount,) = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == volume["name"]]
+    assert volume["secret"] == {"secretName": "prometheus-login"}
+    assert (mount["mountPath"], mount["readOnly"]) == (
+        environment(manifests)["VERDIGRIS_PROMETHEUS_CREDENTIALS"],
+        True,
+    )
+
+
+def test_without_the_policy_the_operator_is_not_told_to_look_for_it(helm: Helm) -> None:
+    manifests = helm.render({"decisions": {"policy": {"enabled": False}}})
+    assert "VERDIGRIS_DECISION_POLICY" not in environment(manifests)
+    assert "verdigris-policy" not in {found["metadata"]["name"] for found in of_kind(manifests, "ClusterRole")}
+
+
 def test_every_variable_is_one_that_the_operator_reads(default_manifests: list[Manifest]) -> None:
-    source = (REPOSITORY / "operator" / "verdigris" / "cluster" / "settings.py").read_text()
+    source = (REPOSITORY / "operator" / "verdigris" / "app" / "settings.py").read_text()
     for name in environment(default_manifests):
         assert f'"{name}"' in source
 
@@ -201,7 +231,7 @@ def test_the_crds_in_the_chart_are_the_generated_ones() -> None:
         for folder in (REPOSITORY / "crds", CHART / "files" / "crds")
     )
     assert set(generated) == {"verdigris.dev_modeldeployments.yaml", "verdigris.dev_rolloutdecisions.yaml"}
-    assert generated == shipped, "run: python -m verdigris.api.crd --write"
+    assert generated == shipped, "run: python -m verdigris.tools.crds --write"
 
 
 def test_rendering_changes_nothing_in_a_crd_but_its_labels_and_annotations(default_manifests: list[Manifest]) -> None:

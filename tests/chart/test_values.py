@@ -75,6 +75,10 @@ def test_every_block_of_values_is_explained_where_it_stands() -> None:
         ({"networkPolicy": {"apiServerPorts": [0]}}, ["/networkPolicy/apiServerPorts/0", "minimum"]),
         ({"networkPolicy": {"apiServerPorts": []}}, ["/networkPolicy/apiServerPorts", "minItems"]),
         ({"crds": {"install": "yes"}}, ["/crds/install", "want boolean"]),
+        (
+            {"prometheus": {"allowedAddresses": ["team-a:9090"]}},
+            ["prometheus.allowedAddresses names 'team-a:9090'", "base URLs"],
+        ),
         ({"prometheus": {"address": "prometheus:9090"}}, ["prometheus.address is 'prometheus:9090'", "base URL"]),
         ({"resyncInterval": "often"}, ["resyncInterval is 'often'", "for example 10m"]),
         ({"image": {"digest": "latest"}}, ["image.digest is 'latest'", "64 hex digits"]),

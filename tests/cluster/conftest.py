@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from dev.cluster import Cluster, containerd, rootfs
 
-NAMESPACE = "cluster-tests"
+NAMESPACE = f"cluster-tests-{os.getpid()}"
+"""Of this process: another one has tests of the cluster as well."""
 
 Python = Callable[[str], str]
 

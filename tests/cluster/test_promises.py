@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from dev.cluster import Cluster, ClusterError
+from dev.cluster.patience import stretched
 from dev.cluster.shell import wait_for
 from tests.cluster.conftest import Python
 
@@ -55,7 +56,7 @@ def server(cluster: Cluster, namespace: str, python_image: str) -> str:
 
 
 def _fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=stretched(10)) as answer:
         text: str = answer.read().decode()
     return text
 

@@ -13,6 +13,7 @@ import pytest
 from dev.cluster import Cluster, ClusterError, second_node
 from dev.cluster.second_machine import SecondMachine
 from dev.cluster.shell import wait_for
+from tests import order
 from tests.cluster.conftest import Python
 
 pytestmark = pytest.mark.cluster
@@ -62,10 +63,11 @@ def machine(cluster: Cluster, python_image: str) -> Iterator[SecondMachine]:
     assert python_image
     if cluster.provider != "local":
         pytest.skip("kind makes its nodes when it makes the cluster")
-    second_node.down(cluster)
-    second_node.up(cluster, allocatable=_SIZE)
-    yield SecondMachine(cluster.settings)
-    second_node.down(cluster)
+    with order.second_node():
+        second_node.down(cluster)
+        second_node.up(cluster, allocatable=_SIZE)
+        yield SecondMachine(cluster.settings)
+        second_node.down(cluster)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.cluster import Cluster
+from dev.cluster import Cluster, second_node
 from dev.faults import image
 from tests.e2e.api import Api
 from tests.e2e.crowd import Crowd
@@ -19,18 +19,12 @@ from tests.e2e.stock import Stock, clear_away, lay_in
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs the cluster. Those that need it alone come last: none of them has to wait for the crowd."""
-    places = [place for place, item in enumerate(items) if HERE in item.path.parents]
-    ours = [items[place] for place in places]
-    for item in ours:
-        item.add_marker(pytest.mark.cluster)
-    for place, item in zip(places, sorted(ours, key=_needs_it_alone), strict=True):
-        items[place] = item
-
-
-def _needs_it_alone(item: pytest.Item) -> bool:
-    return "alone" in getattr(item, "fixturenames", ())
+    """Every test here needs the cluster."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +42,12 @@ def make_scene(operator: Cluster, stock: Stock) -> Callable[[str], Scene]:
 
 
 @pytest.fixture(scope="session")
-def crowd(request: pytest.FixtureRequest, make_scene: Callable[[str], Scene]) -> Iterator[Crowd]:
+def crowd(request: pytest.FixtureRequest, operator: Cluster, make_scene: Callable[[str], Scene]) -> Iterator[Crowd]:
     """All collected scenarios, under way."""
     crowd = Crowd(request.session.items, make_scene)
     yield crowd
     crowd.close()
+    second_node.down(operator)
 
 
 @pytest.fixture

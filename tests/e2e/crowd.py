@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from dev.cluster.throttle import Throttle
 from tests.e2e.scene import Scene
 
-AT_ONCE = 6
-"""Scenarios that run at once: as many as two cores bear without making the deadlines a matter of luck."""
-
 Play = Callable[..., None]
+Lock = Callable[[], AbstractContextManager[None]]
 
 
 def scenario(play: Play) -> Play:
     """Make a test of `play(scene, **parameters)` that is run by the crowd; pytest's own call only awaits the result."""
+    return _awaited(play, None)
 
+
+def scenario_holding(lock: Lock) -> Callable[[Play], Play]:
+    """The same for scenarios that are played one after the other: each holds what this opens while it is."""
+    return lambda play: _awaited(play, lock)
+
+
+def _awaited(play: Play, lock: Lock | None) -> Play:
     def await_result(crowd: Crowd, request: pytest.FixtureRequest, **_: Any) -> None:
         crowd.result(request.node.nodeid)
 
@@ -32,21 +41,30 @@ def scenario(play: Play) -> Play:
     await_result.__module__ = play.__module__
     await_result.__dict__.update(play.__dict__)
     await_result.__signature__ = inspect.Signature(asked)  # type: ignore[attr-defined]
-    await_result.scenario = play  # type: ignore[attr-defined]
+    await_result.scenario = _Scenario(play, lock)  # type: ignore[attr-defined]
     return await_result
 
 
+@dataclass(frozen=True)
+class _Scenario:
+    """What is played, and the lock that is held meanwhile, if any."""
+
+    play: Play
+    lock: Lock | None
+
+
 class Crowd:
-    """Plays the scenarios among the collected tests, in their order, a few at once."""
+    """Plays the scenarios among the collected tests, in their order, as many at once as the machine bears."""
 
     def __init__(self, items: Iterable[pytest.Item], scene: Callable[[str], Scene]) -> None:
         self._scene = scene
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="scenario")
-        self._futures: dict[str, Future[None]] = {}
-        for item in items:
-            play = getattr(getattr(item, "function", None), "scenario", None)
-            if play is not None:
-                self._futures[item.nodeid] = self._pool.submit(self._play, item, play)
+        self._throttle = Throttle()
+        found = [(item, asked) for item in items if (asked := _scenario_of(item)) is not None]
+        # The row of those that wait for each other takes longest: it begins first, and takes nobody's place.
+        found.sort(key=lambda one: one[1].lock is None)
+        waiting = sum(asked.lock is not None for _, asked in found)
+        self._pool = ThreadPoolExecutor(self._throttle.most + waiting, thread_name_prefix="scenario")
+        self._futures = {item.nodeid: self._pool.submit(self._play, item, asked) for item, asked in found}
 
     def result(self, nodeid: str) -> None:
         """Wait until that scenario has been played; raises what it raised."""
@@ -60,7 +78,12 @@ class Crowd:
         """Begin no further scenario, and wait for those under way."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _play(self, item: Any, play: Play) -> None:
+    def _play(self, item: Any, asked: _Scenario) -> None:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        with self._scene(item.name) as scene:
-            play(scene, **parameters)
+        room = self._throttle if asked.lock is None else asked.lock()
+        with room, self._scene(item.name) as scene:
+            asked.play(scene, **parameters)
+
+
+def _scenario_of(item: pytest.Item) -> _Scenario | None:
+    return getattr(getattr(item, "function", None), "scenario", None)

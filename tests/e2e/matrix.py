@@ -91,6 +91,9 @@ def _roll_out(scene: Scene, fault: Fault) -> Seen:
     assert (active(status), scene.selected()) == ("1.0.0", "blue")
     assert status["history"][-1]["outcome"] == "Failed"
     assert stalled["reason"] == status["rejected"][-1]["reason"]
+    told = scene.event("RolloutFailed")
+    assert stalled["message"] in told or re.search(fault.says, told), told
+    assert "1.0.0 stays active" in told
     if fault.worsen:
         _until_reported(scene, fault, lambda entry: entry["kind"] == fault.kind)
     else:

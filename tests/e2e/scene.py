@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from dev.demo.kube import Kube, Kubectl, Object, whoami
+from dev.cluster import Cluster
+from dev.cluster.patience import PACE, hold_out, seconds_of, stretched
+from dev.demo.kube import Object, whoami
 from dev.demo.models import Artifact, decision, model_deployment
 from dev.demo.records import Reader, Request
 from dev.demo.scenery import clients, namespace
 from dev.demo.setting import CLIENTS
-from tests.e2e.api import Api
+from tests.e2e.api import Api, QuickKube
 from tests.e2e.stock import Stock
 
 NAME = "diabetes"
@@ -24,11 +26,24 @@ Status = Mapping[str, Any]
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "autoscaling": {"minReplicas": 1, "maxReplicas": 1},
     "serving": {"resources": {"requests": {"cpu": "25m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}},
-    "rollout": {"bake": "0s", "progressDeadline": "60s"},
+    "rollout": {"bake": "0s", "progressDeadline": "5m"},
     "analysis": {"interval": "1s"},
     "monitoring": {"serviceMonitor": {"interval": "1s"}},
 }
-"""For a cluster that many scenes share. Without clients there is nothing to watch, so it bakes for 0 s."""
+"""For a cluster that many scenes share. Without clients there is nothing to watch, so it bakes for 0 s.
+
+Nothing waits for the deadline of a version that is to come through; who wants one to fail by it says a shorter one.
+"""
+
+
+LEAST_RATE = 20.0
+"""Requests per second of a scene's clients, on however slow a machine."""
+LONGEST = 400.0
+"""Seconds for which a scene's clients send at most."""
+STARTS_MAY_NOT_USE_UP = ("progressDeadline", "stuckAfter")
+"""Durations of a spec that a pod's start runs against: on a slow machine a sound pod must not miss them."""
+USUAL_ACTIVATION = 6.0
+"""Seconds from applying a first version to its being active, on two quiet cores."""
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +59,17 @@ def quick(artifact: Artifact, /, **spec: Any) -> dict[str, Any]:
     """The ModelDeployment of a scene: the quick spec, and `spec` laid over it."""
     made = model_deployment(NAME, artifact)
     return {**made, "spec": merged(merged(made["spec"], QUICK), spec)}
+
+
+def patient(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec with no deadline for a start that is shorter than a start on this machine, and half of it again."""
+    result, start = dict(spec), 1.5 * USUAL_ACTIVATION * PACE.slowest
+    for key, value in spec.items():
+        if isinstance(value, Mapping):
+            result[key] = patient(value)
+        elif key in STARTS_MAY_NOT_USE_UP:
+            result[key] = f"{round(max(seconds_of(value), start))}s"
+    return result
 
 
 def stage(status: Status) -> str | None:
@@ -65,14 +91,16 @@ def settled(version: str) -> Callable[[Status], bool]:
 class Scene:
     """Context manager: a fresh namespace, removed afterwards. An error that leaves it tells what could be seen."""
 
-    cluster: Kubectl
+    cluster: Cluster
     api: Api
     stock: Stock
     namespace: str
-    kube: Kube = field(init=False)
+    kube: QuickKube = field(init=False)
+    _factor: float = 1.0
+    """By which the deadlines in the spec have been stretched: what is waited for may come so late."""
 
     def __post_init__(self) -> None:
-        self.kube = Kube(self.cluster, self.namespace)
+        self.kube = QuickKube(self.cluster, self.api, self.namespace)
 
     def __enter__(self) -> Scene:
         self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found")
@@ -89,12 +117,16 @@ class Scene:
     def apply(self, model: str | Artifact, /, **spec: Any) -> None:
         """`kubectl apply` a version of the model, with the quick spec and `spec` laid over it."""
         artifact = self.stock.artifact(model) if isinstance(model, str) else model
-        self.kube.apply(quick(artifact, **spec))
+        self._factor = max(self._factor, PACE.factor)
+        self.kube.apply(patient(quick(artifact, **spec)))
 
-    def given_active(self, version: str, **spec: Any) -> None:
-        """A version that has been rolled out."""
-        self.apply(version, **spec)
+    def given_active(self, model: str | Artifact, /, **spec: Any) -> None:
+        """A version that has been rolled out. How long that took tells how fast this machine is now."""
+        began = time.monotonic()
+        self.apply(model, **spec)
+        version = model if isinstance(model, str) else model.version
         self.until(f"{version} to be active", settled(version))
+        PACE.started(time.monotonic() - began, USUAL_ACTIVATION)
 
     def decide(self, verb: str, revision: str) -> str:
         """Create a RolloutDecision about a revision, as the person that the kubeconfig is for; returns its name."""
@@ -104,13 +136,18 @@ class Scene:
 
     def patch(self, change: Object, kind: str = "modeldeployment", name: str = NAME) -> None:
         """Merge this change into an object."""
-        self.kube.run("patch", kind, name, "--type=merge", "-p", json.dumps(change))
+        self._factor = max(self._factor, PACE.factor)
+        self.kube.run("patch", kind, name, "--type=merge", "-p", json.dumps(patient(change)))
 
     @contextmanager
     def clients(self, rate: float = 60.0) -> Iterator[Clients]:
-        """Clients that send while the block runs, half of them over kept connections."""
+        """Clients that send while the block runs, half of them over kept connections.
+
+        `rate` is in requests per second on a quiet machine: pods that get less of a slow one answer fewer.
+        """
+        rate = max(LEAST_RATE, rate / PACE.factor)
         url = f"http://{NAME}.{self.namespace}.svc/v2/models/diabetes/infer"
-        self.kube.apply(*clients(CLIENTS, self.stock.models.bodies, url, rate, 300), server_side=True)
+        self.kube.apply(*clients(CLIENTS, self.stock.models.bodies, url, rate, stretched(LONGEST)), server_side=True)
         self.kube.run("wait", "--for=condition=Ready", "pod/clients", "--timeout=60s")
         sending = Clients(self.kube)
         wait_for("the clients' first answers", lambda: len(sending.so_far()) >= rate, within=30, every=0.5)
@@ -121,7 +158,7 @@ class Scene:
 
     def status(self) -> Status:
         """The status of the ModelDeployment; empty before the operator has written any."""
-        return self.api.model(self.namespace, NAME).get("status") or {}
+        return self.api.read("modeldeployment", self.namespace, name=NAME).get("status") or {}
 
     def until(self, what: str, holds: Callable[[Status], bool], within: float = 90.0) -> Status:
         """Wait until the status is so, and return it. Raises AssertionError with what there was instead."""
@@ -131,7 +168,7 @@ class Scene:
             seen["status"] = self.status()
             return holds(seen["status"])
 
-        wait_for(what, so, within=within, every=0.25)
+        wait_for(what, so, within=within, every=0.25, least=self._factor)
         return seen["status"]
 
     def until_condition(self, kind: str, holds: Callable[[Mapping[str, Any]], bool], within: float = 60.0) -> None:
@@ -148,10 +185,12 @@ class Scene:
         return [(e["reason"], e["message"]) for e in events if e["involvedObject"]["kind"] == "ModelDeployment"]
 
     def event(self, reason: str) -> str:
-        """What the Events with that reason say, a line each. Raises AssertionError when there is none."""
-        found = [message for kind, message in self.events() if kind == reason]
-        assert found, f"there is no Event {reason}; there are {self.events()}"
-        return "\n".join(found)
+        """What the Events with that reason say, a line each; waits for the first: it is written after the status.
+
+        Raises AssertionError when there is none.
+        """
+        wait_for(f"an Event {reason}", lambda: reason in dict(self.events()), within=15, every=0.25)
+        return "\n".join(message for kind, message in self.events() if kind == reason)
 
     def pods(self) -> dict[str, str]:
         """UID -> version of the model's pods that are not on their way out."""
@@ -205,14 +244,14 @@ class Scene:
 class Clients:
     """Clients that are sending, and what they have recorded."""
 
-    kube: Kube
+    kube: QuickKube
     requests: list[Request] = field(default_factory=list)
     _reader: Reader = field(default_factory=Reader)
 
     def so_far(self) -> list[Request]:
         """What has been recorded until now."""
         reader = Reader()
-        log = self.kube.run("logs", "clients")
+        log = self.kube.log("clients")
         self.requests = [request for line in log.splitlines() for request in reader.read(line)]
         self._reader = reader
         return self.requests
@@ -244,10 +283,13 @@ def is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def wait_for(what: str, holds: Callable[[], bool], within: float, every: float = 0.1) -> None:
-    """Ask until it is so. Raises AssertionError when it is not within so many seconds."""
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {within:.0f} s for {what}, in vain")
-        time.sleep(every)
+def wait_for(
+    what: str, holds: Callable[[], bool], within: float, every: float = 0.1, least: float | None = None
+) -> None:
+    """Ask until it is so. Raises AssertionError when it is not within so many seconds at this machine's pace.
+
+    `least`: the wait is stretched by this factor at least (default: as the machine is as it begins).
+    """
+    began = time.monotonic()
+    if not hold_out(holds, within, every=every, least=PACE.factor if least is None else least):
+        raise AssertionError(f"waited {time.monotonic() - began:.0f} s for {what}, in vain")

@@ -40,15 +40,6 @@ STARVED = {"requests": {"cpu": "1m"}, "limits": {"cpu": "1m"}}
 """So little of a processor that Python needs minutes to start."""
 
 CASES = {
-    "a checksum that does not match": Bad(
-        lambda stock: stock.artifact("1.1.0", sha256="0" * 64), "ChecksumMismatch", ("0" * 64, "spec.model.sha256")
-    ),
-    "an artifact that is not there": Bad(
-        lambda stock: stock.artifact("1.1.0", file="nowhere.vmodel"), "ArtifactNotFound", ("404", "spec.model.uri")
-    ),
-    "an artifact that breaks off": Bad(
-        lambda stock: stock.behind("cut", "1.1.0"), "ArtifactTruncated", ("after", "Upload the artifact again")
-    ),
     "an artifact that is no artifact": Bad(
         lambda stock: stock.artifact("1.1.0", file="garbage.vmodel"), "ArtifactInvalid", ("artifact",)
     ),
@@ -58,16 +49,6 @@ CASES = {
     "an artifact of another version": Bad(
         lambda stock: stock.artifact("1.9.0", file="diabetes-1.1.0.vmodel"), "ModelMismatch", ("1.1.0", "1.9.0")
     ),
-    "an image that cannot be pulled": Bad(
-        good,
-        "ImageNotFound|ImagePullUnauthorized|RegistryUnreachable",
-        ("verdigris/absent",),
-        {"image": "verdigris/absent:0.0.0"},
-        SOON,
-    ),
-    "a pod that fits on no node": Bad(
-        good, "Unschedulable", ("nodes are available",), {"nodeSelector": {"verdigris.dev/no": "such"}}, SOON
-    ),
     "a pod that ends at once": Bad(
         good,
         "CrashLoopBackOff",
@@ -76,10 +57,11 @@ CASES = {
         2 * SOON,
     ),
     "a pod that never gets ready": Bad(
-        good, "Initializing|NeverReady", ("kubectl logs", "No progress for"), {"resources": STARVED}, SOON
+        # On a slow node its kubelet has not told of the container yet.
+        *(good, "Initializing|NeverReady|ContainerCreating", ("No progress for",), {"resources": STARVED}, SOON),
     ),
-    "a full quota": Bad(good, "QuotaExceeded", ("quota full allows", "Raise the quota"), {}, SOON),
 }
+"""Beside the faults of `dev/faults`, which tests/e2e/test_stuck.py plays."""
 
 
 @scenario
@@ -88,9 +70,6 @@ def test_it_ends_in_time_with_active_untouched_and_says_what_to_do(scene: Scene,
     bad = CASES[case]
     scene.given_active("1.0.0")
     pods = scene.pods()
-    if bad.reason == "QuotaExceeded":
-        scene.kube.apply(quota(pods=len(pods)))
-
     rollout = {"progressDeadline": f"{bad.deadline}s"}
     scene.apply(bad.artifact(scene.stock), rollout=rollout, serving=bad.serving)
     status = scene.until("the rollout to end", lambda status: bool(status.get("rejected")), bad.deadline + SLACK)
@@ -109,11 +88,6 @@ def test_it_ends_in_time_with_active_untouched_and_says_what_to_do(scene: Scene,
     assert "1.0.0 stays active" in event
 
 
-def quota(pods: int) -> dict[str, Any]:
-    spec = {"hard": {"pods": str(pods)}}
-    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": spec}
-
-
 @scenario
 def test_a_first_version_that_is_bad_says_so_and_a_corrected_one_is_let_through(scene: Scene) -> None:
     scene.apply(scene.stock.artifact("1.0.0", sha256="f" * 64))
@@ -122,12 +96,16 @@ def test_a_first_version_that_is_bad_says_so_and_a_corrected_one_is_let_through(
     assert scene.condition("Available")["status"] == "False"
     assert scene.condition("Stalled")["reason"] == "ChecksumMismatch"
     scene.given_active("1.0.0")
-    assert scene.condition("Ready")["status"] == "True"
+    # Active is what was decided; ready is what is seen, one look later.
+    scene.until_condition("Ready", lambda ready: ready.get("status") == "True")
 
 
 @scenario
 def test_no_traffic_moves_while_prometheus_cannot_be_asked(scene: Scene) -> None:
-    nobody = {"analysis": {"prometheus": {"address": "http://prometheus.nowhere.svc:9090"}}}
+    nobody = {
+        "analysis": {"prometheus": {"address": "http://prometheus.nowhere.svc:9090"}},
+        "rollout": {"onInconclusive": "Rollback", "inconclusiveDeadline": "20s"},
+    }
     scene.given_active("1.0.0", **nobody)
     scene.apply("1.1.0", **nobody)
     measuring = scene.until(
@@ -135,7 +113,6 @@ def test_no_traffic_moves_while_prometheus_cannot_be_asked(scene: Scene) -> None
     )
     assert (active(measuring), measuring["rollout"]["weight"], scene.selected()) == ("1.0.0", 0, "blue")
     assert "prometheus.nowhere" in scene.condition("AnalysisHealthy")["message"]
-    scene.apply("1.1.0", rollout={"onInconclusive": "Rollback", "inconclusiveDeadline": "1s"}, **nobody)
     ended = scene.until("the declared policy to end it", lambda status: bool(status.get("rejected")))
     assert (active(ended), ended["history"][-1]["outcome"]) == ("1.0.0", "Failed")
 

@@ -73,16 +73,89 @@ def test_a_child_that_is_changed_is_set_right(scene: Scene) -> None:
 
 
 @scenario
-def test_a_name_that_is_taken_is_said_to_be_and_used_once_it_is_free(scene: Scene) -> None:
+def test_what_somebody_sets_on_a_child_is_taken_away_again(scene: Scene) -> None:
+    """Fields that we do not state, and a port, by which lists are merged."""
+    scene.given_active("1.0.0", **AUTOSCALED)
+    renumbered = {"spec": {"publishNotReadyAddresses": True, "ports": [{"name": "http", "port": 81}]}}
+    scene.patch(renumbered, "service", NAME)
+    wait_for("the clients' Service to be as it was", lambda: ports(scene) == [80], 30, every=0.25)
+    assert "publishNotReadyAddresses" not in (scene.kube.get("service", NAME) or {})["spec"]
+    scene.patch({"spec": {"paused": True}}, "deployment", "diabetes-blue")
+    wait_for("the Deployment to go on", lambda: not field(scene, "deployment", "paused"), 30, every=0.25)
+    scene.patch({"spec": {"template": {"spec": {"hostAliases": ALIAS}}}}, "deployment", "diabetes-blue")
+    wait_for("the pods' template to be as it was", lambda: not aliased(scene), 30, every=0.25)
+
+
+ALIAS = [{"ip": "192.0.2.1", "hostnames": ["x.test"]}]
+
+
+def ports(scene: Scene) -> list[int]:
+    """The ports of the clients' Service."""
+    return [port["port"] for port in (scene.kube.get("service", NAME) or {})["spec"]["ports"]]
+
+
+def aliased(scene: Scene) -> bool:
+    """Whether blue's pods are to have what somebody has added."""
+    template = field(scene, "deployment", "template") or {}
+    return "hostAliases" in template.get("spec", {})
+
+
+@scenario
+def test_a_service_that_is_deleted_comes_back_with_its_address(scene: Scene) -> None:
+    scene.given_active("1.0.0")
+    address = (scene.kube.get("service", NAME) or {})["spec"]["clusterIP"]
+    scene.until("the address to be known", lambda status: (status.get("service") or {}).get("address") == address)
+    scene.kube.delete("service", NAME)
+    wait_for("the Service to be back", partial(exists, scene, "service", NAME), 30, every=0.1)
+    assert (scene.kube.get("service", NAME) or {})["spec"]["clusterIP"] == address
+
+
+@scenario
+def test_every_name_that_is_taken_is_told_at_once_and_left_alone(scene: Scene) -> None:
     spec = {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}
+    policy = {"podSelector": {}, "policyTypes": ["Ingress"]}
     scene.kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": spec})
+    scene.kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME}})
+    scene.kube.apply(
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": NAME}, "spec": policy}
+    )
     scene.apply("1.0.0")
     scene.until_condition("Stalled", lambda stalled: stalled.get("reason") == "NameTaken")
-    assert "delete it, or give the ModelDeployment another name" in scene.condition("Stalled")["message"]
-    assert ((scene.kube.get("service", NAME) or {})["spec"]["selector"]) == {"app": "theirs"}
-    scene.kube.delete("service", NAME)
+    message = scene.condition("Stalled")["message"]
+    assert all(f"{kind} {NAME}" in message for kind in ("Service", "ServiceAccount", "NetworkPolicy"))
+    assert "or give the ModelDeployment another name" in message
+    assert scene.pods() == {}
+    for kind in ("service", "serviceaccount", "networkpolicy"):
+        found = scene.kube.get(kind, NAME) or {}
+        assert "ownerReferences" not in found["metadata"]
+        scene.kube.delete(kind, NAME)
     scene.until("1.0.0 to be active", settled("1.0.0"))
     scene.until_condition("Stalled", lambda stalled: stalled["status"] == "False")
+
+
+@scenario
+def test_a_model_that_was_deleted_without_its_children_takes_them_over_and_no_pod_notices(scene: Scene) -> None:
+    scene.given_active("1.0.0", **AUTOSCALED)
+    before = scene.pods()
+    scene.kube.run("delete", "modeldeployment", NAME, "--cascade=orphan")
+    scene.given_active("1.0.0", **AUTOSCALED)
+    scene.kube.run("wait", "--for=condition=Ready", f"mdep/{NAME}", "--timeout=30s")
+    assert scene.pods() == before
+    uid = (scene.kube.get("modeldeployment", NAME) or {})["metadata"]["uid"]
+    owned = [(scene.kube.get(*name.split("/")) or {})["metadata"] for name in children(scene) if "/diabetes" in name]
+    direct = [meta for meta in owned if meta["ownerReferences"][0]["kind"] == "ModelDeployment"]
+    assert {meta["ownerReferences"][0]["uid"] for meta in direct} == {uid}
+
+
+@scenario
+def test_the_same_spec_in_another_spelling_rolls_nothing_out(scene: Scene) -> None:
+    scene.given_active("1.0.0")
+    before, revision = scene.pods(), scene.status()["active"]["revision"]
+    amounts = {"requests": {"cpu": "0.025", "memory": "32768Ki"}, "limits": {"memory": 134217728}}
+    scene.apply("1.0.0", serving={"resources": amounts, "env": []})
+    scene.until("the spec to be seen", lambda status: status["observedGeneration"] == 2)
+    assert (scene.status()["active"]["revision"], scene.status().get("rollout")) == (revision, None)
+    assert scene.pods() == before
 
 
 @scenario

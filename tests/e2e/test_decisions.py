@@ -79,7 +79,8 @@ def test_a_version_that_bakes_can_be_promoted_at_once_and_rolled_back_at_once(sc
     status = scene.until("1.0.0 to be active", settled("1.0.0"))
     assert outcome(scene, name)[0] == "Accepted"
     assert status["lastRollback"]["reason"] == "RequestedRollback"
-    assert [version for uid, version in scene.pods().items() if uid in pods] == ["1.0.0"], "blue's own warm pod answers"
+    (warm,) = [uid for uid, version in pods.items() if version == "1.0.0"]
+    wait_for("blue's own warm pod, and no other, to stay", lambda: scene.pods() == {warm: "1.0.0"}, 30, every=0.5)
     assert status["rejected"][-1]["version"] == "1.1.0"
 
 

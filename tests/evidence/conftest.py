@@ -20,9 +20,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dev.cluster.patience import hold_out
 from dev.cluster.settings import from_environment
 from dev.cluster.toolchain import Toolchain
-from verdigris.evidence.fake import Pod
+from verdigris.adapters.prometheus.fake import Pod
 
 SCRAPE_MS = 200
 DEADLINE = 30.0
@@ -78,10 +79,11 @@ class Exporter:
 
 
 def _labels(pod: Pod) -> str:
-    return (
+    own = (
         f'namespace="{pod.namespace}",model="{pod.model}",color="{pod.color}",'
         f'revision="{pod.revision}",pod="{pod.name}"'
     )
+    return ",".join([own, *(f'{name}="{value}"' for name, value in pod.extra)])
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,10 @@ class RealPrometheus:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition; fail with its name when it has not come true within DEADLINE seconds."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"still not so after {DEADLINE:g} s: {what}"
-        time.sleep(0.05)
+    """Wait for a condition; fail with its name when it has not come true within DEADLINE seconds at this machine's
+    pace."""
+    began = time.monotonic()
+    assert hold_out(condition, DEADLINE, every=0.05), f"still not so after {time.monotonic() - began:.0f} s: {what}"
 
 
 @pytest.fixture(scope="session")

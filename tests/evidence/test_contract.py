@@ -7,18 +7,19 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
 
 from tests.evidence.conftest import RealPrometheus
+from verdigris.adapters.prometheus.fake import FakePrometheus, Pod
+from verdigris.adapters.prometheus.port import EvidenceSource
+from verdigris.adapters.prometheus.source import PrometheusSource
 from verdigris.api.status import Counts
-from verdigris.evidence.fake import FakePrometheus, Pod
-from verdigris.evidence.port import EvidenceSource
-from verdigris.evidence.prometheus import PrometheusSource
-from verdigris.rollout.evidence import Evidence, Question
-from verdigris.rollout.judge import increments
+from verdigris.children.service_monitor import UID_LABEL
+from verdigris.core.facts.evidence import Evidence, Question
+from verdigris.core.judges.counts import increments
 
 _NAMES = itertools.count()
 
@@ -35,6 +36,11 @@ class World(Protocol):
 
     async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
         """Let the source know these values of a pod."""
+        ...
+
+    async def hide(self, pod: Pod) -> None:
+        """The pod is not scraped any more."""
+        ...
 
 
 @dataclass
@@ -46,6 +52,9 @@ class Faked:
 
     async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
         self.source.scrape(time.time(), pod, counters)
+
+    async def hide(self, pod: Pod) -> None:
+        """Nothing to do: a pod is scraped when a test says so."""
 
 
 @dataclass
@@ -61,6 +70,11 @@ class Real:
         for code, value in counters.items():
             labels = f'namespace="{pod.namespace}",revision="{pod.revision}",pod="{pod.name}",code="{code}"'
             await self.prometheus.shows(f"verdigris_requests_total{{{labels}}}", value)
+
+    async def hide(self, pod: Pod) -> None:
+        self.prometheus.exporter.hide(pod)
+        labels = f'namespace="{pod.namespace}",revision="{pod.revision}",pod="{pod.name}"'
+        await self.prometheus.shows(f"verdigris_requests_total{{{labels}}}", None)
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.cluster)])
@@ -87,7 +101,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def ask(world: World, pod: Pod, since: datetime, checks: Mapping[str, str] | None = None) -> Evidence:
+async def ask(
+    world: World,
+    pod: Pod,
+    since: datetime,
+    checks: Mapping[str, str] | None = None,
+    step: timedelta | None = None,
+    **more: Any,
+) -> Evidence:
     evidence = await world.source.gather(
         Question(
             address=world.address,
@@ -96,6 +117,8 @@ async def ask(world: World, pod: Pod, since: datetime, checks: Mapping[str, str]
             since={"green": since},
             revisions={"green": "v1-new", "blue": "v1-old"},
             checks=checks or {},
+            steps={"green": step} if step else {},
+            **more,
         )
     )
     assert evidence.problem is None
@@ -172,3 +195,52 @@ async def test_a_check_that_yields_none_or_nan_or_several_is_a_problem(world: Wo
     reading = (await ask(world, pod, now(), {"mine": query})).checks["mine"]
     assert reading.value is None
     assert reading.problem
+
+
+async def test_a_counter_asked_in_steps_has_few_samples_and_the_same_values(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 100})
+    since, more = now(), 0
+    # Steps lie on whole seconds: the window has to have some in it.
+    while more < 3 or now() < since + timedelta(seconds=2.5):
+        await world.scrape(pod, {"200": 110 + more})
+        more += 1
+    whole = await ask(world, pod, since)
+    fewer = await ask(world, pod, since, step=timedelta(seconds=1))
+    (fine,), (coarse,) = whole.counters["green"], fewer.counters["green"]
+    assert coarse.step == 1.0
+    known = dict(fine.samples)
+    assert {value for _, value in coarse.samples} <= set(known.values()) | {100.0}
+    assert all(at % 1 == 0 for at, _ in coarse.samples[1:])
+
+
+async def test_of_a_pod_that_ended_before_the_window_the_last_value_is_known(world: World, pod: Pod) -> None:
+    await world.scrape(pod, {"200": 7})
+    await world.hide(pod)
+    (series,) = (await ask(world, pod, now() + timedelta(seconds=3))).counters["green"]
+    assert [value for _, value in series.samples] == [7.0]
+    assert increments([series], now().timestamp()) == Counts()
+
+
+async def test_series_of_another_object_of_the_same_name_are_left_out(world: World, pod: Pod) -> None:
+    """Another cluster's, in a Prometheus over both. What bears no UID is taken: it was scraped another way."""
+    for name, uid in (("ours", "uid-1"), ("theirs", "uid-2")):
+        await world.scrape(replace(pod, name=name, extra=((UID_LABEL, uid),)), {"200": 1})
+    await world.scrape(replace(pod, name="unmarked"), {"200": 1})
+    evidence = await ask(world, pod, now() - timedelta(minutes=1), uid="uid-1")
+    assert {series.pod for series in evidence.counters["green"]} == {"ours", "unmarked"}
+
+
+async def test_further_matchers_hold(world: World, pod: Pod) -> None:
+    for cluster in ("eu", "us"):
+        await world.scrape(replace(pod, name=cluster, extra=(("cluster", cluster),)), {"200": 1})
+    evidence = await ask(world, pod, now() - timedelta(minutes=1), matchers={"cluster": "eu"})
+    assert {series.pod for series in evidence.counters["green"]} == {"eu"}
+
+
+async def test_a_check_that_is_refused_is_not_asked_and_says_why(world: World, pod: Pod) -> None:
+    evidence = await ask(world, pod, now(), refused={"mine": "its range is too long"})
+    assert evidence.checks["mine"].problem == "its range is too long"
+
+
+async def test_clocks_that_agree_differ_by_nothing(world: World, pod: Pod) -> None:
+    assert (await ask(world, pod, now())).ahead == 0.0

@@ -9,13 +9,16 @@ import aiohttp
 import pytest
 
 from tests.evidence.conftest import RealPrometheus
+from verdigris.adapters.prometheus.fake import Pod
+from verdigris.adapters.prometheus.source import MARGIN, PrometheusSource
 from verdigris.api.spec import AnalysisSpec, LatencySpec
 from verdigris.api.status import Baseline, Counts, EvidenceStatus
-from verdigris.evidence.fake import Pod
-from verdigris.evidence.prometheus import MARGIN, PrometheusSource
-from verdigris.rollout.checks import LATENCY, check_queries
-from verdigris.rollout.evidence import Evidence, Question, Reading
-from verdigris.rollout.judge import fold, increments
+from verdigris.core.facts.evidence import Evidence, Question, Reading
+from verdigris.core.judges.counts import increments
+from verdigris.core.judges.fold import fold
+from verdigris.core.judges.latency import LATENCY
+from verdigris.core.judges.promql import Pods
+from verdigris.core.judges.queries import check_queries
 
 pytestmark = pytest.mark.cluster
 
@@ -55,7 +58,7 @@ async def test_a_pod_that_was_out_of_sight_does_not_come_back_as_new(
     assert increments(evidence.counters["green"], gap.timestamp()) == Counts(requests=10)
 
 
-async def test_a_pod_that_two_jobs_scrape_is_told_of_by_the_judge(
+async def test_a_pod_that_two_jobs_scrape_is_counted_once(
     prometheus: RealPrometheus, session: aiohttp.ClientSession
 ) -> None:
     pod = Pod("twice", "diabetes", "green", "v1-new", "green-0")
@@ -65,7 +68,31 @@ async def test_a_pod_that_two_jobs_scrape_is_told_of_by_the_judge(
     await prometheus.shows(f'count(verdigris_requests_total{{namespace="{pod.namespace}"}})', 2)
     since = datetime.now(UTC) - timedelta(minutes=1)
     evidence = await PrometheusSource(session).gather(asked(prometheus, "twice", since))
+    state = judged(EvidenceStatus(sealed_at=since, at=since), evidence)
+    assert state.candidate == Counts(requests=1, errors=1)
+
+
+async def test_two_counters_under_one_name_are_told_of(
+    prometheus: RealPrometheus, session: aiohttp.ClientSession
+) -> None:
+    line = 'namespace="both",model="diabetes",color="green",revision="v1-new",pod="green-0",code="500"'
+    for turn in range(1, 4):
+        for endpoint, value in (("a", 10 * turn), ("b", 1000 * turn)):
+            prometheus.exporter.lines[f'verdigris_requests_total{{{line},endpoint="{endpoint}"}}'] = value
+        await prometheus.shows('sum(verdigris_requests_total{namespace="both"})', 1010 * turn)
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    evidence = await PrometheusSource(session).gather(asked(prometheus, "both", since))
     assert judged(EvidenceStatus(), evidence).reason == "ScrapedTwice"
+
+
+async def test_a_prometheus_whose_clock_is_ahead_is_noticed(
+    prometheus: RealPrometheus, session: aiohttp.ClientSession
+) -> None:
+    """The operator's clock is behind by so much."""
+    for behind in (300, -300):
+        source = PrometheusSource(session, clock=lambda behind=behind: datetime.now(UTC) - timedelta(seconds=behind))  # type: ignore[misc]
+        evidence = await source.gather(asked(prometheus, "nobody", datetime.now(UTC)))
+        assert evidence.ahead == pytest.approx(behind, abs=2)
 
 
 def judged(state: EvidenceStatus, evidence: Evidence, policy: AnalysisSpec | None = None) -> EvidenceStatus:
@@ -146,15 +173,7 @@ async def latency(
     histogram(prometheus, namespace, fast, slow)
     await prometheus.shows(f"increase({count}[1m]) > bool 0", 1.0)
     policy = AnalysisSpec(latency=LatencySpec(p95="100ms"))
-    queries = check_queries(
-        policy,
-        namespace=namespace,
-        model="diabetes",
-        color="green",
-        revision="v1-new",
-        version="1.2.0",
-        scrape=SCRAPE,
-    )
+    queries = check_queries(policy, Pods(namespace, "diabetes", "green", "v1-new"), "1.2.0", SCRAPE)
     evidence = await PrometheusSource(session).gather(asked(prometheus, namespace, datetime.now(UTC), **queries))
     return evidence.checks[LATENCY]
 

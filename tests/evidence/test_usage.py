@@ -15,11 +15,11 @@ from aiohttp import web
 
 from tests.evidence.conftest import RealPrometheus, free_port
 from tests.evidence.test_bad_answers import ERROR, TIMEOUT, answering, serving, success
-from verdigris.evidence.fake import FakePrometheus, Pod
-from verdigris.evidence.port import UsageSource
-from verdigris.evidence.prometheus import PrometheusSource
-from verdigris.evidence.wire import Unusable, read_usage
-from verdigris.rollout.evidence import Usage, UsageQuestion
+from verdigris.adapters.prometheus.fake import FakePrometheus, Pod
+from verdigris.adapters.prometheus.port import UsageSource
+from verdigris.adapters.prometheus.source import PrometheusSource
+from verdigris.adapters.prometheus.wire import Unusable, read_usage
+from verdigris.core.facts.evidence import Usage, UsageQuestion
 
 STEP = timedelta(seconds=1)
 WINDOW = timedelta(seconds=60)

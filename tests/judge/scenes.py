@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from verdigris.api.spec import AnalysisSpec
 from verdigris.api.status import Baseline, EvidenceStatus
-from verdigris.rollout.evidence import Evidence, Reading, Series
-from verdigris.rollout.judge import fold
+from verdigris.core.facts.evidence import Evidence, Reading, Series
+from verdigris.core.judges.fold import fold
 
 START = 1_800_000_000.0
 """Unix seconds at which the candidate got its traffic."""

@@ -5,29 +5,39 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
+from tests.judge.scenes import FRESH, Scraped, clock, look
 from verdigris.api.spec import AnalysisSpec, LatencySpec, MetricCheck
-from verdigris.api.status import Breaches
-from verdigris.rollout.checks import LATENCY, Bound, bounds, check_queries, count_breaches
-from verdigris.rollout.evidence import Reading
+from verdigris.api.status import Breaches, CheckValue
+from verdigris.core.facts.evidence import Reading
+from verdigris.core.judges.latency import HISTOGRAM_END, LATENCY
+from verdigris.core.judges.promql import Pods, refusal
+from verdigris.core.judges.queries import (
+    Bound,
+    active_queries,
+    bounds,
+    check_queries,
+    count_breaches,
+    refused,
+    values_of_active,
+)
 
 SCRAPE = timedelta(seconds=5)
 
 
 def queries(policy: AnalysisSpec, scrape: timedelta = SCRAPE) -> dict[str, str]:
-    return check_queries(
-        policy,
-        namespace="clinic",
-        model="diabetes",
-        color="green",
-        revision="v1-abc",
-        version="1.2.0",
-        scrape=scrape,
-    )
+    return check_queries(policy, Pods("clinic", "diabetes", "green", "v1-abc"), "1.2.0", scrape)
 
 
 def metric(query: str, **limits: float) -> AnalysisSpec:
     return AnalysisSpec(metrics=(MetricCheck(name="mine", query=query, **limits),))
+
+
+def healthy() -> Scraped:
+    scraped = Scraped()
+    scraped.steady(range(-10, 100, 5), ok=300, failed=0)
+    return scraped
 
 
 def test_every_placeholder_is_filled_in_with_or_without_spaces() -> None:
@@ -61,6 +71,130 @@ def test_a_latency_limit_is_a_bound_in_seconds_before_the_users_own() -> None:
         (LATENCY, None, 0.1),
         ("mine", 0.5, None),
     ]
+
+
+@pytest.mark.parametrize(("limit", "high"), [("2x", 0.0038), ("1.5x", 0.00285), ("100x", 0.19), ("5ms", 0.005)])
+def test_a_latency_limit_may_be_relative_to_what_the_active_version_takes(limit: str, high: float) -> None:
+    policy = AnalysisSpec(latency=LatencySpec(p95=limit))
+    (bound,) = bounds(policy, SCRAPE, (CheckValue(name=LATENCY, value=0.0019),))
+    assert bound.high == pytest.approx(high)
+
+
+def test_a_missed_latency_says_units_and_what_the_active_version_takes() -> None:
+    policy = AnalysisSpec(latency=LatencySpec(p95="5ms"))
+    (bound,) = bounds(policy, SCRAPE, (CheckValue(name=LATENCY, value=0.0019),))
+    assert bound.said(0.0087) == "p95 is 8.7 ms, must be at most 5 ms; active: 1.9 ms"
+
+
+def test_a_relative_limit_without_an_active_value_is_no_limit_and_never_passes() -> None:
+    policy = AnalysisSpec(latency=LatencySpec(p95="2x"))
+    (bound,) = bounds(policy, SCRAPE)
+    assert not bound.known
+    state = look(FRESH.model_copy(update={"sealed_at": clock(0)}), healthy(), 60, policy, {LATENCY: Reading(0.3)})
+    assert (state.verdict, state.reason) == ("Inconclusive", "CheckWithoutLimit")
+    assert "give p95 a duration" in state.message
+    assert not state.breaches
+
+
+def test_a_latency_beyond_the_histogram_is_a_breach_of_every_limit() -> None:
+    for limit in ("1s", "100x"):
+        policy = AnalysisSpec(latency=LatencySpec(p95=limit))
+        (bound,) = bounds(policy, SCRAPE, (CheckValue(name=LATENCY, value=0.5),))
+        assert not bound.holds(HISTOGRAM_END)
+        assert bound.holds(0.99)
+
+
+@pytest.mark.parametrize("text", ["0x", "1x", "1.05x", "101x", "x", "2 x", "-2x", "0ms", "2s", "2X"])
+def test_a_latency_limit_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"a factor from 1\.1x to 100x"):
+        LatencySpec(p95=text)
+
+
+def test_the_active_version_is_asked_the_same() -> None:
+    policy = AnalysisSpec(
+        latency=LatencySpec(p95="2x"), metrics=(MetricCheck(name="auc", query="a{c='{{color}}'}", min=0.8),)
+    )
+    asked = active_queries(policy, Pods("clinic", "diabetes", "blue", "v1-old"), "1.1.0", SCRAPE)
+    assert asked["active/auc"] == "a{c='blue'}"
+    assert 'revision="v1-old"' in asked["active/latency.p95"]
+
+
+def test_what_was_said_of_the_active_version_is_kept_when_it_has_no_more_clients() -> None:
+    policy = AnalysisSpec(latency=LatencySpec(p95="2x"))
+    known = values_of_active((), policy, {"active/latency.p95": Reading(0.0019)})
+    assert values_of_active(known, policy, {}) == known == (CheckValue(name=LATENCY, value=0.0019),)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'sum(rate(x{namespace="{{namespace}}"}[5m]))',
+        'up{job="a",namespace="{{ namespace }}"} offset 10m',
+        "max_over_time(x[1h:30s])",
+        "x[24h]",
+        "1 + 2",
+        'x{note="[99d]"} # [99d]',
+    ],
+)
+def test_a_query_that_asks_little_is_asked(query: str) -> None:
+    assert refusal(query) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("rate(x[30d])", "looks back 30d, and 24h is the most"),
+        ("x offset 2w", "looks back 2w"),
+        ("max_over_time(rate(x[1m])[24h:1s])", "more than 1500 steps"),
+        ("max_over_time(x[1d1s:1h])", "looks back 1d1s"),
+        ("x[forever]", "is no duration"),
+    ],
+)
+def test_a_query_that_asks_too_much_is_refused_with_a_sentence(query: str, says: str) -> None:
+    assert says in str(refusal(query))
+    policy = metric(query, max=1.0)
+    assert says in refused(policy)["mine"]
+
+
+OWN = 'namespace="{{namespace}}"'
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"sum(rate(x{{{OWN}}}[5m]))",
+        f'sum by (pod, color) (x{{a="b",{OWN}}}) / on (pod) group_left (zone) y{{{OWN},c=~"d"}}',
+        f"histogram_quantile(0.95, sum by (le) (rate(h{{{OWN}}}[5m])))",
+        f'label_replace({{__name__="x",{OWN}}}, "a", "$1", "b", "(.*)")',
+        f"count(x{{{OWN}}} > bool 3) or vector(0)",
+        "1e3 * 0x10 + Inf",
+    ],
+)
+def test_where_namespaces_are_kept_apart_a_query_of_ones_own_is_asked(query: str) -> None:
+    assert refusal(query, isolated=True) is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "up",
+        "sum(up)",
+        'up{namespace="other"}',
+        f"x{{{OWN}}} + up",
+        f'x{{{OWN}}} + up{{job="{{{{namespace}}}}"}}',
+        'x{namespace=~"{{namespace}}|other"}',
+        'x{namespace!="{{namespace}}"}',
+        f"x{{a=',{OWN},'}}",
+        f'x{{a="b" or {OWN}}}',
+        f"# {OWN}\nup",
+        f"sum(x{{{OWN}}}) by (pod) + sum(secret)",
+        "sum",
+        f'{{__name__=~".+",tenant="{{{{namespace}}}}"}} or x{{{OWN}}}',
+        'x{namespace="{{namespace}}-other"}',
+    ],
+)
+def test_where_namespaces_are_kept_apart_no_query_reads_another_one(query: str) -> None:
+    assert "does not keep to its namespace" in str(refusal(query, isolated=True))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from tests.judge.scenes import START, Scraped, clock, watch
 from verdigris.api.spec import ErrorRateSpec
 from verdigris.api.status import Counts
-from verdigris.rollout.evidence import Series
-from verdigris.rollout.judge import freeze_baseline, increments, seen_pods
-from verdigris.rollout.judge_counts import dispersion, scraped_twice, upper_limit, worst_stretch
+from verdigris.core.facts.evidence import Series
+from verdigris.core.judges.baseline import dispersion, freeze_baseline, upper_limit
+from verdigris.core.judges.counts import increments, once, seen_pods
+from verdigris.core.judges.onset import worst_stretch
 
 POLICY = ErrorRateSpec()
 
@@ -34,12 +36,15 @@ def histories(draw: st.DrawFn) -> tuple[Scraped, Counts]:
     for number in range(draw(st.integers(1, 3))):
         at = draw(st.integers(-20_000, 200_000)) / 1000
         good = failed = 0
+        arrived = 0.0
         for gap, more, wrong, restart, late in draw(st.lists(_scrapes(), min_size=1, max_size=25)):
             at = round(at + gap, 3)
             if restart and good > more and failed > wrong:
                 good = failed = 0
             good, failed = good + more, failed + wrong
-            scraped.pod(f"pod-{number}", at, good, failed, arrives=at + late)
+            # Prometheus takes the samples of one series in their order only.
+            arrived = max(arrived, at + late)
+            scraped.pod(f"pod-{number}", at, good, failed, arrives=arrived)
             if at > 0:
                 requests, errors = requests + more + wrong, errors + wrong
     return scraped, Counts(requests=requests, errors=errors)
@@ -109,14 +114,77 @@ def test_a_pod_is_seen_once_its_error_counter_has_a_fresh_sample() -> None:
     assert seen_pods(series, newer_than=10) == {"seen"}
 
 
-def test_a_pod_that_two_jobs_scrape_at_once_is_told_of() -> None:
-    assert scraped_twice([ok("a", (1, 1), (6, 2)), ok("b", (2, 1)), ok("a", (3, 1), (8, 2))]) == "a"
+def test_a_pod_that_two_jobs_scrape_counts_once() -> None:
+    series, contradicted = once([ok("a", (1, 1), (6, 5)), ok("b", (2, 1)), ok("a", (3, 2), (8, 6))])
+    assert contradicted is None
+    assert increments(series, after=0) == Counts(requests=7)
+
+
+def test_two_counters_under_one_name_are_told_of() -> None:
+    assert once([ok("a", (1, 100), (6, 200), (11, 300), (16, 400)), ok("b", (2, 1)), ok("a", (3, 1), (8, 2))]) == (
+        (),
+        "a",
+    )
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=2, max_size=40),
+    st.lists(st.floats(0, 4.9), min_size=3, max_size=3),
+    st.data(),
+)
+def test_a_counter_is_counted_once_however_many_jobs_read_it_and_whenever(
+    growth: list[int], offsets: list[float], data: st.DataObject
+) -> None:
+    """Each job scrapes every 5 s at its own offset, from its first to its last round; the counter grows evenly."""
+    total = [0]
+    for more in growth:
+        total.append(total[-1] + more)
+
+    def value(at: float) -> int:
+        return int(total[int(at // 5)] + growth[min(int(at // 5), len(growth) - 1)] * (at % 5) / 5)
+
+    jobs = []
+    for number, offset in enumerate(offsets):
+        # The first job sees everything; the others come and go.
+        first = data.draw(st.integers(0, len(growth) - 1)) if number else 0
+        last = data.draw(st.integers(first, len(growth) - 1)) if number else len(growth) - 1
+        times = [5 * turn + offset for turn in range(first, last + 1)]
+        jobs.append(Series("a", "500", tuple((at, float(value(at))) for at in times)))
+    series, contradicted = once(jobs)
+    assert contradicted is None
+    last_read = max(one.samples[-1][1] for one in jobs)
+    assert increments(series, after=-1).errors == last_read
+
+
+def test_a_counter_that_goes_on_under_other_labels_is_no_new_one() -> None:
+    series, _ = once([bad("a", (1, 10), (6, 12)), bad("a", (11, 13), (16, 15))])
+    assert increments(series, after=6) == Counts(requests=3, errors=3)
+
+
+def test_the_last_value_of_labels_that_ended_minutes_ago_contradicts_nothing() -> None:
+    """It is all that is known of them at the beginning of the window, where the new labels have a value too."""
+    ended = replace(bad("a", (10, 40)), ended=True)
+    series, contradicted = once([ended, bad("a", (10, 900), (15, 905), (20, 910))])
+    assert contradicted is None
+    assert increments(series, after=10) == Counts(requests=10, errors=10)
+
+
+def test_the_last_value_of_labels_that_ended_leads_those_that_follow() -> None:
+    series, _ = once([bad("a", (13, 910), (18, 915)), replace(bad("a", (10, 900)), ended=True)])
+    assert increments(series, after=10) == Counts(requests=15, errors=15)
+
+
+def test_a_restart_seen_by_two_jobs_is_one_restart() -> None:
+    series, contradicted = once([bad("a", (1, 10), (6, 2), (11, 4)), bad("a", (3, 11), (8, 3), (13, 5))])
+    assert contradicted is None
+    assert increments(series, after=1) == Counts(requests=5, errors=5)
 
 
 def test_a_pod_that_came_back_under_another_address_is_not_doubled() -> None:
     series = [ok("a", (1, 1), (6, 2)), ok("a", (11, 1), (16, 2))]
-    assert scraped_twice(series) is None
-    assert increments(series, after=0) == Counts(requests=4)
+    joined, contradicted = once(series)
+    assert contradicted is None
+    assert increments(joined, after=0) == Counts(requests=4)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from tests.judge.scenes import BASELINE, FRESH, START, Scraped, clock, judged, look, watch
 from verdigris.api.spec import AnalysisSpec, ErrorRateSpec, MetricCheck
 from verdigris.api.status import Baseline, Counts, EvidenceStatus
-from verdigris.rollout.evidence import Evidence, Reading, Series
+from verdigris.core.facts.evidence import Evidence, Reading, Series
 
 BEGUN = FRESH.model_copy(update={"sealed_at": clock(0)})
 TICKS = [float(second) for second in range(1, 301)]
@@ -22,7 +22,10 @@ def healthy(until: int = 300) -> Scraped:
 def test_a_candidate_within_its_limit_passes_with_its_counts_in_words() -> None:
     state = watch(healthy(), TICKS)
     assert (state.verdict, state.reason) == ("Pass", "WithinLimits")
-    assert state.message == "1.2.0 failed 0 of 53100 requests (0 %), limit 0.5 %."
+    assert state.message == (
+        "1.2.0 failed 0 of 53100 requests (0 %), limit 0.5 %; "
+        "a rate of 0.801 % or more would have been found with 90 %."
+    )
     assert state.candidate == Counts(requests=53_100, errors=0)
     assert state.inconclusive_since is None
 
@@ -105,13 +108,16 @@ def test_a_pass_needs_the_minimum_of_requests_and_a_fail_does_not() -> None:
     scraped.steady(range(-5, 10, 5), ok=7, failed=0, pods=1)
     state = watch(scraped, [1, 6])
     assert (state.verdict, state.reason) == ("Inconclusive", "TooFewRequests")
-    assert state.message == "1.2.0 has had 7 of the 50 requests that a pass needs."
+    assert state.message == (
+        "1.2.0 has had 7 of the 350 requests that a pass needs: an error rate of 5 % is to be found with 90 %, "
+        "so far only 75.7 % or more would have been (spec.analysis.errorRate.detect)."
+    )
     scraped.pod("pod-0", 10, 14, 14)
     assert look(state, scraped, 10).verdict == "Fail"
 
 
-def test_a_pod_that_is_scraped_twice_is_no_evidence_and_counts_nothing() -> None:
-    twice = tuple(Series("pod-0", "500", ((START - 5, 0.0), (START + at, 50.0))) for at in (1.0, 2.0))
+def test_a_pod_with_two_counters_is_no_evidence_and_counts_nothing() -> None:
+    twice = tuple(Series("pod-0", "500", ((START - 5, 0.0), (START + 2, value))) for value in (50.0, 900.0))
     state = judged(BEGUN, Evidence(counters={"green": twice}), 3)
     assert (state.verdict, state.reason) == ("Inconclusive", "ScrapedTwice")
     assert state.candidate == Counts()
@@ -215,7 +221,7 @@ def checked(values: list[Reading], ticks: list[float]) -> EvidenceStatus:
 def test_a_check_fails_after_three_fresh_looks_in_a_row() -> None:
     state = checked([Reading(11.0)] * 3, [6, 11, 16])
     assert (state.verdict, state.reason) == ("Fail", "CheckFailed")
-    assert state.message == "1.2.0: queue is 11 and was out of bounds 3 times in a row; it must be at most 10."
+    assert state.message == "1.2.0: queue is 11, must be at most 10; out of bounds 3 times in a row."
 
 
 def test_until_then_it_holds() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verdigris.api.status import Counts
-from verdigris.rollout.judge_score import (
+from verdigris.core.judges.score import (
     ALPHA,
     WEIGHTS,
     Terms,

@@ -24,9 +24,9 @@ from benchmarks.judge_simulation import advance as advance_many
 from tests.judge.scenes import START, clock
 from verdigris.api.spec import ErrorRateSpec
 from verdigris.api.status import Counts
-from verdigris.rollout import judge_score
-from verdigris.rollout.evidence import Series
-from verdigris.rollout.judge import freeze_baseline
+from verdigris.core.facts.evidence import Series
+from verdigris.core.judges import score as judge_score
+from verdigris.core.judges.baseline import freeze_baseline
 
 RUNS = 3000
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from dev.cluster import Cluster
+from dev.cluster.patience import hold_out
 
 Found = TypeVar("Found")
 
@@ -53,9 +54,9 @@ def missing(live: Any, desired: Any, path: str = "") -> Iterator[str]:
 
 
 def eventually(look: Callable[[], Found], seconds: float = 60) -> Found:
-    """The first true thing that `look` returns. Raises AssertionError with the last one after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not so within {seconds} s; last seen: {found!r}"
-        time.sleep(0.25)
+    """The first true thing that `look` returns. Raises AssertionError with the last one after `seconds` at this
+    machine's pace."""
+    began = time.monotonic()
+    found = hold_out(look, seconds, every=0.25)
+    assert found, f"not so within {time.monotonic() - began:.0f} s; last seen: {found!r}"
     return found

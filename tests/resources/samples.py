@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.resources import (
+from verdigris.children import (
     controller_revision,
     deployment,
     hpa,
@@ -20,9 +20,9 @@ from verdigris.resources import (
     service_account,
     service_monitor,
 )
-from verdigris.resources.meta import Manifest
-from verdigris.resources.names import COLORS, Defaults, Owner
-from verdigris.resources.snapshot import Snapshot
+from verdigris.children.meta import Manifest
+from verdigris.children.names import COLORS, Defaults, Owner
+from verdigris.children.snapshot import Snapshot
 
 OWNER = Owner(namespace="clinic", name="diabetes", uid="5f1c7a52-0d7e-4b0f-9f0e-3d1f2a4b5c6d")
 DEFAULTS = Defaults(serving_image="verdigris/serving:0.1.0")
@@ -157,6 +157,8 @@ SPECS: st.SearchStrategy[ModelDeploymentSpec] = st.fixed_dictionaries(
             imagePullSecrets=_named(_NAMES),
             resources=_RESOURCES,
             concurrency=st.integers(1, 1024),
+            maxBodyMiB=st.integers(1, 1024),
+            page=st.booleans(),
             env=_named(_ENV_NAMES, value=_TEXTS),
             nodeSelector=st.dictionaries(_NAMES, st.one_of(st.just(""), _NAMES), max_size=2),
             tolerations=st.lists(_TOLERATIONS, max_size=2),

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 
 from tests.resources.samples import FULL, MINIMAL, OWNER, SPECS, children, spec
-from verdigris.api.autoscaling import HpaMetric
-from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.resources import deployment, hpa, meta, pdb, service, service_monitor
-from verdigris.resources.names import COLOR_LABEL, COLORS, MODEL_LABEL
+from verdigris.api.spec import HpaMetric, ModelDeploymentSpec
+from verdigris.children import deployment, hpa, meta, pdb, service, service_monitor
+from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL
 
 _MEANT_EMPTY = {"namespaceSelector", "resources"}
 

@@ -11,8 +11,8 @@ from hypothesis import given
 
 from tests.resources.samples import CREATED, MINIMAL, OWNER, SPECS, snapshot, spec
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.resources import controller_revision
-from verdigris.resources.names import REVISION_LABEL
+from verdigris.children import controller_revision
+from verdigris.children.names import REVISION_LABEL
 
 
 def _live(parsed: ModelDeploymentSpec) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.resources.samples import OWNER
-from verdigris.resources import network_policy
+from verdigris.children import network_policy
 
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 

@@ -17,12 +17,12 @@ from dev.cluster import Cluster
 from tests.resources.live import apply, create, eventually, missing, read
 from tests.resources.samples import DEFAULTS, FULL, MINIMAL, OWNER, REVISION, SPECS, children, snapshot, spec
 from tests.resources.test_quantity import RESOURCE_SPELLINGS, SPELLINGS
-from verdigris.api.autoscaling import HpaMetric
-from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.cluster.compare import difference
-from verdigris.resources import controller_revision, hpa, pod_template, service
-from verdigris.resources.meta import Manifest
-from verdigris.resources.names import COLOR_LABEL, COLORS, MODEL_LABEL, Owner
+from verdigris.adapters.kube.writing.compare import difference
+from verdigris.api.schema.quantity import amount_of
+from verdigris.api.spec import HpaMetric, ModelDeploymentSpec
+from verdigris.children import controller_revision, hpa, pod_template, service
+from verdigris.children.meta import Manifest
+from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL, Owner
 
 pytestmark = pytest.mark.cluster
 
@@ -116,9 +116,11 @@ def test_amounts_in_metrics_are_spelled_as_the_api_server_spells_them(home: Home
 
     (live,) = apply(home.cluster, [wanted])
 
-    assert [metric["external"]["target"] for metric in live["spec"]["metrics"]] == [
-        _target(kept) for _, kept in amounts
-    ]
+    # In an order of their own, by value: no matter how an amount is spelled, it is written the same way.
+    found = {metric["external"]["metric"]["name"]: metric["external"]["target"] for metric in live["spec"]["metrics"]}
+    assert {name: amount_of(target["averageValue"]) for name, target in found.items()} == {
+        f"m{number}": amount_of(kept) for number, (_, kept) in enumerate(amounts)
+    }
     assert list(missing(live, wanted)) == []
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from tests.resources.pod_security import breaches
 from tests.resources.samples import DEFAULTS, MINIMAL, OWNER, REVISION, SPECS, spec
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.resources import pod_template
+from verdigris.children import pod_template
 
 _BREACHES: dict[str, Callable[[dict[str, Any]], object]] = {
     "hostNetwork must not be set": lambda pod: pod.update(hostNetwork=True),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 
 from tests.resources.samples import DEFAULTS, FULL, MINIMAL, OWNER, REVISION, SPECS, spec
+from verdigris.api.schema.quantity import amount_of
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.api.values import parse_quantity
-from verdigris.resources import pod_template
-from verdigris.resources.names import COLOR_LABEL, PRE_STOP_SECONDS, REVISION_LABEL, Defaults
+from verdigris.children import pod_template
+from verdigris.children.names import COLOR_LABEL, PRE_STOP_SECONDS, REVISION_LABEL, Defaults
 from verdigris_serving.artifact.verify import Expectation
 from verdigris_serving.settings import FetchSettings, ServerSettings
 
@@ -128,7 +128,7 @@ def test_the_largest_artifact_fits_its_volume() -> None:
     fetching = FetchSettings.from_environment(_env(pod["initContainers"][0]))
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "model"]
 
-    assert fetching.model.max_bytes < parse_quantity(volume["emptyDir"]["sizeLimit"])
+    assert fetching.model.max_bytes < amount_of(volume["emptyDir"]["sizeLimit"])
 
 
 def test_the_image_is_the_users_or_else_the_operators() -> None:
@@ -169,6 +169,17 @@ def test_only_the_fetch_step_holds_the_keys_to_the_store() -> None:
     assert fetch["envFrom"] == [{"secretRef": {"name": "store-keys", "optional": False}}]
     assert "envFrom" not in server
     assert "envFrom" not in _pod(MINIMAL)["initContainers"][0]
+
+
+def test_the_server_is_told_what_is_younger_than_it_only_where_it_is_no_default() -> None:
+    def told(serving: dict[str, Any]) -> dict[str, str]:
+        (server,) = _pod({**MINIMAL, "serving": serving})["containers"]
+        return {variable["name"]: variable.get("value", "") for variable in server["env"]}
+
+    assert told({"maxBodyMiB": 64})["VERDIGRIS_MAX_BODY_MIB"] == "64"
+    assert told({"page": True})["VERDIGRIS_PAGE"] == "on"
+    assert told({"maxBodyMiB": 8, "page": False}) == told({})
+    assert not {"VERDIGRIS_MAX_BODY_MIB", "VERDIGRIS_PAGE"} & set(told({}))
 
 
 def test_addresses_of_stores_are_found_in_what_the_fetch_step_is_told() -> None:

@@ -7,16 +7,9 @@ from functools import cache
 from typing import Any
 
 from tests.rollout.world import START, serving
-from verdigris.resources.quantity import amount_of
-from verdigris.rollout.observed import (
-    Amounts,
-    NodeView,
-    Observed,
-    PodView,
-    QuotaView,
-    Survey,
-    Taint,
-)
+from verdigris.api.schema.quantity import amount_of
+from verdigris.core.facts.observed import Observed, PodView
+from verdigris.core.facts.survey import Amounts, NodeView, QuotaView, Survey, Taint
 
 Json = dict[str, Any]
 REVISION = "v2-0"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from verdigris.api.rollout import CleanupSpec
-from verdigris.cluster.views import pod_view
-from verdigris.rollout.diagnosis import Around, Diagnosis
-from verdigris.rollout.observed import NodeView, PodEvent, PodView
-from verdigris.rollout.stuck import diagnose
+from verdigris.adapters.kube.reading.views import pod_view
+from verdigris.api.spec import CleanupSpec
+from verdigris.core.facts.observed import PodEvent, PodView
+from verdigris.core.facts.survey import NodeView
+from verdigris.core.pods.diagnosis.chain import diagnose
+from verdigris.core.pods.diagnosis.check import Around, Diagnosis
 
 Json = dict[str, Any]
 
@@ -140,3 +141,13 @@ def look(raw: Json, **known: Any) -> Diagnosis:
 
 
 READY_SIBLING = view(raw_pod("sibling", status=status(FETCHED, running(), ready=True)))
+
+
+def injected(container: Json, name: str = "log-shipper", **spec: Any) -> Json:
+    """A pod whose own server is ready and that a webhook has given one more container, which is as told."""
+    told = status(FETCHED, running())
+    told["containerStatuses"] += [{"name": name, "image": "vendor/agent:1", **container}]
+    own = raw_pod()["spec"]
+    return raw_pod(
+        status=told, spec={"containers": [*own["containers"], {"name": name, "image": "vendor/agent:1", **spec}]}
+    )

@@ -9,9 +9,9 @@ from typing import Any
 
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Failure
-from verdigris.resources.names import Owner
-from verdigris.rollout.evidence import Series
-from verdigris.rollout.observed import PodView
+from verdigris.children.names import Owner
+from verdigris.core.facts.evidence import Series
+from verdigris.core.facts.observed import PodView
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 OWNER = Owner("clinic", "diabetes", "uid-1")

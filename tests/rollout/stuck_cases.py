@@ -8,12 +8,13 @@ from typing import Any
 
 from tests.rollout.world import OWNER, START, spec
 from verdigris.api.status import ActiveStatus, Color, ModelDeploymentStatus, Remedy, RemovedPod, StuckKind
-from verdigris.resources.names import COLORS, Defaults
-from verdigris.rollout.cleanup_gates import OUT_OF_SERVICE
-from verdigris.rollout.diagnosis import Diagnosis, Role
-from verdigris.rollout.evidence import NOT_ASKED
-from verdigris.rollout.observed import DeploymentView, NodeView, Observed, PodView, Removal, Survey, Taint
-from verdigris.rollout.turn import Turn
+from verdigris.children.names import COLORS, Defaults
+from verdigris.core.facts.evidence import NOT_ASKED
+from verdigris.core.facts.observed import DeploymentView, Observed, PodView
+from verdigris.core.facts.survey import NodeView, Removal, Survey, Taint
+from verdigris.core.pods.diagnosis.check import Diagnosis, Role
+from verdigris.core.pods.remedies.gates import OUT_OF_SERVICE
+from verdigris.core.turn import Turn
 
 REVISION = "v1-active"
 SECOND = timedelta(seconds=1)

@@ -9,10 +9,10 @@ from itertools import pairwise
 from tests.rollout.test_sizing import NOW, usage
 from tests.rollout.world import World, spec
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.rollout.actions import Plan
-from verdigris.rollout.evidence import NOT_ASKED, Usage
-from verdigris.rollout.plan import plan
-from verdigris.rollout.sizing import PERIOD, WINDOW, due, usage_question
+from verdigris.core.actions import Plan
+from verdigris.core.advice.sizing import PERIOD, WINDOW, due, usage_question
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.evidence import NOT_ASKED, Usage
 
 
 def running(wanted: ModelDeploymentSpec | None = None) -> World:

@@ -19,8 +19,9 @@ from tests.rollout.capacity_cases import (
 )
 from tests.rollout.world import serving, spec
 from verdigris.api.status import Failure
-from verdigris.rollout import capacity
-from verdigris.rollout.observed import Observed, QuotaView
+from verdigris.core.facts.observed import Observed
+from verdigris.core.facts.survey import QuotaView
+from verdigris.core.pods.room import fit as capacity
 
 # how many fit, in words
 

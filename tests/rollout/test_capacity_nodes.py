@@ -11,8 +11,8 @@ from tests.rollout.capacity_cases import (
     Json,
     node,
 )
-from verdigris.rollout.capacity_nodes import closed
-from verdigris.rollout.observed import Taint
+from verdigris.core.facts.survey import Taint
+from verdigris.core.pods.room.nodes import closed
 
 
 @pytest.mark.parametrize(

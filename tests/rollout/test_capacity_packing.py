@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rollout.capacity_cases import container, pending, seen, template
-from verdigris.rollout import capacity
-from verdigris.rollout.observed import NodeView, Observed, QuotaView, Taint
+from verdigris.core.facts.observed import Observed
+from verdigris.core.facts.survey import NodeView, QuotaView, Taint
+from verdigris.core.pods.room import fit as capacity
 
 amount = st.integers(0, 5)
 

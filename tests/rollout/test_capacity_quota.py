@@ -14,11 +14,11 @@ from tests.rollout.capacity_cases import (
     seen,
     template,
 )
+from verdigris.api.schema.quantity import amount_of
 from verdigris.api.status import Failure
-from verdigris.resources.quantity import amount_of
-from verdigris.rollout import capacity
-from verdigris.rollout.capacity_needs import pod_need, pod_requests
-from verdigris.rollout.observed import LimitRangeView
+from verdigris.core.facts.survey import LimitRangeView
+from verdigris.core.pods.room import fit as capacity
+from verdigris.core.pods.room.needs import pod_need, pod_requests
 
 
 @pytest.mark.parametrize(

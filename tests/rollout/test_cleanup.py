@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from tests.rollout.stuck_cases import SECOND, active, diagnosis, later, pod, removal, seen
 from tests.rollout.world import START, serving
 from verdigris.api.status import ModelDeploymentStatus
-from verdigris.rollout.actions import RemovePod
-from verdigris.rollout.cleanup import bounded, record, refuse, removed, settle
-from verdigris.rollout.cleanup_limits import LEFTOVERS_AT_ONCE, LEFTOVERS_PER_WINDOW
-from verdigris.rollout.observed import PodView
-from verdigris.rollout.plan import plan
+from verdigris.core.actions import RemovePod
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.observed import PodView
+from verdigris.core.pods.remedies.cleanup import bounded, record, refuse, removed, settle
+from verdigris.core.pods.remedies.limits import LEFTOVERS_AT_ONCE, LEFTOVERS_PER_WINDOW
 
 STUCK = pod("p0")
 GOOD = (pod("p1", ready=True), pod("p2", ready=True))
@@ -105,26 +106,28 @@ def test_the_plan_comes_back_within_half_a_minute_and_removes_pods_last(monkeypa
     observed = world.observe()
     assert plan(observed, world.evidence(), world.now).requeue_after is None
     stuck = diagnosis(ripe_at=world.now + 10 * MINUTE)
-    monkeypatch.setattr("verdigris.rollout.cleanup.diagnoses", lambda turn: [active(turn.observed.pods[0], stuck)])
+    monkeypatch.setattr(
+        "verdigris.core.pods.remedies.cleanup.diagnoses", lambda turn: [active(turn.observed.pods[0], stuck)]
+    )
     made = plan(observed, world.evidence(), world.now)
     assert made.requeue_after == timedelta(seconds=30)
     assert not [action for action in made.actions if isinstance(action, RemovePod)]
     monkeypatch.setattr(
-        "verdigris.rollout.cleanup.diagnoses", lambda turn: [active(turn.observed.pods[0], diagnosis())]
+        "verdigris.core.pods.remedies.cleanup.diagnoses", lambda turn: [active(turn.observed.pods[0], diagnosis())]
     )
-    seen_now = observed.__class__(**{**vars(observed), "seen_at": world.now})
+    seen_now = replace(observed, seen_at=world.now)
     assert isinstance(plan(seen_now, world.evidence(), world.now).actions[-1], RemovePod)
 
 
 def test_the_condition_names_the_first_stuck_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     world = serving("1.0.0")
     monkeypatch.setattr(
-        "verdigris.rollout.cleanup.diagnoses", lambda turn: [active(turn.observed.pods[0], diagnosis())]
+        "verdigris.core.pods.remedies.cleanup.diagnoses", lambda turn: [active(turn.observed.pods[0], diagnosis())]
     )
     world.run(1)
     (healthy,) = [c for c in world.status.conditions if c.type == "PodsHealthy"]
     assert (healthy.status, healthy.reason) == ("False", "CrashLoop")
-    monkeypatch.setattr("verdigris.rollout.cleanup.diagnoses", lambda _: [])
+    monkeypatch.setattr("verdigris.core.pods.remedies.cleanup.diagnoses", lambda _: [])
     world.run(1)
     (healthy,) = [c for c in world.status.conditions if c.type == "PodsHealthy"]
     assert (healthy.status, healthy.reason) == ("True", "NoPodIsStuck")

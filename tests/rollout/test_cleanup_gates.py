@@ -9,13 +9,14 @@ import pytest
 
 from tests.rollout.stuck_cases import SECOND, active, diagnosis, nodes, pod, removal, seen
 from tests.rollout.world import START
-from verdigris.api.status import RemovedPod, RolloutStatus, Sizes
-from verdigris.rollout.cleanup import GATES, settle
-from verdigris.rollout.cleanup_gates import Case
-from verdigris.rollout.cleanup_limits import BREAKER
-from verdigris.rollout.diagnosis import Diagnosis, Role
-from verdigris.rollout.observed import DeploymentView, Removal
-from verdigris.rollout.turn import Turn
+from verdigris.api.status import RemovedPod, RolloutStatus, Sizes, StepStatus
+from verdigris.core.facts.observed import DeploymentView
+from verdigris.core.facts.survey import Removal
+from verdigris.core.pods.diagnosis.check import Diagnosis, Role
+from verdigris.core.pods.remedies.cleanup import GATES, settle
+from verdigris.core.pods.remedies.gates import Case
+from verdigris.core.pods.remedies.limits import BREAKER
+from verdigris.core.turn import Turn
 
 STUCK = pod("p0")
 GOOD = (pod("p1", ready=True), pod("p2", ready=True))
@@ -27,7 +28,9 @@ ENDED = pod("p0", phase="Failed", reason="Evicted")
 CANDIDATE = RolloutStatus(
     color="green", version="1.1.0", revision="v1-new", stage="Starting", started_at=START, since=START
 )
-TRADE = CANDIDATE.model_copy(update={"way": "InPlace", "stage": "Trading", "sizes": Sizes(active=3, candidate=1)})
+TRADE = CANDIDATE.model_copy(
+    update={"steps": (StepStatus(kind="Trade"),), "stage": "Trading", "sizes": Sizes(active=3, candidate=1)}
+)
 MINUTE = 60 * SECOND
 
 

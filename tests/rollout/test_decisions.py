@@ -9,8 +9,8 @@ import pytest
 from tests.rollout.parts import spec
 from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving
-from verdigris.rollout.plan import question
-from verdigris.rollout.revision import revision_of
+from verdigris.core.engine.plan import question
+from verdigris.core.facts.revision import revision_of
 
 
 def last(world: World) -> tuple[str, str]:

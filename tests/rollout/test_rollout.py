@@ -10,8 +10,8 @@ import pytest
 from tests.rollout.parts import spec
 from tests.rollout.world import World, serving
 from verdigris.api.status import Failure, RolloutStatus, WarmStatus
-from verdigris.rollout.actions import Keep
-from verdigris.rollout.revision import revision_of
+from verdigris.core.actions import Keep
+from verdigris.core.facts.revision import revision_of
 
 
 def condition(world: World, kind: str) -> tuple[str, str, str]:
@@ -165,13 +165,18 @@ def test_taking_the_spec_back_during_a_rollout_leaves_the_active_version_as_it_w
     assert condition(world, "Ready")[0] == "True"
 
 
-def test_a_return_to_the_warm_version_uses_its_running_pods() -> None:
+def test_applying_the_version_that_is_still_warm_is_a_rollback_and_needs_nothing() -> None:
     world = serving("1.0.0").apply(spec("1.1.0")).run(60)
     warm = {p.view.uid for p in world.pods if p.view.color == "blue"}
-    started = world.now
-    bake(world.apply(spec("1.0.0")))
-    assert world.now - started <= timedelta(seconds=4)
-    assert {p.view.uid for p in world.pods if p.view.color == "blue"} == warm
+    world.prometheus_down = True
+    world.apply(spec("1.0.0", rollout={"approval": "Required"}, paused=True)).run(1)
+    assert world.selected == "blue"
+    world.run(30)
+    assert world.status.active
+    assert world.status.active.version == "1.0.0"
+    assert (world.status.history[-1].outcome, world.status.history[-1].reason) == ("Superseded", "Reverted")
+    assert not world.status.rejected
+    assert {p.view.uid for p in world.pods} == warm
 
 
 def test_the_candidate_starts_at_the_size_that_the_active_colour_has_now() -> None:
@@ -232,3 +237,12 @@ def test_a_status_that_gives_a_colour_two_roles_is_mended(role: str) -> None:
     assert {p.view.uid for p in world.pods if p.view.color == "green"} == pods
     assert world.selected == "green"
     assert "StatusMended" in reasons(world)
+
+
+@pytest.mark.parametrize(("error_rate", "truth"), [(0.0, "True"), (0.5, "False")])
+def test_no_question_about_the_analysis_is_left_open_when_a_rollout_has_ended(error_rate: float, truth: str) -> None:
+    world = serving("1.0.0")
+    world.versions["1.1.0"] = world.versions["1.0.0"].__class__(error_rate=error_rate)
+    world.apply(spec("1.1.0")).run(90)
+    assert world.status.rollout is None
+    assert condition(world, "AnalysisHealthy")[0] == truth

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rollout.world import spec
+from verdigris.api.schema.quantity import amount_of
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Recommendation
-from verdigris.api.values import parse_quantity
-from verdigris.rollout.evidence import Usage
-from verdigris.rollout.sizing import MIN_SAMPLES, PERIOD, percentile, recommend
+from verdigris.core.advice.sizing import MIN_SAMPLES, PERIOD, percentile, recommend
+from verdigris.core.facts.evidence import Usage
 
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 MI = 2**20
@@ -171,8 +171,8 @@ def test_it_is_never_below_what_was_used_however_it_came_to_be(
 ) -> None:
     before = advice(usage(*first), wanted)
     for (cpu, memory), made in ((first, before), (then, advice(usage(*then), wanted, before))):
-        assert float(parse_quantity(made.cpu)) >= cpu
-        assert float(parse_quantity(made.memory)) >= memory * MI
+        assert float(amount_of(made.cpu)) >= cpu
+        assert float(amount_of(made.memory)) >= memory * MI
 
 
 @settings(max_examples=150)
@@ -181,8 +181,8 @@ def test_who_uses_more_is_never_advised_less(
     amount: tuple[float, float], more: float, wanted: ModelDeploymentSpec
 ) -> None:
     one, other = advice(usage(*amount), wanted), advice(usage(amount[0] * more, amount[1] * more), wanted)
-    assert parse_quantity(other.cpu) >= parse_quantity(one.cpu)
-    assert parse_quantity(other.memory) >= parse_quantity(one.memory)
+    assert amount_of(other.cpu) >= amount_of(one.cpu)
+    assert amount_of(other.memory) >= amount_of(one.memory)
 
 
 @settings(max_examples=100)

@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.rollout.parts import OWNER, Version, spec
-from tests.rollout.test_rollout import bake, condition, reasons
-from tests.rollout.world import World
-from verdigris.api.spec import ModelDeploymentSpec
+from tests.rollout.parts import OWNER, Version
+from tests.rollout.small import candidate, full, over, serves, small, stage, until
+from tests.rollout.test_rollout import condition, reasons
+from verdigris.adapters.kube.reading import views
 from verdigris.api.status import CapacityStatus, Failure, ModelDeploymentStatus
-from verdigris.cluster import views
-from verdigris.resources import service
-from verdigris.rollout import capacity
-from verdigris.rollout.actions import Keep
-from verdigris.rollout.plan import plan
-from verdigris.rollout.revision import revision_of
-
-
-def small(version: str, policy: str = "InPlace", size: int = 3, **rollout: Any) -> ModelDeploymentSpec:
-    return spec(
-        version,
-        autoscaling={"minReplicas": size, "maxReplicas": 2 * size},
-        rollout={"onInsufficientCapacity": policy, **rollout},
-    )
-
-
-def full(policy: str = "InPlace", size: int = 3, room: int | None = 3, **rollout: Any) -> World:
-    """Given: this many pods of 1.0.0 have the clients, and there is room for no more than `room`."""
-    world = World(small("1.0.0", policy, size, **rollout), room=room)
-    world.run(40)
-    assert world.answering() == size
-    return world
-
-
-def until(world: World, done: Callable[[World], bool], least: int = 0, seconds: int = 400) -> World:
-    """Run until it is so; never may fewer pods than `least` answer the clients."""
-    for _ in range(seconds):
-        if done(world):
-            return world
-        world.run(1)
-        assert world.answering() >= least, f"{world.answering()} pods answer: {world.status.rollout}"
-    raise AssertionError(f"never: {world.status.rollout}")
-
-
-def stage(name: str) -> Callable[[World], bool]:
-    return lambda world: world.status.rollout is not None and world.status.rollout.stage == name
-
-
-def candidate(size: int) -> Callable[[World], bool]:
-    """This many pods of the candidate are ready, in a trade."""
-    return lambda world: stage("Trading")(world) and world.ready("green") == size
-
-
-def over(world: World) -> bool:
-    return world.status.rollout is None
-
-
-def serves(world: World, version: str, size: int) -> bool:
-    active = world.status.active
-    return active is not None and active.version == version and world.ready(active.color) == size
-
+from verdigris.children import service
+from verdigris.core.actions import Keep
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.revision import revision_of
+from verdigris.core.pods.room import fit as capacity
 
 # In place
 
@@ -217,7 +170,7 @@ def test_a_candidate_that_crashes_during_the_trade_is_taken_back() -> None:
     until(world, candidate(1))
     world.versions["1.1.0"] = Version(never_ready=True)
     until(world, lambda w: over(w) and serves(w, "1.0.0", 3), least=2)
-    assert world.status.rejected[-1].reason == "CandidateUnavailable"
+    assert world.status.rejected[-1].reason == "ProgressDeadlineExceeded"
 
 
 def test_warm_pods_are_given_up_before_any_active_one() -> None:
@@ -261,11 +214,12 @@ def test_abort_ends_within_seconds_once_the_scheduler_has_said_no() -> None:
     assert world.status.rejected[-1].reason == "InsufficientCapacity"
 
 
-def test_a_quota_is_named_and_ends_the_wait_by_its_own_reason() -> None:
+@pytest.mark.parametrize(("seen", "words"), [(True, "quota pods allows 3 pods"), (False, "exceeded quota")])
+def test_a_quota_is_named_and_ends_the_wait_by_its_own_reason(*, seen: bool, words: str) -> None:
     world = full("Wait", room=None)
-    world.quota = 3
+    world.quota, world.quota_is_seen = 3, seen
     world.apply(small("1.1.0", "Wait")).run(3)
-    assert "exceeded quota" in condition(world, "Ready")[2]
+    assert words in condition(world, "Ready")[2]
     until(world, over, least=3)
     assert world.status.rejected[-1].reason == "QuotaExceeded"
 
@@ -341,54 +295,6 @@ def test_a_quota_that_has_room_again_nudges_its_replica_set_at_most_every_five_s
     assert world.retries == 1
     world.run(5)
     assert world.retries == 2
-
-
-# Recreate
-
-
-def recreate(version: str, **rollout: Any) -> ModelDeploymentSpec:
-    return small(version, "Wait", strategy="Recreate", allowDowntime=True, **rollout)
-
-
-def test_recreate_ends_the_active_pods_first_and_says_that_nobody_answers() -> None:
-    world = full().apply(recreate("1.1.0")).run(3)
-    assert world.ready("blue") == 0
-    assert "Nobody answers" in condition(world, "Ready")[2]
-    until(world, lambda w: w.selected == "green", seconds=15)
-    assert world.status.rollout
-    assert world.status.rollout.evidence.baseline.requests > 1000
-    until(world, over, least=3)
-    assert serves(world, "1.1.0", 3)
-
-
-def test_recreate_brings_the_old_version_back_when_the_new_one_is_bad() -> None:
-    world = full()
-    world.versions["1.1.0"] = Version(error_rate=0.5)
-    bake(world.apply(recreate("1.1.0")).run(1))
-    until(world, lambda w: over(w) and serves(w, "1.0.0", 3))
-    assert world.selected == "blue"
-    assert world.status.last_rollback
-    assert world.status.last_rollback.traffic_restored_at
-
-
-def test_recreate_brings_the_old_version_back_when_the_new_one_never_gets_ready() -> None:
-    world = full()
-    world.versions["1.1.0"] = Version(never_ready=True)
-    until(world.apply(recreate("1.1.0")).run(1), lambda w: over(w) and serves(w, "1.0.0", 3))
-    assert world.selected == "blue"
-
-
-def test_recreate_does_not_leave_the_clients_alone_because_prometheus_is_away() -> None:
-    world = full()
-    world.prometheus_down = True
-    until(world.apply(recreate("1.1.0")).run(1), lambda w: w.selected == "green", seconds=30)
-
-
-def test_recreate_asks_for_approval_before_it_ends_anything() -> None:
-    world = full().apply(recreate("1.1.0", approval="Required")).run(30)
-    assert world.answering() == 3
-    world.decide("approve", revision_of(world.spec))
-    until(world, lambda w: over(w) and serves(w, "1.1.0", 3))
 
 
 # Progress

@@ -36,14 +36,15 @@ from verdigris.api.status import (
     Unsteady,
     WarmStatus,
 )
-from verdigris.resources.names import Defaults
-from verdigris.rollout import stuck_table
-from verdigris.rollout.diagnosis import Role
-from verdigris.rollout.evidence import NOT_ASKED
-from verdigris.rollout.health import candidate_fault, candidate_trouble
-from verdigris.rollout.observed import DeploymentView, NodeView, Observed, PodView, Survey
-from verdigris.rollout.stuck import CHAIN, diagnose, diagnoses, role_of, wanted_events, wants_nodes
-from verdigris.rollout.turn import Turn
+from verdigris.children.names import Defaults
+from verdigris.core.facts.evidence import NOT_ASKED
+from verdigris.core.facts.observed import DeploymentView, Observed, PodView
+from verdigris.core.facts.survey import NodeView, Survey
+from verdigris.core.pods.diagnosis.candidate import candidate_fault, candidate_trouble
+from verdigris.core.pods.diagnosis.chain import CHAIN, diagnose, diagnoses, role_of, wanted_events, wants_nodes
+from verdigris.core.pods.diagnosis.check import Role
+from verdigris.core.turn import Turn
+from verdigris.tools import stuck_table
 
 ROLLOUT = RolloutStatus(
     color="green", version="1.1.0", revision=REVISION, stage="Starting", started_at=BORN, since=BORN
@@ -106,9 +107,9 @@ def test_each_pod_in_trouble_is_told_in_the_order_in_which_they_were_seen() -> N
 def test_the_survey_and_the_memory_of_flapping_reach_the_checks() -> None:
     lost = (NodeView("worker-1", ready=False), NODES["worker-2"])
     assert [what.kind for *_, what in diagnoses(turn(raw_pod(status=RUNS), nodes=lost))] == ["NodeLost"]
-    losses = tuple(BORN + timedelta(seconds=seconds) for seconds in range(4))
+    unready_at = tuple(BORN + timedelta(seconds=seconds) for seconds in range(4))
     calm = turn(raw_pod("p", status=READY))
-    unsteady = calm.change(unsteady=(Unsteady(uid="uid-p", losses=losses),))
+    unsteady = calm.change(unsteady=(Unsteady(uid="uid-p", unready_at=unready_at),))
     assert [what.kind for *_, what in diagnoses(unsteady)] == ["Flapping"]
     assert diagnoses(calm) == ()
 
@@ -192,8 +193,10 @@ def healthy(draw: st.DrawFn) -> PodView:
 )
 @settings(max_examples=200)
 def test_a_pod_that_is_well_gives_nothing(pod: PodView, role: Role, nodes: object, lost: list[int], age: int) -> None:
-    losses = tuple(BORN + timedelta(seconds=seconds) for seconds in lost)
-    assert diagnose(pod, around(role=role, nodes=nodes, losses=losses, now=BORN + timedelta(seconds=age))) is None
+    unready_at = tuple(BORN + timedelta(seconds=seconds) for seconds in lost)
+    assert (
+        diagnose(pod, around(role=role, nodes=nodes, unready_at=unready_at, now=BORN + timedelta(seconds=age))) is None
+    )
 
 
 @given(st.sampled_from([CRASHED, RUNS, NO_NODE, status()]), st.integers(0, 110), st.integers(0, 110))
@@ -207,7 +210,7 @@ def test_time_alone_changes_nothing_that_is_said(raw: Json, one: int, two: int) 
 
 
 def test_the_table_in_the_docs_is_what_the_checks_say() -> None:
-    assert not stuck_table.is_stale(), "run `python -m verdigris.rollout.stuck_table --write`"
+    assert not stuck_table.is_stale(), "run `python -m verdigris.tools.stuck_table --write`"
 
 
 def test_a_stale_table_is_told_with_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

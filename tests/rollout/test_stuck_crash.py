@@ -23,9 +23,9 @@ from tests.rollout.kubelet import (
     view,
     waiting,
 )
-from verdigris.api.rollout import CleanupSpec
-from verdigris.rollout.stuck import diagnose
-from verdigris.rollout.stuck_crash import DEFINITE_FAULTS
+from verdigris.api.spec import CleanupSpec
+from verdigris.core.pods.diagnosis.chain import diagnose
+from verdigris.core.pods.diagnosis.crash import DEFINITE_FAULTS
 
 BACK_OFF = "back-off 20s restarting failed container=server pod=diabetes-green-7c9d8b6f5-x2x9p_clinic(uid)"
 

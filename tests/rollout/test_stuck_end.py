@@ -22,9 +22,9 @@ from tests.rollout.kubelet import (
     view,
     waiting,
 )
-from verdigris.api.rollout import CleanupSpec
-from verdigris.rollout.observed import NodeView, Taint
-from verdigris.rollout.stuck import diagnose
+from verdigris.api.spec import CleanupSpec
+from verdigris.core.facts.survey import NodeView, Taint
+from verdigris.core.pods.diagnosis.chain import diagnose
 
 LOST = NodeView("worker-1", ready=False, since=BORN + timedelta(seconds=20))
 SHUT_DOWN = NodeView("worker-1", ready=False, taints=(Taint("node.kubernetes.io/out-of-service", effect="NoExecute"),))
@@ -77,13 +77,13 @@ def test_a_sidecar_that_runs_on_is_no_init_step_at_work() -> None:
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_a_pod_that_ceased_to_be_ready_often_enough_within_the_window_flaps(ready: bool) -> None:
-    losses = tuple(BORN + timedelta(seconds=seconds) for seconds in (10, 20, 30, 40))
+    unready_at = tuple(BORN + timedelta(seconds=seconds) for seconds in (10, 20, 30, 40))
     raw = raw_pod(status=READY if ready else RUNS)
-    found = look(raw, losses=losses)
+    found = look(raw, unready_at=unready_at)
     assert (found.kind, found.remedy) == ("Flapping", "Evict")
-    assert (found.since, found.ripe_at) == (losses[0], losses[3])
+    assert (found.since, found.ripe_at) == (unready_at[0], unready_at[3])
     assert "4 times or more within 10m" in found.message
-    later = around(losses=losses, now=BORN + timedelta(minutes=10, seconds=15))
+    later = around(unready_at=unready_at, now=BORN + timedelta(minutes=10, seconds=15))
     assert getattr(diagnose(view(raw), later), "kind", None) == (None if ready else "NeverReady")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Version
+from tests.rollout.small import candidate, full, over, recreate, serves, small, stage, until
 from tests.rollout.test_rollout import condition
-from tests.rollout.test_small_clusters import candidate, full, over, recreate, serves, small, stage, until
-from verdigris.resources.names import RETRY_ANNOTATION
-from verdigris.rollout import capacity
-from verdigris.rollout.actions import Keep
-from verdigris.rollout.revision import revision_of
+from verdigris.children.names import RETRY_ANNOTATION
+from verdigris.core.actions import Keep
+from verdigris.core.facts.revision import revision_of
+from verdigris.core.pods.room import fit as capacity
 
 
 def test_recreate_ends_the_active_pods_also_when_the_new_spec_wants_more_of_them() -> None:
@@ -96,7 +96,7 @@ def test_a_trade_goes_on_and_says_so_when_wait_is_asked_for_meanwhile() -> None:
     world = full().apply(small("1.1.0")).run(1)
     until(world, candidate(1))
     world.apply(small("1.1.0", "Wait"))
-    until(world, lambda w: "The active version gives one pod for it." in condition(w, "Ready")[2], least=2)
+    until(world, lambda w: "One active pod makes room for it." in condition(w, "Ready")[2], least=2)
     until(world, over, least=2)
     assert serves(world, "1.1.0", 3)
 
@@ -118,6 +118,7 @@ def test_on_the_way_back_the_active_replica_set_is_nudged_when_its_quota_has_roo
     until(world.apply(small("1.1.0")).run(1), candidate(3))
     world.versions |= {"1.0.0": Version(ready_after=30), "1.1.0": Version(error_rate=0.5)}
     monkeypatch.setattr(capacity, "quota_has_room_again", lambda _, color: color == "blue")
+    before = world.retries
     until(world, stage("RollingBack"), least=2)
     world.run(1)
     retries = {
@@ -125,4 +126,28 @@ def test_on_the_way_back_the_active_replica_set_is_nudged_when_its_quota_has_roo
         for action in world.reconcile().actions
         if isinstance(action, Keep) and action.manifest["kind"] == "Deployment"
     }
-    assert retries["diabetes-blue"] == "1"
+    assert retries["diabetes-blue"] == str(before + 1)
+
+
+@pytest.mark.parametrize("traded", [1, 2, 3])
+def test_under_a_quota_the_active_version_has_all_its_pods_back_when_the_rollout_is_over(traded: int) -> None:
+    """A ReplicaSet that was refused a pod backs off for minutes: the rollout stays until its pods are made."""
+    world = full(room=None)
+    world.quota = 3
+    until(world.apply(small("1.1.0")).run(1), candidate(traded), least=2)
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world, lambda w: bool(w.status.rejected), least=2)
+    assert world.count("blue") == 3
+
+
+def test_a_quota_that_somebody_else_uses_up_meanwhile_holds_no_rollout_for_ever() -> None:
+    world = full(room=None)
+    world.quota = 3
+    until(world.apply(small("1.1.0")).run(1), candidate(2), least=2)
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world, stage("RollingBack"), least=2)
+    world.quota = 2
+    world.run(30)
+    assert world.status.rollout is not None
+    assert "exceeded quota" in world.status.rollout.message
+    until(world, lambda w: bool(w.status.rejected))

@@ -6,21 +6,25 @@ It refuses what the laws forbid at the very action, so every scenario and every 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple
 
 from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, TICK, Pod, Version, born, series_of, spec
 from verdigris.api.decision import Verb
-from verdigris.api.fields import parse_duration
+from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus
-from verdigris.resources import controller_revision
-from verdigris.resources.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL, Defaults
-from verdigris.rollout.actions import Action, Keep, Note, Plan, Remove, RemovePod, Scale, SetTraffic
-from verdigris.rollout.evidence import NOT_ASKED, Evidence, Reading
-from verdigris.rollout.observed import (
+from verdigris.children import controller_revision
+from verdigris.children.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL, Defaults
+from verdigris.core.actions import Action, Keep, MoveTraffic, Note, Plan, Remove, RemovePod, Scale, SetTraffic
+from verdigris.core.engine.plan import plan, question
+from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Reading
+from verdigris.core.facts.observed import (
     ContainerView,
     Decision,
     DeploymentView,
@@ -30,8 +34,19 @@ from verdigris.rollout.observed import (
     Selection,
     Snapshot,
 )
-from verdigris.rollout.plan import plan, question
-from verdigris.rollout.traffic import answering, min_available, reached
+from verdigris.core.facts.survey import QuotaView, Survey
+from verdigris.core.routing.service import answering, min_available, reached
+
+BACK_OFF = timedelta(minutes=5)
+"""How long a ReplicaSet waits after a quota refused its pod: as the real one does after a dozen refusals."""
+
+
+class Refused(NamedTuple):
+    """When a colour's ReplicaSet was refused a pod, and what was asked of it then."""
+
+    at: datetime
+    retries: int
+    replicas: int
 
 
 @dataclass
@@ -49,6 +64,10 @@ class World:
     hpas: dict[Color, int] = field(default_factory=dict)
     room: int | None = None
     quota: int | None = None
+    """Pods of both colours that the namespace allows."""
+    quota_is_seen: bool = True
+    """Whether the operator may look at the quota, or knows only what the ReplicaSet says of it."""
+    refusals: dict[Color, Refused] = field(default_factory=dict)
     selected: Selection | None = None
     decisions: list[Decision] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -61,6 +80,14 @@ class World:
     serial: int = 0
     retries: int = 0
     decided: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
+    refuses: Callable[[Action], bool] = lambda _: False
+    """Which writes the API server refuses."""
+    loses: Callable[[Action], bool] = lambda _: False
+    """Which writes take effect although their answer never comes."""
+    keeps_status: Callable[[], bool] = lambda: True
+    """Whether the status of this reconcile is written."""
+    marks: Callable[[Decision], bool] = lambda _: True
+    """Whether what became of a decision can be written on it."""
 
     # what the operator sees
 
@@ -81,7 +108,14 @@ class World:
             decisions=tuple(self.decisions),
             hpas=frozenset(self.hpas),
             seen_at=self.now,
+            survey=self._survey(),
         )
+
+    def _survey(self) -> Survey | None:
+        if self.quota is None or not self.quota_is_seen:
+            return None
+        quota = QuotaView("pods", {"pods": Decimal(self.quota)}, {"pods": Decimal(len(self.pods))})
+        return Survey(self.now, quotas=(quota,), problem="nodes may not be read")
 
     def _view(self, pod: Pod) -> PodView:
         version = self._version(pod.view.revision)
@@ -147,13 +181,38 @@ class World:
         """One reconcile: plan and do it."""
         made = plan(self.observe(), self.evidence(), self.now)
         self.decided = made.status
-        for action in made.actions:
-            self._do(action)
-        self.status = ModelDeploymentStatus.parse(made.status.dump())
+        self._carry_out(made.actions)
+        if not self.keeps_status():
+            # The next look finds what was, and decides anew.
+            return made
+        if made.status != self.status:
+            self.status = ModelDeploymentStatus.parse(made.status.dump())
         self.notes.extend(made.notes)
-        answered = {record.uid for record in made.answered}
-        self.decisions = [replace(d, answered=d.answered or d.uid in answered) for d in self.decisions]
+        told = {record.uid for record in (*self.status.decisions, *made.answered)}
+        self.decisions = [replace(d, answered=d.answered or (d.uid in told and self.marks(d))) for d in self.decisions]
         return made
+
+    def _carry_out(self, actions: Iterable[Action]) -> None:
+        """As `writing.apply` does: after a failure to move clients nothing is done that they may depend on."""
+        moved, unsaved = True, set[str]()
+        for action in actions:
+            if not moved and isinstance(action, Scale | SetTraffic | Remove | RemovePod):
+                continue
+            if _revision_made_by(action) in unsaved:
+                # Pods are made only from a snapshot that is kept (law 7).
+                continue
+            refused = self.refuses(action) or (isinstance(action, Scale) and action.color not in self.deployments)
+            if refused and isinstance(action, Keep) and action.manifest["kind"] == "ControllerRevision":
+                unsaved.add(action.manifest["metadata"]["labels"][REVISION_LABEL])
+            if not refused:
+                self._do(action)
+            failed = refused or self.loses(action)
+            moved = moved and not (failed and self._moves_clients(action))
+
+    def _moves_clients(self, action: Action) -> bool:
+        if not isinstance(action, MoveTraffic):
+            return False
+        return bool(action.manifest["spec"]["selector"].get(COLOR_LABEL, "both") != self.selected)
 
     def run(self, seconds: float) -> World:
         """Let time pass, one tick and one reconcile after the other."""
@@ -180,12 +239,21 @@ class World:
         """The ReplicaSets: whatever is missing, as far as the quota lets them."""
         for color, view in self.deployments.items():
             for _ in range(view.replicas - self.count(color)):
+                if self._backs_off(color, view.replicas):
+                    break
                 if self.quota is not None and len(self.pods) >= self.quota:
-                    return
+                    self.refusals[color] = Refused(self.now, self.retries, view.replicas)
+                    break
                 self.serial += 1
                 pod = PodView(f"{color}-{self.serial}", f"uid-{self.serial}", color, view.revision, self.now, False)
                 self.pods.append(Pod(pod, self.now, placed=False))
                 self._schedule()
+
+    def _backs_off(self, color: Color, replicas: int) -> bool:
+        """Whether the ReplicaSet, whose last pod a quota refused, waits. Every change of its object wakes it."""
+        refused = self.refusals.get(color)
+        unchanged = refused is not None and (refused.retries, refused.replicas) == (self.retries, replicas)
+        return unchanged and refused is not None and self.now < refused.at + BACK_OFF
 
     def _schedule(self) -> None:
         """The scheduler: the oldest pod without a place gets the next free one."""
@@ -213,7 +281,7 @@ class World:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Keep(manifest):
+            case MoveTraffic(manifest) | Keep(manifest):
                 self._keep(manifest)
             case Scale(color, replicas):
                 self._scale(color, replicas)
@@ -253,7 +321,7 @@ class World:
         before, after = answering(self.observe(), self.selected), answering(self.observe(), wanted)
         assert after > 0 or not before, "law 2: nothing behind it"
         rollout = self.decided.rollout
-        if rollout is not None and rollout.way == "InPlace" and self.selected == "both":
+        if rollout is not None and rollout.sizes is not None and self.selected == "both":
             lost = rollout.color not in reached(wanted) and not self.ready(rollout.color)
             assert lost or after >= min(before, self.least()), "law 2: fewer pods than minAvailable behind it"
         if wanted == "both":
@@ -275,9 +343,9 @@ class World:
         if rollout is None:
             return 1
         # Where places were lost, or old pods do not come up in time, somebody is all that the way back can ask for.
-        too_small = self.room is not None and self.room < rollout.replicas
+        too_small = any(most is not None and most < rollout.replicas for most in (self.room, self.quota))
         too_late = self.now >= rollout.since + parse_duration(self.spec.rollout.progress_deadline)
-        back = rollout.way == "InPlace" and rollout.stage == "RollingBack"
+        back = rollout.has("Trade") and rollout.taken_back
         return 1 if back and (too_small or too_late) else min_available(self.spec.rollout, rollout)
 
     def _keep_deployment(self, color: Color, manifest: Mapping[str, Any]) -> None:
@@ -303,8 +371,10 @@ class World:
         self._create()
         if replicas < seen.replicas and color in reached(self.selected):
             rollout = self.decided.rollout
-            assert rollout is not None, "law 2: the colour with the clients shrank"
-            assert rollout.way != "Beside", "law 2: the colour with the clients shrank"
+            if rollout is None:
+                assert replicas >= self.spec.autoscaling.min_replicas, "law 2: the colour with the clients shrank"
+                return
+            assert rollout.sizes is not None, "law 2: the colour with the clients shrank"
             lost = self.answering() < before
             assert not lost or self.answering() >= self.least(), "law 2: a trade left fewer than minAvailable"
 
@@ -324,9 +394,22 @@ class World:
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
 
 
+def _revision_made_by(action: Action) -> str | None:
+    """The revision whose pods a Deployment would make; None for every other action."""
+    if not isinstance(action, Keep) or action.manifest["kind"] != "Deployment":
+        return None
+    labels: Mapping[str, str] = action.manifest["spec"]["template"]["metadata"]["labels"]
+    return labels[REVISION_LABEL]
+
+
 def serving(version: str = "1.0.0", **behaviour: Any) -> World:
     """Given: this version has been rolled out and has had clients for a few minutes."""
-    world = World(spec(version), versions={version: Version(**behaviour)})
+    return deepcopy(_served(version, frozenset(behaviour.items())))
+
+
+@cache
+def _served(version: str, behaviour: frozenset[tuple[str, Any]]) -> World:
+    world = World(spec(version), versions={version: Version(**dict(behaviour))})
     world.run(10)
     assert world.status.active
     assert world.status.active.version == version

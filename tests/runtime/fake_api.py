@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from verdigris.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound
-from verdigris.cluster.kinds import Resource, resource_of
+from tests.runtime.fake_fields import applied, check, json_copy, updated
+from verdigris.adapters.kube.transport.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
+from verdigris.adapters.kube.transport.kinds import Resource, resource_of
 
 Json = dict[str, Any]
 Fault = Callable[[str, str, str], ApiError | None]
-"""Called with (verb, kind, name) before each call; what it returns is raised instead."""
+"""Called with (verb, kind, name); what it returns is raised."""
+
+
+def once(error: ApiError, verb: str, kind: str) -> Fault:
+    """Refuses the first such call, and no other."""
+    left = [error]
+    return lambda called, about, _: left.pop() if left and (called, about) == (verb, kind) else None
+
 
 _WITH_STATUS = {"ModelDeployment", "RolloutDecision", "Deployment"}
 
@@ -22,8 +29,10 @@ _WITH_STATUS = {"ModelDeployment", "RolloutDecision", "Deployment"}
 class FakeApi:
     """Objects by (kind, namespace, name).
 
-    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind,
-    `graces` the grace period that a deletion asked for.
+    `fault` is asked before each call, which is then refused; `lost` after it: what the call did is done, its answer is
+    lost. What a test changes in an object itself counts as changed by a field manager called `somebody`.
+    `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind, `graces` the
+    grace period that a deletion asked for.
     """
 
     def __init__(self) -> None:
@@ -33,7 +42,9 @@ class FakeApi:
         self.managers: dict[str, str] = {}
         self.graces: dict[tuple[str, str], int | None] = {}
         self.fault: Fault = lambda *_: None
-        self._applied: dict[tuple[str, str, str, str], Json] = {}
+        self.lost: Fault = lambda *_: None
+        self._known: dict[tuple[str, str, str], Json] = {}
+        self._addresses = itertools.count(1)
         self._versions = itertools.count(100)
         self._uids = itertools.count(1)
 
@@ -44,31 +55,69 @@ class FakeApi:
 
     def put(self, raw: Mapping[str, Any]) -> Json:
         """Put an object there as it is, past all rules; uid, version and creation time are filled in."""
-        made = copy.deepcopy(dict(raw))
+        made = json_copy(dict(raw))
         meta = made.setdefault("metadata", {})
         meta.setdefault("uid", f"uid-{next(self._uids)}")
         meta.setdefault("creationTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         meta["resourceVersion"] = str(next(self._versions))
-        self.objects[made["kind"], meta.get("namespace", ""), meta["name"]] = made
-        return copy.deepcopy(made)
+        self._allocate(made)
+        ref = (made["kind"], meta.get("namespace", ""), meta["name"])
+        self.objects[ref] = made
+        self._known[ref] = json_copy(made)
+        return json_copy(made)
+
+    def _allocate(self, raw: Json) -> None:
+        """An address for a Service that asks for none. Raises Invalid for one that another has."""
+        spec = raw.get("spec") or {}
+        if raw["kind"] != "Service" or spec.get("type") == "ExternalName":
+            return
+        has = {(o.get("spec") or {}).get("clusterIP") for o in self.objects.values() if o["kind"] == "Service"}
+        mine = (raw["kind"], raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
+        has.discard((self.objects.get(mine, {}).get("spec") or {}).get("clusterIP"))
+        if spec.get("clusterIP") in has - {None}:
+            raise Invalid("spec.clusterIPs: failed to allocate IP: provided IP is already allocated")
+        if "clusterIP" not in spec:
+            raw["spec"] = {**spec, "clusterIP": f"10.96.0.{next(self._addresses)}"}
 
     def at(self, kind: str, namespace: str, name: str) -> Json:
         """The object itself, to look at or to tamper with."""
         return self.objects[kind, namespace, name]
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+    def notice(self) -> None:
+        """Record what a test has done to objects by hand, as the API server would have."""
+        for ref, raw in self.objects.items():
+            known = self._known.get(ref)
+            if raw == known:
+                continue
+            if known is not None:
+                self.objects[ref] = updated(known, raw, "somebody")
+                self.objects[ref]["metadata"]["resourceVersion"] = str(next(self._versions))
+            self._known[ref] = json_copy(self.objects[ref])
+
+    def record_scale(self, deployment: str, manager: str) -> None:
+        """Let the record of a Deployment say that this manager has set its size last."""
+        fields = {"f:spec": {"f:replicas": {}}}
+        entry = {"manager": manager, "operation": "Update", "subresource": "scale", "fieldsV1": fields}
+        self.notice()
+        for (kind, _, name), raw in self.objects.items():
+            if (kind, name) == ("Deployment", deployment):
+                raw["metadata"]["managedFields"] = [*raw["metadata"].get("managedFields", ()), entry]
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         await self._arrive("get", resource.kind, name)
-        return copy.deepcopy(self._found(resource.kind, namespace, name))
+        return json_copy(self._found(resource.kind, namespace or "", name))
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
     ) -> list[Json]:
         await self._arrive("list", resource.kind, "")
-        return [
-            copy.deepcopy(raw)
-            for (kind, where, _), raw in sorted(self.objects.items())
-            if kind == resource.kind and namespace in (None, where) and _matches(raw, labels) and _has(raw, fields)
-        ]
+        demands = _demands(fields)
+        found = {
+            ref: raw
+            for ref, raw in self.objects.items()
+            if ref[0] == resource.kind and namespace in (None, ref[1]) and _has(raw, demands) and _matches(raw, labels)
+        }
+        return [json_copy(found[ref]) for ref in sorted(found)]
 
     async def pages(
         self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
@@ -83,27 +132,32 @@ class FakeApi:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
         ref = (resource.kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         await self._arrive("apply", resource.kind, ref[2])
-        before = self._applied.get((*ref, manager), {})
-        self._applied[*ref, manager] = copy.deepcopy(dict(manifest))
+        meta = manifest["metadata"]
         if ref not in self.objects:
-            generation = {"generation": 1}
-            return self.put({**manifest, "metadata": {**manifest["metadata"], **generation}})
-        merged = _merge(_without(self.objects[ref], before, manifest), manifest)
-        return self._store(ref, merged)
+            if "uid" in meta:
+                raise Conflict(f"uid mismatch: {meta['uid']} is not there any more")
+            fresh = {**manifest, "metadata": {**meta, "generation": 1}}
+            check(fresh)
+            return await self._answer("apply", ref, self.put(applied({"metadata": {}}, fresh, manager)))
+        self._preconditions(self.objects[ref], meta)
+        wanted = {**manifest, "metadata": {key: value for key, value in meta.items() if key != "uid"}}
+        return await self._answer("apply", ref, self._store(ref, applied(self.objects[ref], wanted, manager)))
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Json:
         name = body["metadata"]["name"]
         await self._arrive("create", resource.kind, name)
         if (resource.kind, namespace, name) in self.objects:
             raise AlreadyExists(f"{resource.kind} {name} is there already")
-        return self.put(body)
+        return await self._answer("create", (resource.kind, namespace, name), self.put(body))
 
     async def replace(self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
         await self._arrive("replace", resource.kind, name)
         live = self._found(resource.kind, namespace, name)
         self._preconditions(live, body.get("metadata") or {})
         kept = {key: live["metadata"][key] for key in ("uid", "creationTimestamp")}
-        return self._store((resource.kind, namespace, name), {**body, "metadata": {**body["metadata"], **kept}})
+        ref = (resource.kind, namespace, name)
+        made = updated(live, {**body, "metadata": {**body["metadata"], **kept}}, "verdigris")
+        return await self._answer("replace", ref, self._store(ref, made))
 
     async def patch(
         self,
@@ -127,7 +181,10 @@ class FakeApi:
             wanted = {"status": body.get("status", {})}
         elif subresource is None and resource.kind in _WITH_STATUS:
             wanted.pop("status", None)
-        return self._store((resource.kind, namespace, name), _merge_patch(live, wanted))
+        ref, made = (resource.kind, namespace, name), merge_patch(live, wanted)
+        if subresource is None:
+            made = updated(live, made, manager)
+        return await self._answer("patch", ref, self._store(ref, made))
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
@@ -151,6 +208,14 @@ class FakeApi:
             raise fault
         if kind in self.unknown:
             raise NotFound(f"the server could not find the requested resource {kind}")
+        self.notice()
+
+    async def _answer(self, verb: str, ref: tuple[str, str, str], raw: Json) -> Json:
+        """What was done is done: its answer may still be lost."""
+        lost = self.lost(verb, ref[0], ref[2])
+        if lost is not None:
+            raise lost
+        return raw
 
     def _found(self, kind: str, namespace: str, name: str) -> Json:
         if (kind, namespace, name) not in self.objects:
@@ -165,14 +230,17 @@ class FakeApi:
     def _store(self, ref: tuple[str, str, str], raw: Json) -> Json:
         """Writes that change nothing leave the version as it is; only a changed spec raises the generation."""
         live = self.objects[ref]
-        fresh = copy.deepcopy(raw)
+        check(raw)
+        fresh = json_copy(raw)
+        self._allocate(fresh)
         fresh["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         if fresh != live:
             fresh["metadata"]["resourceVersion"] = str(next(self._versions))
             if fresh.get("spec") != live.get("spec") and "generation" in live["metadata"]:
                 fresh["metadata"]["generation"] = live["metadata"]["generation"] + 1
             self.objects[ref] = fresh
-        return copy.deepcopy(fresh)
+            self._known[ref] = json_copy(fresh)
+        return json_copy(fresh)
 
 
 def _matches(raw: Json, labels: str) -> bool:
@@ -183,47 +251,35 @@ def _matches(raw: Json, labels: str) -> bool:
     return all(has.get(key) == value for key, _, value in (pair.partition("=") for pair in labels.split(",") if pair))
 
 
-def _has(raw: Json, fields: str) -> bool:
-    """Field selectors: `a.b=c` and `a.b!=c`, joined by commas; a field that is not there is empty."""
-    return all(_field_matches(raw, *demand.partition("=")[::2]) for demand in fields.split(",") if demand)
+Demand = tuple[list[str], str, bool]
 
 
-def _field_matches(raw: Json, path: str, value: str) -> bool:
+def _demands(fields: str) -> list[Demand]:
+    """Field selectors: `a.b=c` and `a.b!=c`, joined by commas; as path, value, and whether it is to be that value."""
+    pairs = (demand.partition("=")[::2] for demand in fields.split(",") if demand)
+    return [(path.removesuffix("!").split("."), value, not path.endswith("!")) for path, value in pairs]
+
+
+def _has(raw: Json, demands: list[Demand]) -> bool:
+    """A field that is not there is empty."""
+    return all((_field(raw, path) == value) is wanted for path, value, wanted in demands)
+
+
+def _field(raw: Json, path: list[str]) -> Any:
     found: Any = raw
-    for part in path.removesuffix("!").split("."):
-        found = found.get(part, "") if isinstance(found, Mapping) else ""
-    return (found == value) is not path.endswith("!")
+    for part in path:
+        found = found.get(part, "") if isinstance(found, dict) else ""
+    return found
 
 
-def _merge_patch(live: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
+def merge_patch(live: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
     merged = dict(live)
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping):
             inner = live.get(key)
-            merged[key] = _merge_patch(inner if isinstance(inner, Mapping) else {}, value)
+            merged[key] = merge_patch(inner if isinstance(inner, Mapping) else {}, value)
         else:
             merged[key] = value
     return merged
-
-
-def _merge(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
-    """Lists count as one value here, as selectors do everywhere; the real server merges some lists by key."""
-    both = {key for key in wanted if isinstance(wanted[key], Mapping) and isinstance(live.get(key), Mapping)}
-    both.discard("selector")
-    return {**live, **{key: _merge(live[key], value) if key in both else value for key, value in wanted.items()}}
-
-
-def _without(live: Mapping[str, Any], before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
-    """Without the fields that were applied before and are not wanted any more."""
-    kept: Json = {}
-    for key, value in live.items():
-        if key in before and key not in wanted:
-            continue
-        inner = before.get(key), wanted.get(key)
-        if isinstance(value, Mapping) and all(isinstance(side, Mapping) for side in inner):
-            kept[key] = _without(value, before[key], wanted[key])
-        else:
-            kept[key] = value
-    return kept

@@ -14,16 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from dev.cluster.patience import hold_out, stretched
+
 OPERATOR = Path(__file__).resolve().parents[2] / "operator"
 _PORT = re.compile(r"has started as (\S+), port (\d+)")
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait for it. Raises AssertionError naming `what` when it does not come in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.05)
+    """Wait for it, `seconds` at this machine's pace. Raises AssertionError naming `what` when it does not come."""
+    began = time.monotonic()
+    assert hold_out(condition, seconds, every=0.05), f"{what} did not happen within {time.monotonic() - began:.0f} s"
 
 
 class OperatorProcess:
@@ -68,7 +68,7 @@ class OperatorProcess:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of /healthz, /readyz or /metrics."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=stretched(5)) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -85,4 +85,4 @@ class OperatorProcess:
     def stop(self) -> int:
         """SIGTERM; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=stretched(15))

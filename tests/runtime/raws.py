@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from verdigris.cluster.observe import Key
-from verdigris.resources.names import API_VERSION, KIND
+from verdigris.adapters.kube.reading.observe import Key
+from verdigris.children.meta import owner_reference
+from verdigris.children.names import API_VERSION, KIND, Owner
 
 Json = dict[str, Any]
 
 KEY = Key("clinic", "diabetes")
 UID = "parent-uid"
+OWNER_REFERENCE = owner_reference(Owner(KEY.namespace, KEY.name, UID))
 SHA = "a" * 64
 AT = "2026-11-23T10:00:00Z"
 
@@ -41,7 +43,7 @@ def owned(kind: str, api_version: str, name: str, **rest: Any) -> Json:
         "resourceVersion": "1",
         "creationTimestamp": AT,
         "labels": {"verdigris.dev/model": KEY.name},
-        "ownerReferences": [{"uid": UID, "kind": KIND, "name": KEY.name, "apiVersion": API_VERSION}],
+        "ownerReferences": [OWNER_REFERENCE],
     }
     meta |= rest.pop("metadata", {})
     return {"apiVersion": api_version, "kind": kind, "metadata": meta} | rest
@@ -51,8 +53,11 @@ def pod(name: str = "p", color: str = "blue", revision: str = "v1-0", **rest: An
     """A pod of a colour; `status` as given, else running and ready."""
     status = rest.pop("status", {"conditions": [{"type": "Ready", "status": "True"}]})
     labels = {"verdigris.dev/model": KEY.name, "verdigris.dev/color": color, "verdigris.dev/revision": revision}
-    meta = {"labels": labels} | rest.pop("metadata", {})
-    return owned("Pod", "v1", name, metadata=meta, status=status, **rest)
+    replica_set = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{KEY.name}-{color}-7d4f", "uid": color}
+    meta = {"labels": labels, "ownerReferences": [{**replica_set, "controller": True}]} | rest.pop("metadata", {})
+    made = owned("Pod", "v1", name, metadata=meta, status=status, **rest)
+    made["metadata"]["ownerReferences"] = meta["ownerReferences"]
+    return made
 
 
 def container(name: str = "server", **status: Any) -> Json:
@@ -80,6 +85,6 @@ def endpoint_slice(service: str, *ready: bool | None, start: int = 0) -> Json:
         }
         for number, state in enumerate(ready, start)
     ]
-    labels = {"kubernetes.io/service-name": service}
+    labels = {"kubernetes.io/service-name": service, "verdigris.dev/model": KEY.name}
     name = f"{service}-{start}"
     return owned("EndpointSlice", "discovery.k8s.io/v1", name, metadata={"labels": labels}, endpoints=endpoints)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.runtime.fake_api import FakeApi
+from tests.runtime.fake_fields import json_copy
 from tests.runtime.raws import KEY, endpoint_slice, parent, pod
 from tests.runtime.test_queue import Clock
-from verdigris.cluster.errors import ApiError
-from verdigris.cluster.events import Recorder
-from verdigris.cluster.metrics import Metrics
-from verdigris.cluster.reconcile import Reconciler, Result
-from verdigris.cluster.survey import Surveyor
-from verdigris.evidence.port import UsageSource
-from verdigris.resources.names import Defaults
-from verdigris.rollout.evidence import Evidence, Question, Usage, UsageQuestion
+from verdigris.adapters.kube.reading.admission import Guard
+from verdigris.adapters.kube.reading.memory import Memory, Remembered
+from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.survey import Surveyor
+from verdigris.adapters.kube.reading.watches import Filter
+from verdigris.adapters.kube.transport.errors import ApiError
+from verdigris.adapters.kube.transport.kinds import MODEL_DEPLOYMENT, ROLLOUT_DECISION, WATCHED
+from verdigris.adapters.kube.writing.events import Recorder
+from verdigris.adapters.prometheus.port import UsageSource
+from verdigris.app.metrics import Metrics
+from verdigris.app.reconcile import Reconciler, Result
+from verdigris.children.names import MODEL_LABEL, Defaults
+from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 
 
 class NoEvidence:
@@ -27,14 +35,66 @@ class NoEvidence:
         return Usage(problem=f"nobody answers at {question.address}")
 
 
+class Watched(Memory):
+    """A memory to which the watches have told everything before a look begins, unless a test says that it is `deaf`."""
+
+    def __init__(self, api: FakeApi, clock: Callable[[], float]) -> None:
+        super().__init__(api, clock)
+        self.deaf = False
+        self.events = Filter(lambda *_: None, self.hear)
+        self._api = api
+        self._told: dict[str, dict[str, Any]] = {}
+
+    def recall(self, key: Key) -> Remembered | None:
+        self.deliver()
+        return super().recall(key)
+
+    def deliver(self) -> None:
+        """Tell what has changed since the last time, as far as it is watched; a deaf watch loses it."""
+        self._api.notice()
+        before, now = self._told, {}
+        for raw in filter(_is_watched, self._api.objects.values()):
+            known = before.get(raw["metadata"]["uid"])
+            # Copying all of a large cluster at each look would take longer than the looks.
+            now[raw["metadata"]["uid"]] = known if known and _version(known) == _version(raw) else json_copy(raw)
+        self._told = now
+        if self.deaf:
+            return
+        for uid in before.keys() - now.keys():
+            self.events.take("DELETED", before[uid])
+        for uid, raw in now.items():
+            if uid not in before:
+                self.events.take("ADDED", raw)
+            elif _version(before[uid]) != _version(raw):
+                self.events.take("MODIFIED", raw)
+
+
+def _version(raw: Mapping[str, Any]) -> str:
+    return str(raw["metadata"]["resourceVersion"])
+
+
+def _is_watched(raw: Mapping[str, Any]) -> bool:
+    """By kind, and by the label that the watches select by: what loses it is gone for them."""
+    labeled = MODEL_LABEL in (raw["metadata"].get("labels") or {})
+    return raw["kind"] in (MODEL_DEPLOYMENT.kind, ROLLOUT_DECISION.kind) or (
+        labeled and raw["kind"] in {resource.kind for resource in WATCHED}
+    )
+
+
 class Stage:
     """A reconciler on a fake API, and a clock that only tests move."""
 
-    def __init__(self, usage: UsageSource | None = None) -> None:
+    def __init__(
+        self,
+        usage: UsageSource | None = None,
+        policy: str | None = None,
+        on_gone: Callable[[Key], None] = lambda _: None,
+    ) -> None:
         self.api = FakeApi()
         self.api.put(parent())
         self.now = datetime(2026, 11, 23, 10, tzinfo=UTC)
         self.metrics = Metrics(lambda: self.now)
+        self.memory = Watched(self.api, self.seconds)
         self.reconciler = Reconciler(
             client=self.api,  # type: ignore[arg-type]
             evidence=NoEvidence(),
@@ -42,13 +102,20 @@ class Stage:
             recorder=Recorder(self.api, Clock(), lambda: self.now, "host"),
             metrics=self.metrics,
             defaults=Defaults("verdigris/serving:0.1.0", "http://prometheus"),
+            memory=self.memory,
             surveyor=Surveyor(self.api, self.seconds, lambda: self.now),
+            guard=Guard(self.api, policy, self.seconds),
             now=lambda: self.now,
+            on_gone=on_gone,
         )
 
     def seconds(self) -> float:
         """The clock as a monotonic one."""
         return self.now.timestamp()
+
+    def to(self, seconds: float) -> None:
+        """Move the clock to this time, never back, and a microsecond on: what is due then is due."""
+        self.now = max(self.now, datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=1))
 
     async def reconcile(self, times: int = 1) -> Result:
         result = Result()

@@ -11,10 +11,13 @@ import pytest
 
 from dev.cluster import Cluster
 from tests.runtime.fake_api import FakeApi
-from verdigris.cluster import kinds, survey
-from verdigris.cluster.client import Client
-from verdigris.cluster.connection import from_kubeconfig
-from verdigris.cluster.errors import AlreadyExists, Conflict, NotFound
+from verdigris.adapters.kube.reading import survey
+from verdigris.adapters.kube.transport import kinds
+from verdigris.adapters.kube.transport.client import Client
+from verdigris.adapters.kube.transport.connection import from_kubeconfig
+from verdigris.adapters.kube.transport.errors import AlreadyExists, Conflict, Invalid, NotFound
+from verdigris.adapters.kube.writing.fields import strays
+from verdigris.adapters.kube.writing.patches import restoring
 
 
 @dataclass
@@ -173,3 +176,61 @@ async def test_only_the_pod_with_that_uid_is_evicted(place: Place) -> None:
     await place.api.evict(place.namespace, "p", made["metadata"]["uid"])
     with pytest.raises(NotFound):
         await place.api.evict(place.namespace, "missing", made["metadata"]["uid"])
+
+
+async def test_an_apply_that_names_another_uid_is_a_conflict_and_makes_nothing(place: Place) -> None:
+    other = service(place.namespace)
+    other["metadata"]["uid"] = "2cd5c4a1-0000-4000-8000-000000000000"
+    with pytest.raises(Conflict):
+        await place.api.apply(other)
+    with pytest.raises(NotFound):
+        await place.api.get(kinds.SERVICE, place.namespace, "a")
+    await place.api.apply(service(place.namespace))
+    with pytest.raises(Conflict):
+        await place.api.apply(other)
+
+
+async def test_the_record_tells_which_field_somebody_else_has_set_and_not_what_the_server_filled_in(
+    place: Place,
+) -> None:
+    wanted = service(place.namespace)
+    assert strays(wanted, {"kind": "Service", **await place.api.apply(wanted)}) == []
+    theirs = {"spec": {"publishNotReadyAddresses": True, "selector": {"app": "b"}}}
+    found = await place.api.patch(kinds.SERVICE, place.namespace, "a", theirs, manager="somebody")
+    assert [(str(stray), stray.manager) for stray in strays(wanted, {"kind": "Service", **found})] == [
+        ("spec.publishNotReadyAddresses", "somebody")
+    ]
+
+
+async def test_a_port_that_somebody_renumbered_stands_beside_ours_and_is_refused_for_its_name(place: Place) -> None:
+    wanted = service(place.namespace)
+    await place.api.apply(wanted)
+    renumbered = {"spec": {"ports": [{"name": "http", "port": 81, "protocol": "TCP"}]}}
+    found = await place.api.patch(kinds.SERVICE, place.namespace, "a", renumbered, manager="somebody")
+    with pytest.raises(Invalid, match="Duplicate value"):
+        await place.api.apply(wanted)
+    patch = restoring(wanted, {"kind": "Service", **found})
+    found = await place.api.patch(kinds.SERVICE, place.namespace, "a", patch, manager="verdigris-restore")
+    assert [port["port"] for port in found["spec"]["ports"]] == [80]
+    await place.api.apply(wanted)
+
+
+async def test_an_address_is_given_and_one_that_another_has_is_refused(place: Place) -> None:
+    made = await place.api.apply(service(place.namespace))
+    address = made["spec"]["clusterIP"]
+    second = service(place.namespace, clusterIP=address)
+    second["metadata"]["name"] = "b"
+    with pytest.raises(Invalid, match="already allocated"):
+        await place.api.apply(second)
+    await place.api.delete(kinds.SERVICE, place.namespace, "a", made["metadata"]["uid"])
+    assert (await place.api.apply(second))["spec"]["clusterIP"] == address
+
+
+@pytest.mark.parametrize(
+    "text", ["\U0001f600", "a\u2028b", "\x7f\x85\ufeff", 'quoted "\\ud83d"', "tab\tline\n", "\ufffe"]
+)
+async def test_whatever_text_a_value_has_it_is_written_as_it_is(place: Place, text: str) -> None:
+    wanted = service(place.namespace)
+    wanted["metadata"]["annotations"] = {"text": text}
+    found = await place.api.apply(wanted)
+    assert found["metadata"]["annotations"]["text"] == text

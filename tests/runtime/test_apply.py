@@ -1,4 +1,4 @@
-"""Carrying out a plan's actions: only what differs is written, and what fails stops only what rests on it."""
+"""Carrying out a plan's actions: only what differs is written, and only what is ours."""
 
 from __future__ import annotations
 
@@ -7,58 +7,18 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.actions import DEPLOYMENT, HPA, MONITOR, SERVICE, Json, do, manifest, picture, refuse, stuck
 from tests.runtime.fake_api import FakeApi
-from tests.runtime.raws import KEY, UID, owned, parent, pod
-from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.api.status import ModelDeploymentStatus
-from verdigris.cluster.apply import NotOurs, Outcome, apply
-from verdigris.cluster.compare import with_applied_hash
-from verdigris.cluster.errors import ApiError, Forbidden, Invalid, Transient, Unreachable
-from verdigris.cluster.observe import Picture
-from verdigris.resources.names import Defaults, Owner
-from verdigris.rollout.actions import Action, Keep, Remove, RemovePod, Scale, SetTraffic
-from verdigris.rollout.observed import Observed
-
-Json = dict[str, Any]
-
-
-def manifest(kind: str, api_version: str, name: str = KEY.name, **rest: Any) -> Json:
-    raw = owned(kind, api_version, name, **rest)
-    for filled_in in ("uid", "resourceVersion", "creationTimestamp"):
-        del raw["metadata"][filled_in]
-    return raw
-
-
-SERVICE = manifest("Service", "v1", spec={"selector": {"verdigris.dev/color": "blue"}})
-HPA = manifest("HorizontalPodAutoscaler", "autoscaling/v2", "diabetes-blue", spec={"minReplicas": 2})
-DEPLOYMENT = manifest("Deployment", "apps/v1", "diabetes-blue", spec={"template": {}})
-MONITOR = manifest("ServiceMonitor", "monitoring.coreos.com/v1", spec={"endpoints": [{"port": "http"}]})
+from tests.runtime.raws import KEY, owned, pod
+from verdigris.adapters.kube.reading.observe import Picture
+from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Invalid, Transient, Unreachable
+from verdigris.adapters.kube.writing.apply import NotOurs, apply
+from verdigris.core.actions import Keep, Remove, Scale, SetTraffic
 
 
 @pytest.fixture
 def api() -> FakeApi:
     return FakeApi()
-
-
-def picture(api: FakeApi, *, monitors_known: bool = True) -> Picture:
-    raw = parent()
-    observed = Observed(
-        owner=Owner(KEY.namespace, KEY.name, UID),
-        generation=1,
-        spec=ModelDeploymentSpec.parse(raw["spec"]),
-        status=ModelDeploymentStatus(),
-        defaults=Defaults("image"),
-        service_monitors_known=monitors_known,
-    )
-    return Picture(observed, raw, {(kind, name): raw for (kind, _, name), raw in api.objects.items()})
-
-
-async def do(api: FakeApi, *actions: Action, monitors_known: bool = True) -> Outcome:
-    return await apply(api, picture(api, monitors_known=monitors_known), actions)
-
-
-def refuse(kind: str, error: ApiError) -> Any:
-    return lambda _, called, __: error if called == kind else None
 
 
 async def test_a_child_is_made_once_and_then_left_alone(api: FakeApi) -> None:
@@ -99,12 +59,6 @@ async def test_an_object_of_somebody_else_is_not_touched(api: FakeApi) -> None:
     assert isinstance(outcome.problems[0], NotOurs)
     assert "exists and is not ours: delete it, or give the ModelDeployment another name" in str(outcome.problems[0])
     assert api.writes == []
-
-
-async def test_a_child_of_a_deleted_namesake_is_waited_for(api: FakeApi) -> None:
-    api.put(with_applied_hash(owned("Service", "v1", KEY.name, metadata={"ownerReferences": [{"uid": "older"}]})))
-    outcome = await do(api, Keep(SERVICE))
-    assert "waiting until it is gone" in str(outcome.problems[0])
 
 
 async def test_a_service_monitor_is_left_out_where_the_cluster_does_not_know_it(api: FakeApi) -> None:
@@ -170,32 +124,6 @@ async def test_a_refused_hpa_keeps_nothing_else_from_being_done(api: FakeApi) ->
     assert {kind for kind, _, _ in api.objects} == {"Deployment", "Service"}
 
 
-async def test_traffic_still_moves_when_a_deployment_is_refused_and_nothing_else_is_done(api: FakeApi) -> None:
-    """Law 1: no quota and no webhook that refuses a candidate's Deployment may forbid a rollback."""
-    api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
-    api.put(owned("Deployment", "apps/v1", "diabetes-green", metadata={"uid": "g"}))
-    api.fault = refuse("Deployment", Invalid("no"))
-    outcome = await do(
-        api,
-        Keep(DEPLOYMENT),
-        Scale("blue", 3),
-        Keep(SERVICE),
-        SetTraffic("a", "a", traffic="off"),
-        Remove("apps/v1", "Deployment", "diabetes-green"),
-    )
-    assert [call[:2] for call in api.writes] == [("apply", "Deployment"), ("apply", "Service"), ("patch", "Pod")]
-    assert (outcome.written, len(outcome.problems), outcome.traffic_failed) == (2, 1, False)
-
-
-async def test_nothing_follows_a_switch_that_failed(api: FakeApi) -> None:
-    """Law 2: what comes after the switch may take away what clients are still on."""
-    api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
-    api.fault = refuse("Service", Unreachable("no answer"))
-    outcome = await do(api, Keep(SERVICE), SetTraffic("a", "a", traffic="off"), Keep(HPA))
-    assert outcome.traffic_failed
-    assert [call[1] for call in api.writes] == ["Service"]
-
-
 async def test_a_bug_is_not_taken_for_a_refusal(api: FakeApi) -> None:
     with pytest.raises(LookupError, match="is in no table"):
         await do(api, Remove("v1", "Secret", "x"), Keep(manifest("Service", "v2")))
@@ -222,10 +150,6 @@ async def test_all_pods_are_told_at_once() -> None:
 
 
 # Stuck pods
-
-
-def stuck(remedy: Any, uid: str = "Pod-p") -> RemovePod:
-    return RemovePod("p", uid, "blue", "n1", "CrashLoop", remedy, "It keeps exiting.")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from verdigris.cluster.compare import difference, with_applied_hash
+from verdigris.adapters.kube.writing.compare import difference, with_applied_hash
 
 RESOURCES = {"resources": {"requests": {"cpu": "0.5", "memory": "1024Mi"}}}
 
@@ -22,7 +22,7 @@ def pod(**container: Any) -> dict[str, Any]:
         ({"a": {"b": "x"}}, {"a": {"b": "x", "defaulted": True}}),
         ({"a": []}, {}),
         ({"a": {}}, {}),
-        ({"a": None, "b": False, "c": 0, "d": ""}, {}),
+        ({"a": None, "c": 0, "d": ""}, {}),
         (pod(**RESOURCES), pod(resources={"requests": {"cpu": "500m", "memory": "1Gi"}})),
         (pod(env=[{"name": "A", "value": "1"}]), pod(env=[{"name": "THEIRS"}, {"name": "A", "value": "1"}])),
         (pod(), {"spec": {"containers": [{"name": "sidecar"}, {"name": "server"}]}}),
@@ -49,6 +49,7 @@ def test_it_is_what_we_want(desired: Any, live: Any) -> None:
         ({"a": 1}, {}, "a"),
         ({"a": 1}, {"a": "1"}, "a"),
         ({"a": True}, {"a": 1}, "a"),
+        ({"a": False}, {}, "a"),
         ({"a": {"b": 1}}, {"a": "text"}, "a"),
         ({"a": ["x", "y"]}, {"a": ["x", "y", "theirs"]}, "a"),
         ({"a": []}, {"a": ["theirs"]}, "a"),

@@ -10,8 +10,8 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from verdigris.cluster import connection
-from verdigris.cluster.connection import Connection, ConnectionFault, connect, from_kubeconfig
+from verdigris.adapters.kube.transport import connection
+from verdigris.adapters.kube.transport.connection import Connection, ConnectionFault, connect, from_kubeconfig
 
 
 def kubeconfig(folder: Path, server: str = "http://127.0.0.1:1", **user: Any) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.runtime.raws import KEY, owned
 from tests.runtime.stage import Stage, settled
-from verdigris.cluster.errors import Transient
+from verdigris.adapters.kube.transport.errors import Transient
 
 
 async def test_a_crash_at_any_write_is_made_good_by_the_next_reconcile() -> None:

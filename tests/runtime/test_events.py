@@ -9,9 +9,9 @@ import pytest
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import parent
 from tests.runtime.test_queue import Clock
-from verdigris.cluster.errors import Unreachable
-from verdigris.cluster.events import BURST, REFILL, REPEAT, Recorder
-from verdigris.rollout.actions import Note
+from verdigris.adapters.kube.transport.errors import Unreachable
+from verdigris.adapters.kube.writing.events import BURST, REFILL, REPEAT, Recorder
+from verdigris.core.actions import Note
 
 PARENT = parent()
 NOTE = Note("Warning", "RolledBack", "10 of 20 requests failed.")

@@ -13,11 +13,11 @@ import pytest
 from dev.cluster import Cluster
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.test_queue import Clock
-from verdigris.cluster.client import Client
-from verdigris.cluster.connection import from_kubeconfig
-from verdigris.cluster.errors import Unreachable
-from verdigris.cluster.kinds import LEASE
-from verdigris.cluster.lease import Elector, LeaseTerms
+from verdigris.adapters.kube.lease import Elector, LeaseTerms
+from verdigris.adapters.kube.transport.client import Client
+from verdigris.adapters.kube.transport.connection import from_kubeconfig
+from verdigris.adapters.kube.transport.errors import Unreachable
+from verdigris.adapters.kube.transport.kinds import LEASE
 
 NAMESPACE = "system"
 

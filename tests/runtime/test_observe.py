@@ -8,9 +8,10 @@ import pytest
 
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import KEY, SHA, endpoint_slice, owned, parent, pod
-from verdigris.cluster.errors import Forbidden, Unreachable
-from verdigris.cluster.observe import Malformed, Picture, observe
-from verdigris.resources.names import Defaults
+from verdigris.adapters.kube.reading.observe import Picture, observe
+from verdigris.adapters.kube.reading.understand import Malformed
+from verdigris.adapters.kube.transport.errors import Forbidden, Unreachable
+from verdigris.children.names import Defaults
 
 DEFAULTS = Defaults("verdigris/serving:0.1.0", "http://prometheus")
 
@@ -99,10 +100,20 @@ async def test_any_read_that_fails_leaves_no_picture_at_all(api: FakeApi, kind: 
         await observe(api, KEY, DEFAULTS)
 
 
-async def test_a_kind_that_may_not_be_read_is_an_error_and_not_an_absence(api: FakeApi) -> None:
-    api.fault = lambda _, called, __: Forbidden("no right") if called == "ServiceMonitor" else None
+@pytest.mark.parametrize("kind", ["ModelDeployment", "Deployment", "Pod", "Service", "EndpointSlice"])
+async def test_what_traffic_goes_by_and_may_not_be_read_is_an_error_and_not_an_absence(api: FakeApi, kind: str) -> None:
+    api.fault = lambda _, called, __: Forbidden("no right") if called == kind else None
     with pytest.raises(Forbidden):
         await observe(api, KEY, DEFAULTS)
+
+
+async def test_a_kind_beside_the_traffic_that_may_not_be_read_is_unseen_and_not_absent(api: FakeApi) -> None:
+    refusal = Forbidden("no right")
+    api.fault = lambda _, called, __: refusal if called == "ServiceMonitor" else None
+    picture = await see(api)
+    assert picture.unseen == {"ServiceMonitor": refusal}
+    assert picture.observed.unseen == {"ServiceMonitor"}
+    assert picture.observed.service_monitors_known
 
 
 async def test_a_cluster_without_service_monitors_is_seen_as_one(api: FakeApi) -> None:
@@ -151,7 +162,8 @@ async def test_a_snapshot_that_was_tampered_with_is_as_if_not_there(api: FakeApi
         ({"spec": {"model": {"version": "1"}}}, "InvalidSpec", ["spec.model"]),
         ({"spec": {}}, "InvalidSpec", ["spec.model: Field required"]),
         ({"spec": None}, "InvalidSpec", ["spec.model"]),
-        ({"status": {"conditions": [{"type": 7}]}}, "InvalidStatus", ["status.conditions[0].type"]),
+        ({"spec": {"model": 7}, "status": {"conditions": [{"type": 7}]}}, "InvalidSpec", ["spec.model"]),
+        ({"status": {"active": {"color": "violet"}}}, "InvalidStatus", ["status.active", "Nothing that runs tells"]),
     ],
 )
 async def test_what_cannot_be_understood_is_told_by_field(
@@ -165,6 +177,13 @@ async def test_what_cannot_be_understood_is_told_by_field(
 
 
 async def test_many_faults_are_told_as_three_and_a_number(api: FakeApi) -> None:
-    api.at("ModelDeployment", *KEY)["spec"] |= {f"unknown{number}": 1 for number in range(5)}
-    with pytest.raises(Malformed, match=r"spec\.unknown0.*\(and 2 more\)\. Correct it with kubectl edit"):
+    api.at("ModelDeployment", *KEY)["spec"] = {"model": 7, "serving": 7, "rollout": 7, "paused": 7, "cleanup": 7}
+    with pytest.raises(Malformed, match=r"spec\.model.*\(and 2 more\)\. Correct it with kubectl edit"):
         await observe(api, KEY, DEFAULTS)
+
+
+async def test_many_unknown_fields_are_told_as_three_and_a_number(api: FakeApi) -> None:
+    api.at("ModelDeployment", *KEY)["spec"] |= {f"unknown{number}": 1 for number in range(5)}
+    skew = (await see(api)).observed.skew
+    assert skew.ignored().startswith("spec.unknown0, spec.unknown1, spec.unknown2 (and 2 more) are not known")
+    assert not skew.faults()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from verdigris.cluster.queue import Backoff, QueueClosed, QueueObserver, Schedule, WorkQueue
+from verdigris.app.queue import Backoff, QueueClosed, QueueObserver, WorkQueue
+from verdigris.app.schedule import ROUND, Schedule
+from verdigris.core.facts.urgency import Urgency
 
 KEYS = st.sampled_from("abcd")
 
@@ -106,6 +108,106 @@ def test_backoff_doubles_up_to_its_cap(failures: int, delay: float) -> None:
     assert Backoff(0.1, 30, 0.2).delay(failures, chance=0.999) >= 0.8 * delay
 
 
+def by_namespace(key: str) -> str:
+    """Keys are written `namespace/name`."""
+    return key.partition("/")[0]
+
+
+def drained(schedule: Schedule[str]) -> list[str]:
+    """Every due key in the order in which one worker gets them."""
+    order = []
+    while (taken := schedule.take(0)) is not None:
+        order.append(taken[0])
+        schedule.done(taken[0], 0)
+    return order
+
+
+def test_who_is_rolled_back_comes_before_who_is_rolled_out_before_who_is_steady() -> None:
+    schedule: Schedule[str] = Schedule(by_namespace)
+    for number in range(1000):
+        schedule.add(f"a/steady-{number}", 0)
+    schedule.rank("b/rollout", Urgency.ROLLOUT)
+    schedule.rank("b/rollback", Urgency.ROLLBACK)
+    schedule.add("b/rollout", 0)
+    schedule.add("b/rollback", 0)
+    assert drained(schedule)[:2] == ["b/rollback", "b/rollout"]
+
+
+def test_a_delayed_key_is_as_urgent_as_it_was_ranked() -> None:
+    schedule: Schedule[str] = Schedule(by_namespace)
+    schedule.rank("b/x", Urgency.ROLLBACK)
+    schedule.add_at("b/x", 0)
+    for number in range(50):
+        schedule.add(f"a/{number}", 0)
+    assert drained(schedule)[0] == "b/x"
+
+
+def test_a_key_that_waits_moves_up_when_it_becomes_urgent_and_keeps_its_age() -> None:
+    schedule: Schedule[str] = Schedule(by_namespace)
+    for number in range(50):
+        schedule.add(f"a/{number}", 0)
+    schedule.add("a/49", 3, Urgency.ROLLOUT)
+    assert schedule.take(5) == ("a/49", 5)
+    schedule.done("a/49", 5)
+    schedule.add("a/49", 5)
+    assert drained(schedule)[-1] == "a/49", "an event makes it urgent once, not for good"
+
+
+def test_namespaces_take_turns() -> None:
+    schedule: Schedule[str] = Schedule(by_namespace)
+    for number in range(100):
+        schedule.add(f"storm/{number}", 0)
+    schedule.add("quiet/a", 0)
+    schedule.add("quiet/b", 0)
+    assert [schedule.take(0) for _ in range(4)] == [
+        ("storm/0", 0),
+        ("quiet/a", 0),
+        ("storm/1", 0),
+        ("quiet/b", 0),
+    ]
+
+
+def test_a_namespace_whose_work_does_not_end_leaves_workers_to_others() -> None:
+    schedule: Schedule[str] = Schedule(by_namespace, per_namespace=2)
+    for number in range(9):
+        schedule.add(f"slow/{number}", 0)
+    schedule.add("quiet/a", 0)
+    taken = [schedule.take(0) for _ in range(4)]
+    assert [key and key[0] for key in taken] == ["slow/0", "quiet/a", "slow/1", None]
+    schedule.add("slow/back", 0, Urgency.ROLLBACK)
+    assert schedule.take(0) == ("slow/back", 0), "what is taken back waits for no limit"
+    for key in ("slow/0", "slow/back"):
+        schedule.done(key, 1)
+    assert schedule.take(1) == ("slow/2", 1)
+
+
+@given(
+    keys=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), min_size=1, max_size=20, unique=True),
+    victim=st.tuples(st.sampled_from("abc"), st.just("victim"), st.sampled_from(Urgency)),
+    urgent=st.lists(st.sampled_from(Urgency), min_size=20, max_size=20),
+)
+def test_nobody_starves_however_much_more_urgent_work_comes_back_at_once(
+    keys: list[tuple[str, int]], victim: tuple[str, str, Urgency], urgent: list[Urgency]
+) -> None:
+    """All others are due again as soon as they are done. A turn of its class comes at least once in ROUND; in the class
+    its namespace's turn comes once in three; and before it are only those of its namespace that wait now."""
+    schedule: Schedule[str] = Schedule(by_namespace)
+    for (namespace, number), urgency in zip(keys, urgent, strict=False):
+        schedule.rank(f"{namespace}/{number}", urgency)
+        schedule.add(f"{namespace}/{number}", 0)
+    wanted = f"{victim[0]}/{victim[1]}"
+    schedule.add(wanted, 0, victim[2])
+    ahead = sum(namespace == victim[0] for namespace, _ in keys)
+    for turn in range(ROUND * 3 * (ahead + 1) + 1):
+        taken = schedule.take(turn)
+        assert taken is not None
+        if taken[0] == wanted:
+            return
+        schedule.done(taken[0], turn)
+        schedule.add(taken[0], turn)
+    raise AssertionError(f"{wanted} did not get its turn")
+
+
 class Clock:
     """A clock that a test moves."""
 
@@ -171,6 +273,37 @@ async def test_a_closed_queue_sends_waiting_workers_home() -> None:
         await queue.get()
 
 
+async def test_the_server_may_not_ask_for_more_than_a_rollout_can_wait() -> None:
+    queue = queue_with(Clock())
+    assert queue.retry("a", at_least=20, at_most=1.5) == 1.5
+
+
+async def test_progress_is_measured_by_what_is_finished_not_by_what_waits() -> None:
+    clock = Clock()
+    queue = queue_with(clock)
+    clock.now += 1000
+    assert queue.stalled_for() == 0, "nothing to do"
+    for number in range(100):
+        queue.add(str(number))
+    for _ in range(50):
+        key = await queue.get()
+        clock.now += 10
+        queue.done(key)
+    assert queue.stalled_for() == 0, "a backlog of ten minutes, but it is worked off"
+    await queue.get()
+    clock.now += 130
+    assert queue.stalled_for() == 130, "a worker hangs and nobody else finishes anything"
+
+
+async def test_work_that_nobody_takes_is_no_progress() -> None:
+    clock = Clock()
+    queue = queue_with(clock)
+    clock.now += 1000
+    queue.add("a")
+    clock.now += 130
+    assert queue.stalled_for() == 130
+
+
 async def test_the_observer_is_told_of_adds_waits_work_and_retries() -> None:
     class Listener(QueueObserver):
         heard: list[object] = []
@@ -198,3 +331,16 @@ async def test_the_observer_is_told_of_adds_waits_work_and_retries() -> None:
     queue.retry("a")
     queue.done("a")
     assert Listener.heard == ["added", ("taken", 2.0), "retried", ("worked", 3.0)]
+
+
+def test_a_rollback_that_is_looked_at_is_known_to_whoever_would_begin_other_looks() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("steady", 0.0)
+    assert not schedule.rolls_back
+    schedule.rank("back", Urgency.ROLLBACK)
+    schedule.add("back", 0.0)
+    assert schedule.rolls_back
+    assert schedule.take(0.0) == ("back", 0.0)
+    assert schedule.rolls_back
+    schedule.done("back", 1.0)
+    assert not schedule.rolls_back

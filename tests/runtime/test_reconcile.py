@@ -9,10 +9,10 @@ import pytest
 
 from tests.runtime.raws import KEY, owned
 from tests.runtime.stage import Stage, settled
-from verdigris.cluster import reconcile as module
-from verdigris.cluster.errors import ApiError, Conflict, Invalid, NotFound, QuotaExceeded, Transient
-from verdigris.cluster.reconcile import Result
-from verdigris.rollout.actions import Plan
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Invalid, NotFound, QuotaExceeded, Transient
+from verdigris.app import reconcile as module
+from verdigris.app.reconcile import Result
+from verdigris.core.actions import Plan
 
 
 @pytest.fixture
@@ -141,7 +141,9 @@ async def test_a_switch_that_failed_is_not_claimed_in_the_status(stage: Stage) -
     stage.refuse("Service", Transient("busy"))
     result = await stage.reconcile(3)
     assert isinstance(result.failure, Transient)
-    assert "active" not in stage.api.at("ModelDeployment", *KEY)["status"]
+    assert stage.condition("Ready") == ("False", "NotSelected")
+    assert stage.condition("Available")[0] == "False"
+    assert stage.api.at("ModelDeployment", *KEY)["status"]["traffic"][0]["weight"] == 0
     stage.api.fault = lambda *_: None
     await stage.reconcile(6)
     assert stage.condition("Ready") == ("True", "Active")
@@ -177,6 +179,7 @@ async def test_a_read_that_fails_writes_nothing(stage: Stage) -> None:
     """Law 11: a read error is never a difference."""
     await settled(stage)
     stage.api.fault = lambda verb, kind, _: Transient("busy") if (verb, kind) == ("list", "Pod") else None
+    stage.memory.forget(KEY)
     stage.api.calls.clear()
     assert isinstance((await stage.reconcile()).failure, Transient)
     assert stage.api.writes == []

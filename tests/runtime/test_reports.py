@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
+from verdigris.adapters.kube.reading.observe import Key
 from verdigris.api.status import (
     EvidenceStatus,
     HistoryEntry,
@@ -19,10 +20,9 @@ from verdigris.api.status import (
     Outcome,
     RolloutStatus,
 )
-from verdigris.cluster import http, logs
-from verdigris.cluster.metrics import Metrics, QueueMetrics
-from verdigris.cluster.observe import Key
-from verdigris.cluster.queue import WorkQueue
+from verdigris.app import http, logs
+from verdigris.app.metrics import Metrics, QueueMetrics
+from verdigris.app.queue import WorkQueue
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 KEY = Key("clinic", "diabetes")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from verdigris.cluster.settings import Settings, SettingsError, from_environment
+from verdigris.app.settings import Settings, SettingsError, from_environment
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -26,6 +27,11 @@ def test_every_variable_is_read() -> None:
             "VERDIGRIS_SERVING_IMAGE_ONNX": "me/onnx:2",
             "VERDIGRIS_SERVING_IMAGE_SKLEARN": "me/sklearn:3",
             "VERDIGRIS_PROMETHEUS_ADDRESS": "http://prometheus:9090/",
+            "VERDIGRIS_PROMETHEUS_ALLOWED": "http://a:9090/, https://b/prom",
+            "VERDIGRIS_PROMETHEUS_CREDENTIALS": "/etc/login",
+            "VERDIGRIS_ISOLATE_QUERIES": "True",
+            "VERDIGRIS_PROMETHEUS_MATCHERS": "cluster=eu-1, tier=a",
+            "VERDIGRIS_DECISION_POLICY": "decisions",
             "VERDIGRIS_LEASE_NAMESPACE": "system",
             "VERDIGRIS_LEASE_NAME": "lease",
             "VERDIGRIS_LEASE_DURATION": "30s",
@@ -44,6 +50,11 @@ def test_every_variable_is_read() -> None:
         serving_image_onnx="me/onnx:2",
         serving_image_sklearn="me/sklearn:3",
         prometheus_address="http://prometheus:9090",
+        prometheus_allowed=("http://a:9090", "https://b/prom"),
+        prometheus_credentials=Path("/etc/login"),
+        isolate_queries=True,
+        prometheus_matchers={"cluster": "eu-1", "tier": "a"},
+        decision_policy="decisions",
         lease_namespace="system",
         lease_name="lease",
         lease_duration=timedelta(seconds=30),
@@ -68,6 +79,10 @@ def test_every_variable_is_read() -> None:
         ("VERDIGRIS_LOG_LEVEL", "loud", "debug, info, warning, error"),
         ("VERDIGRIS_LEASE_DURATION", "5s", "must grow"),
         ("VERDIGRIS_PROMETHEUS_ADDRESS", "prometheus:9090", "write a URL such as http://"),
+        ("VERDIGRIS_PROMETHEUS_ALLOWED", "http://a,b:9090", "'b:9090': write a URL such as http://"),
+        ("VERDIGRIS_PROMETHEUS_MATCHERS", 'cluster="eu"', "write label=value"),
+        ("VERDIGRIS_PROMETHEUS_MATCHERS", "eu", "write label=value"),
+        ("VERDIGRIS_ISOLATE_QUERIES", "yes", "write true or false"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_with_advice(name: str, value: str, advice: str) -> None:

@@ -3,60 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import KEY, owned, parent
-from verdigris.api.status import ActiveStatus, DecisionRecord, ModelDeploymentStatus
-from verdigris.cluster.errors import Conflict
-from verdigris.cluster.kinds import MODEL_DEPLOYMENT
-from verdigris.cluster.observe import Picture, observe
-from verdigris.cluster.status import (
-    merge_patch,
+from verdigris.adapters.kube.reading.observe import Picture, observe
+from verdigris.adapters.kube.transport.errors import Conflict, Forbidden
+from verdigris.adapters.kube.transport.kinds import MODEL_DEPLOYMENT
+from verdigris.adapters.kube.writing.status import (
+    REFUSED_A_LOOK,
     raw_conditions,
     stalled,
     write_conditions,
     write_decisions,
     write_status,
 )
-from verdigris.resources.names import Defaults
+from verdigris.api.status import ActiveStatus, DecisionRecord, ModelDeploymentStatus
+from verdigris.children.names import Defaults
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 ACTIVE = ActiveStatus(version="1.0.0", revision="v1-0", color="blue", since=NOW)
-
-_scalars = st.none() | st.booleans() | st.integers(0, 3) | st.text("ab", max_size=2)
-_objects = st.recursive(
-    st.dictionaries(st.sampled_from("abc"), _scalars.filter(lambda value: value is not None)),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), inner | st.lists(st.integers(0, 2), max_size=2)),
-    max_leaves=8,
-)
-
-
-def applied(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """RFC 7386, section 2."""
-    result = dict(old)
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, dict):
-            result[key] = applied(result[key] if isinstance(result.get(key), dict) else {}, value)
-        else:
-            result[key] = value
-    return result
-
-
-@given(old=_objects, new=_objects)
-def test_the_patch_leads_from_the_old_to_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert applied(old, merge_patch(old, new)) == new
-
-
-@given(same=_objects)
-def test_there_is_nothing_to_patch_between_equals(same: dict[str, Any]) -> None:
-    assert merge_patch(same, same) == {}
 
 
 @pytest.fixture
@@ -74,21 +41,21 @@ async def see(api: FakeApi) -> Picture:
 
 async def test_a_status_is_written_once_and_then_not_again(api: FakeApi) -> None:
     status = ModelDeploymentStatus(observed_generation=1, active=ACTIVE)
-    assert await write_status(api, await see(api), status)
-    assert not await write_status(api, await see(api), status)
+    assert await write_status(api, await see(api), status, NOW)
+    assert not await write_status(api, await see(api), status, NOW)
     assert api.writes == [("patch", "ModelDeployment/status", "diabetes")]
     assert api.at("ModelDeployment", *KEY)["metadata"]["generation"] == 1
 
 
 async def test_what_is_over_is_taken_out_of_the_status(api: FakeApi) -> None:
-    await write_status(api, await see(api), ModelDeploymentStatus(active=ACTIVE))
-    await write_status(api, await see(api), ModelDeploymentStatus())
+    await write_status(api, await see(api), ModelDeploymentStatus(active=ACTIVE), NOW)
+    await write_status(api, await see(api), ModelDeploymentStatus(), NOW)
     assert "active" not in api.at("ModelDeployment", *KEY)["status"]
 
 
 async def test_fields_of_a_newer_operator_are_left_alone(api: FakeApi) -> None:
     api.at("ModelDeployment", *KEY)["status"] = {"invention": {"x": 1}}
-    await write_status(api, await see(api), ModelDeploymentStatus(active=ACTIVE))
+    await write_status(api, await see(api), ModelDeploymentStatus(active=ACTIVE), NOW)
     assert api.at("ModelDeployment", *KEY)["status"]["invention"] == {"x": 1}
 
 
@@ -96,7 +63,7 @@ async def test_a_status_for_an_object_that_has_changed_is_a_conflict(api: FakeAp
     picture = await see(api)
     await api.patch(MODEL_DEPLOYMENT, KEY.namespace, KEY.name, {"spec": {"paused": True}})
     with pytest.raises(Conflict):
-        await write_status(api, picture, ModelDeploymentStatus(active=ACTIVE))
+        await write_status(api, picture, ModelDeploymentStatus(active=ACTIVE), NOW)
 
 
 def record(uid: str) -> DecisionRecord:
@@ -119,14 +86,32 @@ async def test_a_decision_gets_its_outcome_once(api: FakeApi) -> None:
     assert await write_decisions(api, await see(api), [record("d")]) == 0
 
 
+async def test_a_decision_that_cannot_be_written_on_keeps_no_other_from_its_answer_and_floods_nothing(
+    api: FakeApi,
+) -> None:
+    names = [f"d{number}" for number in range(30)]
+    for number, name in enumerate(names):
+        meta = {"uid": name, "creationTimestamp": f"2026-11-23T10:00:{number:02}Z"}
+        api.put(
+            owned("RolloutDecision", "verdigris.dev/v1alpha1", name, metadata=meta, spec={"modelDeployment": KEY.name})
+        )
+    refused = set(names) - {"d27", "d29"}
+    api.fault = lambda verb, _, name: Forbidden("no right") if verb == "patch" and name in refused else None
+    assert await write_decisions(api, await see(api), [record(name) for name in names]) == 2
+    assert len([call for call in api.writes if call[0] == "patch"]) <= REFUSED_A_LOOK + 2
+
+
 async def test_conditions_of_a_malformed_object_keep_what_can_be_understood(api: FakeApi) -> None:
     good = {"type": "Ready", "status": "True", "reason": "Active", "lastTransitionTime": "2026-11-23T09:00:00Z"}
     api.at("ModelDeployment", *KEY)["status"] = {"conditions": [good, {"type": "Odd"}], "active": {"odd": True}}
+    api.notice()
     raw = api.at("ModelDeployment", *KEY)
     conditions = stalled(raw_conditions(raw), "InvalidSpec", "spec.model: wrong", 1, NOW, ready=False)
     assert await write_conditions(api, raw, conditions)
-    found = {c["type"]: (c["status"], c["reason"]) for c in api.at("ModelDeployment", *KEY)["status"]["conditions"]}
+    written = api.at("ModelDeployment", *KEY)["status"]["conditions"]
+    found = {c["type"]: (c["status"], c["reason"]) for c in written if "status" in c}
     assert found == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
+    assert {"type": "Odd"} in written
     assert api.at("ModelDeployment", *KEY)["status"]["active"] == {"odd": True}
     assert not await write_conditions(api, api.at("ModelDeployment", *KEY), conditions)
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
-from verdigris.cluster.errors import Conflict, Forbidden, Transient
-from verdigris.rollout.diagnosis import Diagnosis
-from verdigris.rollout.turn import Turn
+from verdigris.adapters.kube.transport.errors import Conflict, Forbidden, Transient
+from verdigris.core.pods.diagnosis.check import Diagnosis
+from verdigris.core.turn import Turn
 
 PDB = Transient("creating Pod clinic/p0/eviction: it would violate the pod's disruption budget")
 
@@ -23,7 +23,7 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage.api.at("Pod", KEY.namespace, "p0")["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
     slices = next(raw for (kind, _, _), raw in stage.api.objects.items() if kind == "EndpointSlice")
     slices["endpoints"][0]["conditions"] = {"ready": False}
-    monkeypatch.setattr("verdigris.rollout.cleanup.diagnoses", diagnoses)
+    monkeypatch.setattr("verdigris.core.pods.remedies.cleanup.diagnoses", diagnoses)
     return stage
 
 

@@ -12,14 +12,15 @@ import pytest
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import KEY, container, owned, parent, pod, waiting
 from tests.runtime.stage import Stage, settled
+from verdigris.adapters.kube.reading import survey as module
+from verdigris.adapters.kube.reading.observe import observe
+from verdigris.adapters.kube.reading.survey import Surveyor
+from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Unreachable
+from verdigris.api.schema.quantity import amount_of
 from verdigris.api.status import ModelDeploymentStatus, RolloutStatus
-from verdigris.cluster import survey as module
-from verdigris.cluster.errors import ApiError, Forbidden, Unreachable
-from verdigris.cluster.observe import observe
-from verdigris.cluster.survey import Surveyor
-from verdigris.resources.names import Defaults
-from verdigris.resources.quantity import amount_of
-from verdigris.rollout.observed import Observed, Taint
+from verdigris.children.names import Defaults
+from verdigris.core.facts.observed import Observed
+from verdigris.core.facts.survey import Taint
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -253,7 +254,7 @@ async def test_where_clients_may_go_back_nobody_waits_for_what_is_only_good_to_k
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 3600)
-    monkeypatch.setattr(module, "HASTE_SECONDS", 0.02)
+    monkeypatch.setattr(module, "ROLLBACK_PATIENCE_SECONDS", 0.02)
     observed = await starting(look)
     rollout = RolloutStatus(color="green", version="2.0.0", revision="v1-2", stage="Trading", started_at=NOW, since=NOW)
     baking = ModelDeploymentStatus(rollout=rollout.model_copy(update={"weight": 33}))

@@ -10,10 +10,10 @@ import pytest
 from tests.rollout.world import World, spec
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
-from verdigris.cluster.observe import Key
-from verdigris.cluster.usage import UsageRota
-from verdigris.evidence.fake import FakePrometheus, Pod
-from verdigris.rollout.evidence import Usage, UsageQuestion
+from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.prometheus.fake import FakePrometheus, Pod
+from verdigris.app.usage import UsageSchedule
+from verdigris.core.facts.evidence import Usage, UsageQuestion
 
 RESYNC = timedelta(minutes=10)
 
@@ -125,8 +125,8 @@ async def test_a_prometheus_that_is_away_changes_nothing_and_makes_no_noise(stag
 
 async def test_a_model_that_was_deleted_begins_again_if_it_comes_back(prometheus: Counted) -> None:
     world = World(spec(rollout={"bake": "10s"})).run(60)
-    rota, later = UsageRota(prometheus), world.now + timedelta(hours=2)
-    assert await rota.look(world.observe(), later) is None
-    rota.forget(Key("clinic", "diabetes"))
-    assert await rota.look(world.observe(), later + timedelta(hours=1)) is None, "its first look"
-    assert await rota.look(world.observe(), later + timedelta(hours=2)) is not None
+    schedule, later = UsageSchedule(prometheus), world.now + timedelta(hours=2)
+    assert await schedule.look(world.observe(), later) is None
+    schedule.forget(Key("clinic", "diabetes"))
+    assert await schedule.look(world.observe(), later + timedelta(hours=1)) is None, "its first look"
+    assert await schedule.look(world.observe(), later + timedelta(hours=2)) is not None

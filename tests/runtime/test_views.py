@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.runtime.raws import container, ended, endpoint_slice, owned, pod, waiting
-from verdigris.cluster import views
-from verdigris.rollout.observed import Exit, PodView
+from verdigris.adapters.kube.reading import views
+from verdigris.core.facts.observed import Exit, PodView
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -75,7 +75,13 @@ def test_a_pod_on_its_way_out_tells_by_when_and_who_holds_it() -> None:
 
 @pytest.mark.parametrize(("controller", "controlled"), [(True, True), (False, False)])
 def test_a_pod_is_controlled_when_an_owner_says_that_it_is(controller: bool, controlled: bool) -> None:
-    owner = {"kind": "ReplicaSet", "name": "r", "uid": "u", "apiVersion": "apps/v1", "controller": controller}
+    owner = {
+        "kind": "ReplicaSet",
+        "name": "diabetes-blue-r",
+        "uid": "u",
+        "apiVersion": "apps/v1",
+        "controller": controller,
+    }
     assert view_of(pod(metadata={"ownerReferences": [owner]})).controlled is controlled
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.runtime.raws import KEY, owned, parent
-from verdigris.cluster.observe import Key
-from verdigris.cluster.watches import Filter, fingerprint, key_of
+from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.watches import Filter, fingerprint, key_of, urgency_by
+from verdigris.core.facts.urgency import Urgency
 
 DEPLOYMENT = owned(
     "Deployment",
@@ -97,7 +98,7 @@ def test_what_a_reconcile_looks_at_wakes_it(raw: dict[str, Any], path: str) -> N
 
 def test_the_same_state_is_passed_on_once_but_always_by_a_new_listing() -> None:
     heard: list[Key] = []
-    events = Filter(heard.append)
+    events = Filter(lambda key, _: heard.append(key))
     events.take("ADDED", HPA)
     events.take("MODIFIED", changed(HPA, "status.x", 2))
     assert heard == [KEY]
@@ -107,7 +108,7 @@ def test_the_same_state_is_passed_on_once_but_always_by_a_new_listing() -> None:
 
 def test_a_deletion_is_passed_on_and_forgotten() -> None:
     heard: list[Key] = []
-    events = Filter(heard.append)
+    events = Filter(lambda key, _: heard.append(key))
     events.take("ADDED", HPA)
     events.take("DELETED", HPA)
     events.take("ADDED", HPA)
@@ -116,5 +117,56 @@ def test_a_deletion_is_passed_on_and_forgotten() -> None:
 
 def test_what_belongs_to_no_model_wakes_nobody() -> None:
     heard: list[Key] = []
-    Filter(heard.append).take("ADDED", owned("Service", "v1", "x", metadata={"labels": {}}))
+    Filter(lambda key, _: heard.append(key)).take("ADDED", owned("Service", "v1", "x", metadata={"labels": {}}))
     assert heard == []
+
+
+def decision(verb: str = "approve", **rest: Any) -> dict[str, Any]:
+    return owned(
+        "RolloutDecision", "verdigris.dev/v1alpha1", "d", spec={"modelDeployment": KEY.name, "verb": verb}, **rest
+    )
+
+
+def test_a_decision_that_was_answered_is_history_and_wakes_nobody() -> None:
+    heard: list[Key] = []
+    events = Filter(lambda key, _: heard.append(key))
+    events.take(None, decision(status={"outcome": "Accepted"}))
+    assert heard == []
+    events.take("ADDED", decision())
+    events.take("MODIFIED", decision(status={"outcome": "Accepted"}))
+    assert heard == [KEY]
+    assert not events._last, "nor is it remembered"
+
+
+def model(generation: int = 1, **status: Any) -> dict[str, Any]:
+    raw = parent()
+    return {**raw, "metadata": {**raw["metadata"], "generation": generation}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("raw", "urgency"),
+    [
+        (HPA, Urgency.STEADY),
+        (model(observedGeneration=1), Urgency.STEADY),
+        (model(2, observedGeneration=1), Urgency.ROLLOUT),
+        (model(), Urgency.ROLLOUT),
+        (model(observedGeneration=1, rollout={"stage": "Baking"}), Urgency.ROLLOUT),
+        (model(observedGeneration=1, rollout={"weight": 100}), Urgency.ROLLOUT),
+        (model(observedGeneration=1, rollout={"weight": 100}, active={"color": "blue"}), Urgency.EXPOSED),
+        (model(observedGeneration=1, rollout={"stage": "RollingBack"}), Urgency.ROLLBACK),
+        (model(observedGeneration=1, rollout={"evidence": {"verdict": "Fail"}}), Urgency.ROLLBACK),
+        (decision("approve"), Urgency.ROLLOUT),
+        (decision("abort"), Urgency.ROLLBACK),
+        (decision("rollback"), Urgency.ROLLBACK),
+    ],
+)
+def test_an_event_says_how_soon_it_has_to_be_looked_at(raw: dict[str, Any], urgency: Urgency) -> None:
+    assert urgency_by(raw) is urgency
+
+
+def test_two_autoscalers_on_one_deployment_wake_the_operator() -> None:
+    seen: list[Key] = []
+    events = Filter(lambda key, _: seen.append(key))
+    for reason in ("ValidMetricFound", "AmbiguousSelector", "AmbiguousSelector"):
+        events.take("MODIFIED", {**HPA, "status": {"conditions": [{"type": "ScalingActive", "reason": reason}]}})
+    assert len(seen) == 2

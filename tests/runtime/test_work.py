@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import aiohttp
 import pytest
 
+from tests.runtime import virtual
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import parent
-from verdigris.cluster.errors import Conflict, Transient
-from verdigris.cluster.observe import Key
-from verdigris.cluster.queue import Backoff, WorkQueue
-from verdigris.cluster.reconcile import Result
-from verdigris.cluster.work import resync, work
+from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.transport.errors import Conflict, Forbidden, Transient
+from verdigris.adapters.kube.transport.kinds import Resource
+from verdigris.app import http
+from verdigris.app.metrics import Metrics
+from verdigris.app.namespaces import NamespaceAccess
+from verdigris.app.queue import Backoff, WorkQueue
+from verdigris.app.reconcile import Result
+from verdigris.app.work import LOOK_LIMIT, WorkerPool, resync
 
 A, B = Key("ns", "a"), Key("ns", "b")
 
@@ -50,7 +57,7 @@ def queue() -> WorkQueue[Key]:
 
 
 async def run(queue: WorkQueue[Key], script: Script, count: int) -> list[str]:
-    worker = asyncio.create_task(work(queue, script))
+    worker = asyncio.create_task(WorkerPool(queue, script, 1).run())
     try:
         return await script.until(count)
     finally:
@@ -78,7 +85,7 @@ async def test_a_reconcile_may_ask_to_be_called_again(queue: WorkQueue[Key]) -> 
 async def test_the_wait_that_the_api_server_asks_for_is_kept(queue: WorkQueue[Key]) -> None:
     queue.add(A)
     script = Script(a=[Result(failure=Transient("busy", retry_after=60))])
-    worker = asyncio.create_task(work(queue, script))
+    worker = asyncio.create_task(WorkerPool(queue, script, 1).run())
     await script.until(1)
     done, _ = await asyncio.wait({asyncio.create_task(script.until(2))}, timeout=0.1)
     assert not done
@@ -90,7 +97,9 @@ async def test_the_resync_puts_every_model_back_into_the_queue(queue: WorkQueue[
     api = FakeApi()
     api.put(parent())
     script = Script()
-    again = asyncio.create_task(resync(api, queue, (), timedelta(seconds=0.02), lambda: 0.5))
+    again = asyncio.create_task(
+        resync(api, queue, (), timedelta(seconds=0.02), chance=lambda: 0.5, access=NamespaceAccess())
+    )
     assert await run(queue, script, 2) == ["diabetes", "diabetes"]
     again.cancel()
 
@@ -98,7 +107,9 @@ async def test_the_resync_puts_every_model_back_into_the_queue(queue: WorkQueue[
 async def test_the_resync_looks_only_into_its_namespaces(queue: WorkQueue[Key]) -> None:
     api = FakeApi()
     api.put(parent())
-    again = asyncio.create_task(resync(api, queue, ("elsewhere",), timedelta(seconds=0.01), lambda: 0.5))
+    again = asyncio.create_task(
+        resync(api, queue, ("elsewhere",), timedelta(seconds=0.01), chance=lambda: 0.5, access=NamespaceAccess())
+    )
     async with asyncio.timeout(5):
         while len(api.calls) < 3:
             await asyncio.sleep(0.01)
@@ -108,3 +119,105 @@ async def test_the_resync_looks_only_into_its_namespaces(queue: WorkQueue[Key]) 
     done, _ = await asyncio.wait({worker}, timeout=0.05)
     assert not done
     worker.cancel()
+
+
+class SomeForbidden:
+    """A reader that may not list some namespaces."""
+
+    def __init__(self, *forbidden: str) -> None:
+        self.forbidden = set(forbidden)
+
+    async def list(self, _: Resource, namespace: str | None, __: str = "", *, fields: str = "") -> list[dict[str, Any]]:  # noqa: ARG002
+        if namespace in self.forbidden:
+            raise Forbidden(f"reading modeldeployments in {namespace}: no right")
+        raw = parent()
+        return [raw | {"metadata": raw["metadata"] | {"namespace": namespace}}]
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        raise AssertionError("the resync reads lists")
+
+
+def test_one_namespace_that_cannot_be_listed_ends_nothing_for_the_others() -> None:
+    async def scene() -> None:
+        reader, access = SomeForbidden("gone"), NamespaceAccess()
+        queue: WorkQueue[Key] = WorkQueue(clock=asyncio.get_running_loop().time)
+        interval = timedelta(minutes=10)
+        again = asyncio.create_task(
+            resync(reader, queue, ("a", "gone", "b"), interval, chance=lambda: 0.5, access=access)
+        )
+        await asyncio.sleep(1)
+        assert access.notice() is not None, "it is told at the start, not after the first resync"
+        assert "gone: reading modeldeployments in gone: no right" in access.notice()  # type: ignore[operator]
+        assert "watchNamespaces" in access.notice()  # type: ignore[operator]
+        found = {(await queue.get()).namespace, (await queue.get()).namespace}
+        assert found == {"a", "b"}
+        assert virtual.now() < 11 * 60 + 1
+        reader.forbidden.clear()
+        await asyncio.sleep(11)
+        assert access.notice() is None
+        assert (await queue.get()).namespace == "gone"
+        again.cancel()
+
+    virtual.run(scene())
+
+
+async def test_a_namespace_that_cannot_be_listed_shows_in_readiness_and_a_metric() -> None:
+    access, metrics = NamespaceAccess(), Metrics(lambda: datetime(2026, 11, 27, tzinfo=UTC))
+    metrics.watch_namespaces(lambda: tuple(access.lost_namespaces))
+    access.lost("gone", Forbidden("no right"))
+    runner, port = await http.serve(0, lambda: None, lambda: None, metrics.text, access.notice)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            async with session.get("/readyz") as response:
+                status, text = response.status, await response.text()
+            async with session.get("/healthz") as response:
+                assert await response.text() == "ok\n"
+    finally:
+        await runner.cleanup()
+    assert (status, text[:8]) == (200, "ok, but "), "the others are looked after"
+    assert "gone: no right" in text
+    assert metrics.registry.get_sample_value("verdigris_namespace_unreadable", {"namespace": "gone"}) == 1
+    access.seen("gone")
+    assert b'namespace="gone"' not in metrics.text()
+
+
+def test_a_look_that_never_ends_is_given_up_and_comes_again() -> None:
+    async def scene() -> None:
+        begun = []
+
+        class Hangs:
+            async def reconcile(self, key: Key) -> Result:
+                begun.append(key)
+                await asyncio.sleep(1e9)
+                return Result()
+
+        queue: WorkQueue[Key] = WorkQueue(Backoff(base=1), clock=asyncio.get_running_loop().time)
+        queue.add(A)
+        pool = asyncio.create_task(WorkerPool(queue, Hangs(), 1).run())
+        await asyncio.sleep(LOOK_LIMIT + 2)
+        assert begun == [A, A]
+        queue.close()
+        pool.cancel()
+
+    virtual.run(scene())
+
+
+def test_a_queue_that_closes_lets_running_looks_end() -> None:
+    async def scene() -> None:
+        ended = []
+
+        class Takes:
+            async def reconcile(self, key: Key) -> Result:
+                await asyncio.sleep(5)
+                ended.append(key)
+                return Result()
+
+        queue: WorkQueue[Key] = WorkQueue(clock=asyncio.get_running_loop().time)
+        queue.add(A)
+        pool = asyncio.create_task(WorkerPool(queue, Takes(), 1).run())
+        await asyncio.sleep(1)
+        queue.close()
+        await pool
+        assert ended == [A]
+
+    virtual.run(scene())

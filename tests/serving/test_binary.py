@@ -101,7 +101,7 @@ def test_one_output_in_binary_leaves_the_other_in_json() -> None:
         (ask(RAW, tensor(data=ROW)), "has both data and binary_data_size"),
         (ask(RAW[:23], tensor(23)), "23 bytes are no whole number of FP64 values"),
         (ask(RAW[:16], tensor(16)), "2 values, but its shape says 3"),
-        (ask(RAW, tensor(datatype="BYTES")), '"BYTES" is not numeric'),
+        (ask(RAW, tensor(datatype="BYTES")), "its texts are cut off"),
         (ask(struct.pack("<3d", 120.0, float("nan"), 40.0), tensor()), 'feature "insulin", row 0: a value is needed'),
         (ask(struct.pack("<3d", 120.0, float("inf"), 40.0), tensor()), 'feature "insulin", row 0: a finite number'),
         (ask(b"\2\1\1", tensor(3, datatype="BOOL")), 'feature "glucose", row 0: beyond what BOOL'),

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.serving.support import write_artifact
+from verdigris_serving.artifact.archive import read_archive
 from verdigris_serving.artifact.cli import main
 
 
@@ -42,12 +43,22 @@ def test_a_pipeline_is_packed_inspected_and_verified(pipeline: Path, capsys: pyt
     about = json.loads(capsys.readouterr().out)
     assert about["sha256"] == sha256
     dose = {"name": "dose", "datatype": "FP64", "nullable": True, "minimum": 0, "maximum": 10, "out_of_range": "reject"}
+    dose |= {"categories": None, "unknown": "reject"}
     assert about["features"][0] == dose
 
     assert main(["inspect", artifact]) == 0
     assert "may be missing" in capsys.readouterr().out
     assert main(["verify", artifact, "--sha256", sha256, "--name", "m", "--version", "2.0.0"]) == 0
     assert "the checksum holds, 2 golden rows pass" in capsys.readouterr().out
+
+
+def test_a_csv_file_that_begins_with_a_byte_order_mark_has_the_columns_that_it_shows(pipeline: Path) -> None:
+    rows = pipeline.parent / "rows.csv"
+    rows.write_bytes(b"\xef\xbb\xbf" + rows.read_bytes())
+
+    assert main(pack_arguments(pipeline, "--trust-pickle")) == 0
+    manifest = read_archive((pipeline.parent / "m.vmodel").read_bytes()).manifest
+    assert [feature.name for feature in manifest.features] == ["dose", "weight"]
 
 
 def test_a_pickle_is_not_loaded_unless_it_is_trusted(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +136,7 @@ def test_a_fallback_is_said_when_packing_and_when_inspecting(tables: Path, capsy
         ("holdout.csv", "dose,ill,weight\n1,0\n", "line 2: 2 cells for 3 columns"),
         ("training.csv", "dose\n1\n", "training.csv has no column weight"),
         ("training.csv", "dose,weight,name\n1,5,Ann\n", "has a column name that is no feature"),
-        ("training.csv", "dose,weight\n1,high\n", "line 2: could not convert"),
+        ("training.csv", "dose,weight\n1,high\n", "row 0 holds text, and the pipeline encodes no text"),
         ("holdout.csv", "dose,ill,weight\n1,maybe,5\n2,0,5\n", "a label that is no class of the model"),
     ],
 )
@@ -168,7 +179,7 @@ def test_diff_says_what_changed(tables: Path, capsys: pytest.CaptureFixture[str]
 
     assert main(["diff", str(before), str(after), "--json"]) == 0
     change = json.loads(capsys.readouterr().out)
-    assert change["manifest"] == {"version": ["2.0.0", "2.1.0"], "threshold": [0.5, 0.4]}
+    assert change["manifest"] == {"version": ["2.0.0", "2.1.0"], "threshold": [None, 0.4]}
     assert change["features"] == {"dose": {"minimum": [None, 0.0]}}
     assert set(change["weights"]) == {"(intercept)", "dose", "weight"}
     sizes = [abs(old[0] - new[0]) for old, new in change["weights"].values()]
@@ -179,7 +190,7 @@ def test_diff_says_what_changed(tables: Path, capsys: pytest.CaptureFixture[str]
 
     assert main(["diff", str(before), str(after)]) == 0
     text = capsys.readouterr().out
-    assert "threshold    0.5 → 0.4" in text
+    assert "threshold    none → 0.4" in text
     assert "dose: minimum none → 0" in text
     assert "mean 2 → 3 (+1.00 deviations)" in text
     assert main(["diff", str(before), str(before)]) == 0

@@ -28,7 +28,7 @@ def test_what_schemathesis_makes_of_the_document_is_answered_as_documented(tmp_p
         done = _run("schemathesis.cli", "run", address, *options)
 
     assert done.returncode == 0, done.stdout
-    assert "9 selected / 9 total" in done.stdout
+    assert "12 selected / 12 total" in done.stdout
 
 
 def test_guided_by_coverage_no_body_gets_another_answer_than_200_or_400(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.serving.support import contents
+from verdigris_serving.model.checks import check_linear
 from verdigris_serving.model.linear import LinearModel, NonFiniteScore
-from verdigris_serving.model.schema import LARGEST_VALUE, InvalidModel, LinearSpec, Term, check_linear
+from verdigris_serving.model.schema import LARGEST_VALUE, InvalidModel, LinearSpec, Term
 
 
 def logistic(*terms: Term, intercept: float = 0.0) -> LinearModel:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dev.cluster.patience import stretched
 from tests.serving.artifact_host import (
     ArtifactHost,
     Behaviour,
@@ -163,6 +164,6 @@ def test_the_init_step_obeys_sigterm_while_a_store_is_silent(at_host: ArtifactHo
     eventually((tmp_path / ".m.vmodel.part").exists, "the first bytes have come")
 
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=5) == 1
+    assert process.wait(timeout=stretched(5)) == 1
     process.communicate()
     assert not list(tmp_path.glob("*vmodel*"))

@@ -15,6 +15,7 @@ from typing import cast
 
 import pytest
 
+from dev.cluster.patience import stretched
 from tests.serving.support import PATIENCE, ServerProcess, eventually, request_body, server, write_artifact
 from tests.serving.wire import Paper, answers, connect, head, infer
 from verdigris_serving.http.connection import Connection
@@ -120,7 +121,7 @@ def test_sigterm_waits_for_what_is_computed_and_for_what_waits(slow: Slow) -> No
 
 def test_a_model_that_never_answers_cannot_outlast_the_grace(tmp_path: Path) -> None:
     write_artifact(tmp_path / "model.vmodel")
-    stuck = {"TEST_GATE": str(tmp_path / "gate"), "VERDIGRIS_GRACE": "0.5"}
+    stuck = {"TEST_GATE": str(tmp_path / "gate"), "VERDIGRIS_GRACE": str(stretched(0.5))}
     with server(tmp_path, module="tests.serving.tuned_server", **stuck) as process:
         connection = process.connect()
         connection.request("POST", "/v2/models/demo/infer", request_body())

@@ -29,11 +29,11 @@ from sklearn.linear_model import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
+from tests.serving.reference import reference_scores, slightly_off
 from verdigris_serving.artifact.pack import Packed, PackingRefused, pack
-from verdigris_serving.artifact.pipeline import reference_scores
 from verdigris_serving.artifact.sklearn_fold import fold
 from verdigris_serving.artifact.verify import Expectation, load_verified
-from verdigris_serving.model.golden import largest_difference
+from verdigris_serving.model.golden import difference
 from verdigris_serving.model.linear import LinearModel
 from verdigris_serving.model.schema import Feature, Row
 
@@ -197,10 +197,11 @@ def test_whatever_pipeline_is_built_of_what_folds_its_weights_answer_the_same(
     pipeline = make_pipeline(*steps, *map(clone_step, scalers), clone_step(estimator)).fit(values, labels)
     rows = as_rows(values)
 
-    folded = fold(pipeline, 3)
+    folded = fold(pipeline, [Feature(name) for name in NAMES])
     model = LinearModel(folded.spec)
 
-    assert largest_difference(model, rows, reference_scores(pipeline, rows)) < 1e-9
+    expected = reference_scores(pipeline, rows)
+    assert max(difference(got, wanted) for got, wanted in zip(model.scores_many(rows), expected, strict=True)) < 1e-9
 
 
 def clone_step(step: Any) -> Any:
@@ -287,12 +288,7 @@ def test_a_description_that_does_not_fit_is_refused(options: dict[str, Any], say
 
 
 def test_a_model_that_differs_from_its_pipeline_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = fitted(StandardScaler(), LogisticRegression())
-    true = reference_scores
+    slightly_off(monkeypatch)
 
-    def slightly_off(model: Any, rows: list[Row]) -> list[list[float]]:
-        return [[value + 2e-6 for value in row] for row in true(model, rows)]
-
-    monkeypatch.setattr("verdigris_serving.artifact.pack.reference_scores", slightly_off)
     with pytest.raises(PackingRefused, match="differs from the pipeline by 2e-06, more than 1e-06"):
-        packed(pipeline, tmp_path, format="linear")
+        packed(fitted(StandardScaler(), LogisticRegression()), tmp_path, format="linear")

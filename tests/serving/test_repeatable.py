@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PIPELINES = [
     ("linear", LogisticRegression()),
     ("onnx", RandomForestClassifier(3, random_state=0)),
-    ("onnx", make_pipeline(StandardScaler(), KNeighborsClassifier())),
+    ("onnx", make_pipeline(StandardScaler(), GaussianNB())),
     ("sklearn", RandomForestClassifier(3, random_state=0)),
     ("sklearn", HistGradientBoostingClassifier(max_iter=3, random_state=0)),
 ]

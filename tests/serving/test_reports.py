@@ -15,17 +15,9 @@ from tests.serving.test_archive import altered, merged
 from verdigris_serving.artifact.archive import InvalidArchive, read_archive, write_archive
 from verdigris_serving.artifact.baseline import baseline, centered
 from verdigris_serving.artifact.verify import Expectation, verify_bytes
+from verdigris_serving.model.checks import check_baseline, check_quality
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import (
-    Baseline,
-    InvalidModel,
-    LinearSpec,
-    Quality,
-    Row,
-    Term,
-    check_baseline,
-    check_quality,
-)
+from verdigris_serving.model.schema import Baseline, InvalidModel, LinearSpec, Quality, Row, Term
 
 NAMES = [feature.name for feature in FEATURES]
 ROWS: list[Row] = [[100.0, 0.0, 30.0], [None, 0.0, 40.0], [120.0, 50.0, 50.0], [140.0, 0.5, 40.0]]

@@ -72,6 +72,17 @@ def test_the_metadata_names_the_features_in_order(running: ServerProcess, path: 
     assert [output["name"] for output in metadata["outputs"]] == ["label", "probabilities"]
 
 
+def test_the_questions_of_kserve_v1_are_answered(running: ServerProcess) -> None:
+    rows = json.dumps({"instances": [ROW, dict(zip(("glucose", "insulin", "age"), ROW, strict=True))]}).encode()
+
+    assert json.loads(running.get("/v1/models")[2]) == {"models": ["demo"]}
+    assert json.loads(running.get("/v1/models/demo")[2]) == {"name": "demo", "ready": True}
+    assert json.loads(running.get("/v1/models/demo:predict", "POST", rows)[2]) == {"predictions": [1, 1]}
+    assert running.get("/v1/models/demo:predict")[:2][1]["allow"] == "POST"
+    status, _, body = running.get("/v1/models/other:predict", "POST", rows)
+    assert (status, 'there is no model "other"' in json.loads(body)["error"]) == (404, True)
+
+
 @pytest.mark.parametrize(
     "path", ["/v2/models/demo/infer", "/v2/models/demo/infer/", "/v2/models/demo/versions/1.0.0/infer"]
 )

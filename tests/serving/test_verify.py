@@ -1,6 +1,9 @@
 """From untrusted bytes to a model: the order of the checks, and what each says when it fails."""
 
 import hashlib
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,4 +86,32 @@ def test_a_file_beyond_the_limit_is_too_large(tmp_path: Path) -> None:
 
     with pytest.raises(ServingError) as raised:
         load_verified(tmp_path / "model.vmodel", Expectation(), max_bytes=100)
+    assert raised.value.reason is Reason.ARTIFACT_TOO_LARGE
+
+
+ADDRESS_SPACE = 1536 * 2**20
+
+
+def test_a_small_artifact_needs_little_memory_whatever_the_largest_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "model.vmodel"
+    path.write_bytes(GOOD)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "verdigris_serving.artifact.cli", "verify", str(path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_artifact_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.vmodel"
+    with path.open("wb") as sparse:
+        sparse.truncate(2**40)
+
+    with pytest.raises(ServingError) as raised:
+        load_verified(path, Expectation(), max_bytes=2**31)
     assert raised.value.reason is Reason.ARTIFACT_TOO_LARGE

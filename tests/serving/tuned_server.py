@@ -1,11 +1,13 @@
 """The server with limits that a test can wait for and a model that answers when the test says so: a process.
 
 TEST_LIMITS: JSON, fields of Limits. TEST_GATE: a file; while it is absent, each inference waits in its thread.
+TEST_HOLD: each inference keeps the interpreter to itself, for ever.
 """
 
 import dataclasses
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,18 @@ from verdigris_serving.logs import set_up_logging
 from verdigris_serving.model.loaded import Predictor
 from verdigris_serving.serve import run
 from verdigris_serving.settings import ServerSettings
+
+
+class Holding:
+    """A model that computes in C for ever, and lets no other thread have the interpreter."""
+
+    blocking = True
+
+    def scores(self, row: Sequence[float | None]) -> list[float]:
+        raise AssertionError(re.fullmatch("(a+)+b", "a" * 100), row)
+
+    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+        return [self.scores(row) for row in rows]
 
 
 class Gated:
@@ -43,6 +57,8 @@ def main() -> None:
     gate = os.environ.get("TEST_GATE")
     if gate:
         model = dataclasses.replace(model, predictor=Gated(model.predictor, Path(gate)))
+    if "TEST_HOLD" in os.environ:
+        model = dataclasses.replace(model, predictor=Holding())
     run(model, settings, Limits(**json.loads(os.environ.get("TEST_LIMITS", "{}"))))
 
 

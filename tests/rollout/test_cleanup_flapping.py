@@ -1,4 +1,4 @@
-"""Pods that cease to be ready while their containers run: which losses count, and when they are written."""
+"""Pods that cease to be ready while their containers run: which times count, and when they are written."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from tests.rollout.stuck_cases import SECOND, pod, seen
 from tests.rollout.world import START
 from verdigris.api.status import Unsteady
-from verdigris.rollout.cleanup_losses import loss, remember_losses
-from verdigris.rollout.observed import ContainerView, PodView
+from verdigris.core.facts.observed import ContainerView, PodView
+from verdigris.core.pods.remedies.flapping import ceased_to_be_ready, remember_flapping
 
 MINUTE = timedelta(minutes=1)
 BEGAN = START - 30 * MINUTE
@@ -36,38 +36,38 @@ def lost(at: Any = START - MINUTE, **rest: Any) -> PodView:
         pytest.param(lost(containers=()), None, id="it has no container yet"),
     ],
 )
-def test_a_loss_is_one_of_readiness_alone(view: PodView, at: Any) -> None:
-    assert loss(view) == at
+def test_only_a_pod_that_runs_on_and_is_not_ready_has_ceased_to_be(view: PodView, at: Any) -> None:
+    assert ceased_to_be_ready(view) == at
 
 
-def test_each_loss_is_remembered_once() -> None:
-    first = remember_losses(seen(lost()))
-    assert first.status.unsteady == (Unsteady(uid="uid-p0", losses=(START - MINUTE,)),)
+def test_each_time_is_remembered_once() -> None:
+    first = remember_flapping(seen(lost()))
+    assert first.status.unsteady == (Unsteady(uid="uid-p0", unready_at=(START - MINUTE,)),)
     again = seen(lost(), status=dict(first.status))
-    assert remember_losses(again) is again
-    second = remember_losses(seen(lost(START), status=dict(first.status)))
-    assert second.status.unsteady == (Unsteady(uid="uid-p0", losses=(START - MINUTE, START)),)
+    assert remember_flapping(again) is again
+    second = remember_flapping(seen(lost(START), status=dict(first.status)))
+    assert second.status.unsteady == (Unsteady(uid="uid-p0", unready_at=(START - MINUTE, START)),)
 
 
 def test_what_is_out_of_the_window_is_dropped_only_with_other_news() -> None:
-    old = Unsteady(uid="uid-p1", losses=(START - 20 * MINUTE,))
+    old = Unsteady(uid="uid-p1", unready_at=(START - 20 * MINUTE,))
     quiet = seen(pod("p1", ready=True), status={"unsteady": (old,)})
-    assert remember_losses(quiet) is quiet
+    assert remember_flapping(quiet) is quiet
     news = seen(pod("p1", ready=True), lost(), status={"unsteady": (old,)})
-    assert [entry.uid for entry in remember_losses(news).status.unsteady] == ["uid-p0"]
+    assert [entry.uid for entry in remember_flapping(news).status.unsteady] == ["uid-p0"]
 
 
 def test_a_pod_that_has_been_unready_for_longer_than_the_window_is_no_news_at_every_look() -> None:
-    turn = seen(lost(START - 20 * MINUTE), status={"unsteady": (Unsteady(uid="uid-p0", losses=()),)})
-    assert remember_losses(turn) is turn
+    turn = seen(lost(START - 20 * MINUTE), status={"unsteady": (Unsteady(uid="uid-p0", unready_at=()),)})
+    assert remember_flapping(turn) is turn
 
 
 def test_a_pod_that_is_gone_is_forgotten() -> None:
-    gone = seen(pod("p1"), status={"unsteady": (Unsteady(uid="uid-p0", losses=(START,)),)})
-    assert remember_losses(gone).status.unsteady == ()
+    gone = seen(pod("p1"), status={"unsteady": (Unsteady(uid="uid-p0", unready_at=(START,)),)})
+    assert remember_flapping(gone).status.unsteady == ()
 
 
 def test_the_status_holds_the_latest_hundred() -> None:
     views = tuple(lost(START - n * SECOND, name=f"p{n:03}", uid=f"uid-{n:03}") for n in range(130))
-    kept = remember_losses(seen(*views)).status.unsteady
+    kept = remember_flapping(seen(*views)).status.unsteady
     assert [entry.uid for entry in kept] == [f"uid-{n:03}" for n in reversed(range(100))]

@@ -1,0 +1,125 @@
+"""Every classifier and regressor of scikit-learn with its default settings: packed, asked, and how fast it answers."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils import all_estimators
+from threadpoolctl import threadpool_limits
+
+from benchmarks.pack.trial import compare, rows_of
+from verdigris_serving.artifact.pack import PackingRefused, pack
+from verdigris_serving.artifact.verify import Expectation, load_verified
+from verdigris_serving.model.loaded import LoadedModel
+from verdigris_serving.model.schema import Feature, allows
+from verdigris_serving.protocol.service import InferenceService
+
+#: What those get that cannot be made without an argument.
+_GIVEN: dict[str, dict[str, Any]] = {
+    "StackingClassifier": {"estimators": [("a", LogisticRegression(max_iter=1_000)), ("b", LogisticRegression(C=0.1))]},
+    "StackingRegressor": {"estimators": [("a", Ridge()), ("b", Ridge(10.0))]},
+    "VotingClassifier": {"estimators": [("a", LogisticRegression(max_iter=1_000)), ("b", LogisticRegression(C=0.1))]},
+    "VotingRegressor": {"estimators": [("a", Ridge()), ("b", Ridge(10.0))]},
+}
+#: Their training data needs two classes, or several targets.
+_BINARY = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+_SEVERAL = ("CCA", "PLSCanonical")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One estimator. ``format`` is None when it was not packed, and ``sentence`` says why.
+
+    ``largest_difference`` is over ``rows`` fresh rows; ``requests_per_s`` of one row each, through the protocol,
+    without a network.
+    """
+
+    name: str
+    kind: str
+    format: str | None
+    sentence: str
+    rows: int
+    wrong_labels: int
+    largest_difference: float | None
+    requests_per_s: float | None
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """One line an estimator, in the order of their names."""
+    for kind in ("classifier", "regressor"):
+        for name, factory in all_estimators(kind):
+            with warnings.catch_warnings(), np.errstate(all="ignore"), threadpool_limits(limits=1):
+                warnings.simplefilter("ignore")
+                yield _line(name, kind, factory, folder)
+
+
+def _line(name: str, kind: str, factory: Any, folder: Path) -> Line:
+    try:
+        made, values = _fitted(name, kind, factory)
+    except (TypeError, ValueError) as error:
+        return Line(name, kind, None, f"it was not fitted: {str(error).splitlines()[0]}", 0, 0, None, None)
+    features = [Feature(f"f{number}") for number in range(values.shape[1])]
+    try:
+        result = pack(made, folder / "one.vmodel", name="one", version="1.0.0", features=features, rows=rows_of(values))
+    except PackingRefused as refusal:
+        sentence = str(refusal).removeprefix("one 1.0.0 was not packed: ")
+        return Line(name, kind, None, sentence, 0, 0, None, None)
+    model = load_verified(result.path, Expectation(result.sha256), max_bytes=2**31)
+    asked = _fresh(model, values)
+    wrong, _, worst = compare(made, model, asked)
+    return Line(name, kind, model.manifest.format, "", len(asked), wrong, worst, _speed(model, values))
+
+
+def _fitted(name: str, kind: str, factory: Any) -> tuple[Any, Any]:
+    try:
+        made = factory(**_GIVEN.get(name, {}))
+    except TypeError:
+        inner = LogisticRegression(max_iter=1_000) if kind == "classifier" else Ridge()
+        made = factory(inner)
+    values, target = (load_iris if kind == "classifier" else load_diabetes)(return_X_y=True)
+    if name in _BINARY:
+        values, target = values[:100], target[:100]
+    if kind == "regressor" and (name.startswith("Multi") or name in {"RegressorChain", *_SEVERAL}):
+        target = np.column_stack([target, target * 2 + values[:, 0]])
+    elif name in {"ClassifierChain", "MultiOutputClassifier"}:
+        target = np.column_stack([target > 0, target > 1]).astype(int)
+    if name == "CategoricalNB":
+        values = np.round(values)
+    if name == "IsotonicRegression":
+        values = values[:, :1]
+    if "Radius" in name:
+        made.set_params(radius=100.0)
+    if name == "SelfTrainingClassifier":
+        made = factory(LogisticRegression(max_iter=1_000))
+        target = np.where(np.arange(len(target)) % 5 == 0, -1, target)
+    return made.fit(values, target), values
+
+
+def _fresh(model: LoadedModel, values: Any, count: int = 2_000) -> Any:
+    source = np.random.default_rng(5)
+    table = np.column_stack([source.choice(column, size=count) for column in values.T])
+    moved = np.abs(table + source.normal(size=table.shape) * values.std(axis=0) * 0.2)
+    asked = np.where(source.random((count, 1)) < 0.5, table, moved)
+    features = model.manifest.features
+    good = [all(allows(f, v) for f, v in zip(features, row, strict=True)) for row in rows_of(asked)]
+    return asked[np.array(good, dtype=bool)]
+
+
+def _speed(model: LoadedModel, values: Any, seconds: float = 0.3) -> float:
+    """Requests of one row a second of processor time."""
+    service = InferenceService(model)
+    bodies = [msgspec.json.encode({"rows": [row]}) for row in values[:50].tolist()]
+    count, began = 0, time.process_time()
+    while time.process_time() - began < seconds:
+        answer = service.infer(bodies[count % len(bodies)], "bench")
+        if answer.status != 200:
+            raise AssertionError(answer.body)
+        count += 1
+    return count / (time.process_time() - began)

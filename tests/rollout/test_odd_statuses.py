@@ -1,0 +1,50 @@
+"""What a status may hold that no operator of this version wrote: it is planned all the same, and rolled back from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.rollout.parts import spec
+from tests.rollout.test_rollout import bake, condition
+from tests.rollout.world import World, serving
+from verdigris.core.facts.revision import revision_of
+
+
+def change_rollout(world: World, **changes: Any) -> World:
+    assert world.status.rollout
+    rollout = world.status.rollout.model_copy(update=changes)
+    world.status = world.status.__class__.parse(world.status.model_copy(update={"rollout": rollout}).dump())
+    return world
+
+
+@pytest.mark.parametrize("policy", [{"rollout": "x"}, {"analysis": [1]}, {"rollout": {"bake": 3}}, {"other": 1}])
+def test_a_policy_that_means_nothing_holds_up_no_way_back(policy: dict[str, Any]) -> None:
+    world = serving("1.0.0")
+    change_rollout(bake(world.apply(spec("1.1.0"))), policy=policy)
+    world.decide("abort", revision_of(world.spec)).run(2)
+    assert world.selected == "blue"
+
+
+def test_a_trade_of_no_pods_is_planned_and_taken_back() -> None:
+    world = serving("1.0.0")
+    world.room = 3
+    world.apply(spec("1.1.0", rollout={"onInsufficientCapacity": "InPlace", "bake": "2m"}))
+    while world.selected != "both":
+        world.run(1)
+    change_rollout(world, replicas=0).run(3)
+    world.decide("abort", revision_of(world.spec)).run(30)
+    assert world.selected == "blue"
+
+
+def test_a_policy_kept_by_an_older_operator_is_not_called_edited_for_fields_that_are_younger() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0")))
+    assert world.status.rollout
+    assert world.status.rollout.policy
+    kept = {name: dict(section) for name, section in world.status.rollout.policy.items()}
+    del kept["rollout"]["inconclusiveDeadline"]
+    kept["analysis"]["ofAnotherOperator"] = True
+    change_rollout(world, policy=kept).run(1)
+    assert "Edited since" not in condition(world, "Ready")[2]

@@ -1,0 +1,84 @@
+"""The way back is as large as what serves, and a size that was lowered together with a version waits for it."""
+
+from __future__ import annotations
+
+from tests.rollout.parts import Version, spec
+from tests.rollout.test_rollout import bake
+from tests.rollout.world import World, serving
+from verdigris.core.actions import Keep
+from verdigris.core.facts.revision import revision_of
+
+HPA = "HorizontalPodAutoscaler"
+
+
+def test_the_active_colour_follows_a_candidate_that_its_autoscaler_grows() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0", rollout={"bake": "10m"})))
+    world._scale("green", 4)
+    world.run(5)
+    assert world.deployments["blue"].replicas == 4
+    world.decide("abort", revision_of(world.spec)).run(1)
+    assert (world.selected, world.ready("blue")) == ("blue", 4)
+
+
+def test_the_warm_colour_follows_the_active_one() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0", rollout={"keepWarm": "30m"}))).run(60)
+    world._scale("green", 4)
+    world.run(5)
+    assert world.deployments["blue"].replicas == 4
+    world.decide("rollback", revision_of(world.spec)).run(1)
+    assert (world.selected, world.ready("blue")) == ("blue", 4)
+
+
+def test_the_active_colour_keeps_its_size_until_the_smaller_version_is_promoted() -> None:
+    world = serving("1.0.0")
+    smaller = spec("1.1.0", rollout={"approval": "Required"}, autoscaling={"minReplicas": 1, "maxReplicas": 1})
+    world.apply(smaller).run(30)
+    assert world.deployments["blue"].replicas == 2
+    assert world.ready("blue") == 2
+    world.decide("approve", revision_of(world.spec)).run(60)
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
+    assert world.deployments["green"].replicas == 1
+
+
+def test_a_smaller_size_goes_with_its_version_when_that_is_rejected() -> None:
+    world = serving("1.0.0")
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    world.apply(spec("1.1.0", autoscaling={"minReplicas": 1, "maxReplicas": 1})).run(90)
+    assert world.status.rejected
+    assert world.deployments["blue"].replicas == 2
+    world.apply(spec("1.0.0", autoscaling={"minReplicas": 1, "maxReplicas": 1})).run(3)
+    assert world.deployments["blue"].replicas == 1
+
+
+def test_an_autoscaler_keeps_its_bounds_until_the_version_that_lowers_them_is_promoted() -> None:
+    world = World(spec("1.0.0", autoscaling={"minReplicas": 3, "maxReplicas": 10})).run(130)
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    world._scale("blue", 6)
+    bounds: list[tuple[int, int]] = []
+    for size in ({"minReplicas": 1, "maxReplicas": 2}, {"minReplicas": 1, "maxReplicas": 1}):
+        world.apply(spec("1.1.0", autoscaling=size))
+        for _ in range(90):
+            world.run(1)
+            made = world.reconcile().actions
+            scalers = [a.manifest for a in made if isinstance(a, Keep) and a.manifest["kind"] == HPA]
+            blue = [m["spec"] for m in scalers if m["metadata"]["name"].endswith("blue")]
+            bounds += [(one["minReplicas"], one["maxReplicas"]) for one in blue]
+        assert world.status.rejected
+        assert world.deployments["blue"].replicas == 6
+    assert min(least for least, _ in bounds) == 3
+    assert {most for _, most in bounds} == {10}
+
+
+def test_a_version_that_a_pause_holds_back_takes_no_pod_from_the_active_one() -> None:
+    world = serving("1.0.0")
+    world.apply(spec("1.1.0", autoscaling={"minReplicas": 1, "maxReplicas": 1}, paused=True)).run(30)
+    assert world.deployments["blue"].replicas == 2
+
+
+def test_without_a_new_version_a_lower_size_counts_at_once() -> None:
+    world = World(spec("1.0.0", autoscaling={"minReplicas": 3, "maxReplicas": 3})).run(10)
+    world.apply(spec("1.0.0", autoscaling={"minReplicas": 1, "maxReplicas": 1})).run(3)
+    assert world.deployments["blue"].replicas == 1

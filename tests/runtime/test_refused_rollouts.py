@@ -1,0 +1,54 @@
+"""A write is refused for ever while a version is on trial: clients leave a bad one all the same (law 1)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.runtime.baking import candidate_starts, selected
+from tests.runtime.raws import KEY
+from tests.runtime.stage import Stage
+from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Transient
+
+REFUSALS = [Transient("writing Pod: failed calling webhook: connection refused"), Forbidden("no right")]
+SIDE = ["Pod", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "ServiceAccount", "ServiceMonitor"]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("kind", [*SIDE, "Deployment"])
+async def test_a_bad_version_is_taken_back_while_a_kind_of_object_cannot_be_written(kind: str, error: ApiError) -> None:
+    stage = Stage()
+    prometheus = await candidate_starts(stage)
+    stage.refuse(kind, error)
+    await stage.reconcile(8)
+    prometheus.failing = True
+    await stage.reconcile(15)
+    assert selected(stage) == "blue"
+    assert "lastRollback" in stage.api.at("ModelDeployment", *KEY)["status"]
+
+
+async def test_a_bad_version_is_taken_back_while_the_rest_of_the_service_is_refused() -> None:
+    """Law 13: a type, a port, a quota."""
+    stage = Stage()
+    prometheus = await candidate_starts(stage)
+    await stage.reconcile(8)
+    assert selected(stage) == "green"
+    refusal = Forbidden("exceeded quota: nodeports")
+    stage.api.fault = lambda verb, kind, _: refusal if (verb, kind) == ("apply", "Service") else None
+    stage.api.at("ModelDeployment", *KEY)["spec"]["serving"] = {"service": {"type": "NodePort"}}
+    prometheus.failing = True
+    await stage.reconcile(15)
+    assert selected(stage) == "blue"
+
+
+@pytest.mark.parametrize("name", ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget"])
+async def test_a_bad_version_is_taken_back_although_somebody_took_a_name_meanwhile(name: str) -> None:
+    stage = Stage()
+    prometheus = await candidate_starts(stage)
+    await stage.reconcile(8)
+    assert selected(stage) == "green"
+    for ref in [ref for ref in stage.api.objects if ref[0] == name]:
+        stage.api.at(*ref)["metadata"] |= {"ownerReferences": [], "labels": {}, "annotations": {}}
+    prometheus.failing = True
+    await stage.reconcile(15)
+    assert selected(stage) == "blue"
+    assert stage.condition("Stalled") == ("True", "NameTaken")
