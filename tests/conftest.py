@@ -33,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     First, because pytest-xdist reads the groups in the same hook: what it does not know of runs in any process.
     """
     order.arrange(items)
+    for item in items:
+        if item.get_closest_marker("cluster") and not item.get_closest_marker("lifecycle"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show in full why a test on the real cluster failed before it passed: it is a fault of somebody's all the same."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"failed once, run again: {report.nodeid}", red=True)
+        terminalreporter.write_line(report.longreprtext)
 
 
 ONLY_COMPUTES = 15

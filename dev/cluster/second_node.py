@@ -61,8 +61,8 @@ def stop(cluster: Cluster, *, kubelet_only: bool = False) -> None:
     With `kubelet_only` its pods go on and serve, but nobody hears of them. Either way the cluster calls the node
     NotReady (Unknown) only when it has not heard from it for 50 s; this does not wait for that.
     """
-    machine = _existing(cluster)
     with cluster.alone():
+        machine = _existing(cluster)
         if kubelet_only:
             machine.stop_kubelet()
         else:
@@ -72,9 +72,9 @@ def stop(cluster: Cluster, *, kubelet_only: bool = False) -> None:
 
 def start(cluster: Cluster) -> None:
     """Bring a stopped node back as it was, and wait until it is Ready. Pods that are still bound to it come back."""
-    machine = _existing(cluster)
-    wishes = _wishes(machine)
     with cluster.alone(), step(f"Starting node {NAME}"):
+        machine = _existing(cluster)
+        wishes = _wishes(machine)
         _boot(cluster, machine, wishes, _kubelet_config(cluster, wishes))
 
 

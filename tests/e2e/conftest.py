@@ -11,6 +11,7 @@ import pytest
 
 from dev.cluster import Cluster, second_node
 from dev.faults import image
+from tests import order
 from tests.e2e.api import Api
 from tests.e2e.crowd import Crowd
 from tests.e2e.scene import Scene
@@ -47,7 +48,8 @@ def crowd(request: pytest.FixtureRequest, operator: Cluster, make_scene: Callabl
     crowd = Crowd(request.session.items, make_scene)
     yield crowd
     crowd.close()
-    second_node.down(operator)
+    with order.second_node():  # another process may still look at it
+        second_node.down(operator)
 
 
 @pytest.fixture

@@ -64,10 +64,15 @@ class Crowd:
         found.sort(key=lambda one: one[1].lock is None)
         waiting = sum(asked.lock is not None for _, asked in found)
         self._pool = ThreadPoolExecutor(self._throttle.most + waiting, thread_name_prefix="scenario")
-        self._futures = {item.nodeid: self._pool.submit(self._play, item, asked) for item, asked in found}
+        self._scenarios = {item.nodeid: (item, asked) for item, asked in found}
+        self._futures = {nodeid: self._pool.submit(self._play, *one) for nodeid, one in self._scenarios.items()}
+        self._told: set[str] = set()
 
     def result(self, nodeid: str) -> None:
-        """Wait until that scenario has been played; raises what it raised."""
+        """Wait until that scenario has been played; raises what it raised. Who asks once more has it played again."""
+        if nodeid in self._told:
+            self._futures[nodeid] = self._pool.submit(self._play, *self._scenarios[nodeid])
+        self._told.add(nodeid)
         self._futures[nodeid].result()
 
     def finish(self) -> None:

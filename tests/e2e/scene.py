@@ -179,18 +179,21 @@ class Scene:
         """A condition by its type; empty when there is none."""
         return next((c for c in self.status().get("conditions", ()) if c["type"] == kind), {})
 
-    def events(self) -> list[tuple[str, str]]:
-        """(reason, message) of the Events on the ModelDeployment."""
-        events = self.kube.list("events")
-        return [(e["reason"], e["message"]) for e in events if e["involvedObject"]["kind"] == "ModelDeployment"]
+    def event(self, reason: str, *words: str) -> str:
+        """The messages of the ModelDeployment's Events with that reason which say all of this, a line each.
 
-    def event(self, reason: str) -> str:
-        """What the Events with that reason say, a line each; waits for the first: it is written after the status.
-
-        Raises AssertionError when there is none.
+        Waits for the first: Events are written after the status. Raises AssertionError when there is none.
         """
-        wait_for(f"an Event {reason}", lambda: reason in dict(self.events()), within=15, every=0.25)
-        return "\n".join(message for kind, message in self.events() if kind == reason)
+        found: list[str] = []
+
+        def written() -> bool:
+            events = [e for e in self.kube.list("events") if e["involvedObject"]["kind"] == "ModelDeployment"]
+            told = [e["message"] for e in events if e["reason"] == reason]
+            found[:] = [message for message in told if all(word in message for word in words)]
+            return bool(found)
+
+        wait_for(f"an Event {reason} that says {words}", written, within=15, every=0.25)
+        return "\n".join(found)
 
     def pods(self) -> dict[str, str]:
         """UID -> version of the model's pods that are not on their way out."""

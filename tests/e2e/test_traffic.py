@@ -22,7 +22,7 @@ def test_a_good_version_takes_over_and_no_request_is_lost(scene: Scene) -> None:
     assert status["history"][-1]["outcome"] == "Promoted"
     assert first.keys() < scene.pods().keys(), "the old colour's pods must stay warm, the very same ones"
     assert scene.condition("Ready")["status"] == "True"
-    assert "1.1.0" in scene.event("Promoted")
+    scene.event("Promoted", "1.1.0")
 
 
 @scenario
@@ -42,7 +42,7 @@ def test_a_bad_version_is_taken_back_and_then_a_good_one_is_let_through(scene: S
     assert rejected["rejected"][-1]["version"] == "1.2.0"
     assert refused["status"] == "False"
     assert "retry" in refused["message"]
-    assert "1.2.0" in scene.event("RolledBack")
+    scene.event("RolledBack", "1.2.0")
     assert clients.bad(), "the fault must have been a real one"
     assert [request.outcome for request in clients.lost()] == []
     bad = [request.ended for request in clients.bad()]
@@ -61,7 +61,7 @@ def test_a_version_that_is_superseded_while_it_bakes_gives_the_clients_back_firs
         scene.until("1.3.0 to be promoted", settled("1.3.0"))
         clients.until_answered_by("1.3.0")
     assert [entry["outcome"] for entry in scene.status()["history"]][-2:] == ["Superseded", "Promoted"]
-    assert "1.3.0" in scene.event("Superseded")
+    scene.event("Superseded", "1.3.0")
     by_version = {request.version: request.ended for request in sorted(clients.requests, key=lambda r: r.ended)}
     assert by_version["1.1.0"] < by_version["1.0.0"] < by_version["1.3.0"], "the last answers must come in this order"
     assert [request.outcome for request in clients.requests if request.result != "answered"] == []
@@ -76,7 +76,7 @@ def test_a_version_whose_pods_go_away_gives_its_clients_back_without_evidence_an
     scene.kube.run("delete", "pods", "-l", "verdigris.dev/color=green", "--grace-period=0", "--force")
     status = scene.until("its clients to be taken back", lambda status: bool(status.get("lastRollback")))
     assert (active(status), status["lastRollback"]["reason"]) == ("1.0.0", "CandidateUnavailable")
-    assert "No pod of the candidate is ready" in scene.event("RollingBack")
+    scene.event("RollingBack", "No pod of the candidate is ready")
     status = scene.until("1.1.0 to have the clients again", lambda status: stage(status) == "Baking")
     assert not status.get("rejected")
     assert not status["rollout"].get("again"), "what its surroundings did is not counted"

@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pytest
 from dev.cluster.patience import hold_out
 from dev.cluster.settings import from_environment
 from dev.cluster.toolchain import Toolchain
+from tests.quiet_server import QuietServer
 from verdigris.adapters.prometheus.fake import Pod
 
 SCRAPE_MS = 200
@@ -132,7 +133,7 @@ def exporter() -> Iterator[Exporter]:
         def log_message(self, *_: Any) -> None:
             """Say nothing: a test's output is its own."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     shown.port = server.server_address[1]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield shown

@@ -5,8 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
+
+from tests.quiet_server import QuietServer
 
 Behaviour = Callable[[BaseHTTPRequestHandler, int], None]
 
@@ -50,8 +52,7 @@ def artifact_host(tls: ssl.SSLContext | None = None) -> Iterator[ArtifactHost]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.daemon_threads = True
+    with QuietServer(("127.0.0.1", 0), Handler) as httpd:
         if tls is not None:
             httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
         host = ArtifactHost(httpd.server_address[1], "http" if tls is None else "https")
