@@ -57,6 +57,17 @@ def test_an_approval_that_comes_together_with_the_spec_is_not_lost() -> None:
     assert world.status.active.version == "1.1.0"
 
 
+def test_promote_in_a_pause_says_what_it_waits_for() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0"))).apply(spec("1.1.0", paused=True)).run(1)
+    world.decide("promote", revision_of(world.spec)).run(3)
+    assert "spec.paused" in world.status.decisions[-1].message
+    assert world.status.rollout
+    world.apply(spec("1.1.0")).run(3)
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
+
+
 def test_promote_ends_the_bake_early() -> None:
     world = serving("1.0.0").apply(spec("1.1.0", rollout={"bake": "1h"}))
     bake(world).decide("promote", revision_of(world.spec)).run(2)

@@ -223,6 +223,7 @@ EVENTS = st.sampled_from(
         "apply 1.1.0", "apply 1.2.0", "apply 1.0.0", "apply bad", "apply broken", "pause", "abort", "promote",
         "rollback", "retry", "blue unready", "green unready", "all ready", "prometheus down", "prometheus up",
         "lose status", "blue deleted", "green deleted", "room 2", "room 3", "room 9", "wait 3", "wait 12", "wait 40",
+        "moves 7", "moves 0",
     ]
 )  # fmt: skip
 
@@ -241,6 +242,15 @@ def strike(world: World, color: Color, how: str) -> None:
         world.pods = [pod for pod in world.pods if pod.view.color != color]
     else:
         world.unready.add(color)
+
+
+def endure(world: World, what: str, number: int) -> None:
+    if what == "room":
+        world.room = number
+    elif what == "moves":
+        world.delays = lambda _: number
+    else:
+        world.run(number)
 
 
 def happen(world: World, event: str, way: dict[str, Any]) -> None:
@@ -262,10 +272,8 @@ def happen(world: World, event: str, way: dict[str, Any]) -> None:
             world.prometheus_down = which == "down"
         case "lose":
             world.status = world.status.__class__()
-        case "room":
-            world.room = int(which)
-        case "wait":
-            world.run(int(which))
+        case "room" | "moves" | "wait":
+            endure(world, what, int(which))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -281,6 +289,7 @@ def test_whatever_happens_no_law_is_broken_and_it_settles(
         world.run(1)
     world.unready.clear()
     world.prometheus_down = False
+    world.delays = lambda _: 0
     world.room = None
     world.apply(spec("9.0.0")).run(240)
     assert world.status.active

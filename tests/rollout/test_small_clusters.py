@@ -224,9 +224,10 @@ def test_a_quota_is_named_and_ends_the_wait_by_its_own_reason(*, seen: bool, wor
     assert world.status.rejected[-1].reason == "QuotaExceeded"
 
 
-def test_a_quota_can_be_traded_under() -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_quota_can_be_traded_under(*, seen: bool) -> None:
     world = full(room=None)
-    world.quota = 3
+    world.quota, world.quota_is_seen = 3, seen
     until(world.apply(small("1.1.0")).run(1), over, least=2)
     assert serves(world, "1.1.0", 3)
 

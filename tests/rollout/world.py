@@ -49,6 +49,14 @@ class Refused(NamedTuple):
     replicas: int
 
 
+class Late(NamedTuple):
+    """A write to the clients' Service that takes effect later, of the Service as it was seen."""
+
+    at: datetime
+    action: Action
+    version: int
+
+
 @dataclass
 class World:
     """Everything outside the plan."""
@@ -84,6 +92,12 @@ class World:
     """Which writes the API server refuses."""
     loses: Callable[[Action], bool] = lambda _: False
     """Which writes take effect although their answer never comes."""
+    delays: Callable[[Action], int] = lambda _: 0
+    """After how many ticks a write to the clients' Service takes effect whose answer is given up before."""
+    withdrawn: str | None = None
+    """The mark on the clients' Service."""
+    service_version: int = 0
+    late: list[Late] = field(default_factory=list)
     keeps_status: Callable[[], bool] = lambda: True
     """Whether the status of this reconcile is written."""
     marks: Callable[[Decision], bool] = lambda _: True
@@ -104,6 +118,7 @@ class World:
             pods=pods,
             endpoints={c: sum(p.ready for p in pods if p.color == c) for c in COLORS},
             selected=self.selected,
+            withdrawn=self.withdrawn,
             snapshots=dict(self.snapshots),
             decisions=tuple(self.decisions),
             hpas=frozenset(self.hpas),
@@ -204,15 +219,28 @@ class World:
             refused = self.refuses(action) or (isinstance(action, Scale) and action.color not in self.deployments)
             if refused and isinstance(action, Keep) and action.manifest["kind"] == "ControllerRevision":
                 unsaved.add(action.manifest["metadata"]["labels"][REVISION_LABEL])
-            if not refused:
+            delay = self.delays(action) if self._writes_clients_service(action) else 0
+            if delay:
+                self.late.append(Late(self.now + delay * TICK, action, self.service_version))
+            elif not refused:
                 self._do(action)
-            failed = refused or self.loses(action)
-            moved = moved and not (failed and self._moves_clients(action))
+            failed = refused or bool(delay) or self.loses(action)
+            moved = moved and not (failed and isinstance(action, MoveTraffic) and self._writes_clients_service(action))
 
-    def _moves_clients(self, action: Action) -> bool:
-        if not isinstance(action, MoveTraffic):
+    def _writes_clients_service(self, action: Action) -> bool:
+        if not isinstance(action, MoveTraffic | Keep) or not _is_clients_service(action.manifest):
             return False
-        return bool(action.manifest["spec"]["selector"].get(COLOR_LABEL, "both") != self.selected)
+        marks = isinstance(action, MoveTraffic) and action.fence is not None
+        return marks or _selection_in(action.manifest) != self.selected
+
+    def _land(self) -> None:
+        """What was late takes effect, unless the Service was written since it was read for it."""
+        due = [late for late in self.late if late.at <= self.now]
+        self.late = [late for late in self.late if late.at > self.now]
+        for late in due:
+            as_seen = isinstance(late.action, Keep) or (isinstance(late.action, MoveTraffic) and late.action.as_seen)
+            if not as_seen or late.version == self.service_version:
+                self._do(late.action)
 
     def run(self, seconds: float) -> World:
         """Let time pass, one tick and one reconcile after the other."""
@@ -223,6 +251,7 @@ class World:
 
     def _tick(self) -> None:
         self.now += TICK
+        self._land()
         self._create()
         self._schedule()
         serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
@@ -281,7 +310,12 @@ class World:
 
     def _do(self, action: Action) -> None:
         match action:
-            case MoveTraffic(manifest) | Keep(manifest):
+            case MoveTraffic(manifest, fence=mark):
+                if mark is not None and _selection_in(manifest) == self.selected:
+                    self.withdrawn = mark
+                    self.service_version += 1
+                self._keep(manifest)
+            case Keep(manifest):
                 self._keep(manifest)
             case Scale(color, replicas):
                 self._scale(color, replicas)
@@ -312,8 +346,8 @@ class World:
             self._keep_deployment(color, manifest)
         elif kind == "HorizontalPodAutoscaler":
             self.hpas[color] = manifest["spec"]["minReplicas"]
-        elif kind == "Service" and color is None:
-            self._select(manifest["spec"]["selector"].get(COLOR_LABEL, "both"))
+        elif _is_clients_service(manifest):
+            self._select(_selection_in(manifest))
 
     def _select(self, wanted: Selection) -> None:
         if wanted == self.selected:
@@ -330,6 +364,7 @@ class World:
             assert revision == rollout.revision, "clients reach pods of an older revision"
             assert rollout.stage == "RollingBack" or self._scraped(rollout.color), "law 4: clients reach what is unseen"
         self.selected = wanted
+        self.service_version += 1
         self.switches.append((self.now, wanted))
 
     def _scraped(self, color: Color) -> bool:
@@ -392,6 +427,15 @@ class World:
             self.hpas.pop(color, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
+
+
+def _is_clients_service(manifest: Mapping[str, Any]) -> bool:
+    return manifest["kind"] == "Service" and COLOR_LABEL not in manifest["metadata"]["labels"]
+
+
+def _selection_in(manifest: Mapping[str, Any]) -> Selection:
+    selection: Selection = manifest["spec"]["selector"].get(COLOR_LABEL, "both")
+    return selection
 
 
 def _revision_made_by(action: Action) -> str | None:

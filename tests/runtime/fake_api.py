@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ def once(error: ApiError, verb: str, kind: str) -> Fault:
     return lambda called, about, _: left.pop() if left and (called, about) == (verb, kind) else None
 
 
+_PRECONDITIONS = ("resourceVersion", "uid")
 _WITH_STATUS = {"ModelDeployment", "RolloutDecision", "Deployment"}
 
 
@@ -31,6 +32,7 @@ class FakeApi:
 
     `fault` is asked before each call, which is then refused; `lost` after it: what the call did is done, its answer is
     lost. What a test changes in an object itself counts as changed by a field manager called `somebody`.
+    `holds` says what a write waits for before it is carried out; `held` are the writes that did.
     `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind, `graces` the
     grace period that a deletion asked for.
     """
@@ -43,6 +45,8 @@ class FakeApi:
         self.graces: dict[tuple[str, str], int | None] = {}
         self.fault: Fault = lambda *_: None
         self.lost: Fault = lambda *_: None
+        self.holds: Callable[[str, str, str], asyncio.Event | None] = lambda *_: None
+        self.held: list[asyncio.Task[Json]] = []
         self._known: dict[tuple[str, str, str], Json] = {}
         self._addresses = itertools.count(1)
         self._versions = itertools.count(100)
@@ -129,6 +133,10 @@ class FakeApi:
             yield found[start : start + 2]
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "verdigris") -> Json:
+        meta = manifest["metadata"]
+        return await self._held("apply", manifest["kind"], meta["name"], self._applied(manifest, manager))
+
+    async def _applied(self, manifest: Mapping[str, Any], manager: str) -> Json:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
         ref = (resource.kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         await self._arrive("apply", resource.kind, ref[2])
@@ -140,7 +148,7 @@ class FakeApi:
             check(fresh)
             return await self._answer("apply", ref, self.put(applied({"metadata": {}}, fresh, manager)))
         self._preconditions(self.objects[ref], meta)
-        wanted = {**manifest, "metadata": {key: value for key, value in meta.items() if key != "uid"}}
+        wanted = {**manifest, "metadata": {key: value for key, value in meta.items() if key not in _PRECONDITIONS}}
         return await self._answer("apply", ref, self._store(ref, applied(self.objects[ref], wanted, manager)))
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Json:
@@ -169,12 +177,25 @@ class FakeApi:
         subresource: str | None = None,
         manager: str = "verdigris",
     ) -> Json:
+        work = self._patched(resource, namespace, name, body, subresource=subresource, manager=manager)
+        return await self._held("patch", resource.kind, name, work)
+
+    async def _patched(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        subresource: str | None,
+        manager: str,
+    ) -> Json:
         await self._arrive("patch", f"{resource.kind}/{subresource}" if subresource else resource.kind, name)
         live = self._found(resource.kind, namespace, name)
         self.managers[f"{resource.kind}/{subresource}" if subresource else resource.kind] = manager
         meta = dict(body.get("metadata") or {})
         self._preconditions(live, meta)
-        for precondition in ("resourceVersion", "uid"):
+        for precondition in _PRECONDITIONS:
             meta.pop(precondition, None)
         wanted: Json = {**body, "metadata": meta}
         if subresource == "status":
@@ -198,6 +219,20 @@ class FakeApi:
         await self._arrive("create", "Pod/eviction", pod)
         self._preconditions(self._found("Pod", namespace, pod), {"uid": uid})
         del self.objects["Pod", namespace, pod]
+
+    async def _held(self, verb: str, kind: str, name: str, work: Coroutine[Any, Any, Json]) -> Json:
+        """A write that waits for a webhook is carried out also when whoever sent it has hung up."""
+        until = self.holds(verb, kind, name)
+        if until is None:
+            return await work
+
+        async def later() -> Json:
+            await until.wait()
+            return await work
+
+        task = asyncio.create_task(later())
+        self.held.append(task)
+        return await asyncio.shield(task)
 
     async def _arrive(self, verb: str, kind: str, name: str) -> None:
         # A real call lets others run meanwhile: so does this one.
@@ -223,7 +258,7 @@ class FakeApi:
         return self.objects[kind, namespace, name]
 
     def _preconditions(self, live: Json, wanted: Mapping[str, Any]) -> None:
-        for field in ("resourceVersion", "uid"):
+        for field in _PRECONDITIONS:
             if field in wanted and wanted[field] != live["metadata"][field]:
                 raise Conflict(f"the {field} is another one by now")
 

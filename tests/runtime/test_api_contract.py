@@ -152,6 +152,17 @@ async def test_a_patch_is_refused_when_its_precondition_does_not_hold(place: Pla
         await place.api.patch(kinds.SERVICE, place.namespace, "a", body)
 
 
+@pytest.mark.parametrize("field", ["uid", "resourceVersion"])
+async def test_an_apply_is_refused_when_its_precondition_does_not_hold(place: Place, field: str) -> None:
+    made = await place.api.apply(service(place.namespace))
+    manifest = service(place.namespace, selector={"app": "b"})
+    now = {**manifest, "metadata": {**manifest["metadata"], field: made["metadata"][field]}}
+    assert (await place.api.apply(now))["spec"]["selector"] == {"app": "b"}
+    other = {"uid": "2cd5c4a1-0000-4000-8000-000000000000", "resourceVersion": "1"}
+    with pytest.raises(Conflict):
+        await place.api.apply({**now, "metadata": {**now["metadata"], field: other[field]}})
+
+
 async def test_only_the_object_with_that_uid_is_deleted(place: Place) -> None:
     made = await place.api.apply(service(place.namespace))
     with pytest.raises(Conflict):

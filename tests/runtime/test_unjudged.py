@@ -39,6 +39,15 @@ async def test_a_rollout_that_cannot_be_judged_says_so_and_can_be_taken_back(mon
     assert selected(stage) == "blue"
 
 
+async def test_the_bug_is_logged_once_and_not_at_every_look(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = await baking_unjudged(monkeypatch)
+    caplog.clear()
+    await stage.reconcile(5)
+    assert len([record for record in caplog.records if "could not be judged" in record.message]) == 1
+
+
 async def test_its_children_are_still_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = await baking_unjudged(monkeypatch)
     del stage.api.objects["PodDisruptionBudget", KEY.namespace, "diabetes-blue"]

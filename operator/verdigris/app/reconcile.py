@@ -98,6 +98,7 @@ class Reconciler:
         self._restores: dict[Key, RestoreBackoff] = {}
         self._writes = Writes(client, lambda: now().timestamp(), chance)
         self._intervals: dict[Key, float] = {}
+        self._unjudged: dict[Key, str] = {}
         self._grace = grace
         self._on_gone = on_gone
 
@@ -199,6 +200,7 @@ class Reconciler:
         self._writes.forget(key)
         self._unwritten.forget(key)
         self._intervals.pop(key, None)
+        self._unjudged.pop(key, None)
         self._restores.pop(key, None)
         self._on_gone(key)
         return Result()
@@ -222,21 +224,25 @@ class Reconciler:
         if use:
             evidence = replace(evidence, usage=await self._usage.look(observed, self._now()))
         now = self._now()
-        planned = _planned(self._ledger.fill_in(key, observed, now), evidence, now)
+        planned = self._planned(key, self._ledger.fill_in(key, observed, now), evidence, now)
         if asked is None or planned.requeue_after is None:
             return planned
         # The answer to the next question brings the next look; this one is for when it does not come.
         return replace(planned, requeue_after=planned.requeue_after + self._grace)
 
-
-def _planned(observed: Observed, evidence: Evidence, now: datetime) -> Plan:
-    """As `plan`. A bug in judging is a problem with the evidence: what is decided, and repair, go on."""
-    try:
-        return plan(observed, evidence, now)
-    except Exception as bug:  # whatever it is: without a plan nobody could be taken back
-        log.exception("a bug in the operator: the evidence could not be judged. Please report it")
-        unjudged = f"The evidence could not be judged: a bug in the operator ({type(bug).__name__}). Please report it."
-        return plan(observed, Evidence(problem=unjudged, usage=evidence.usage), now)
+    def _planned(self, key: Key, observed: Observed, evidence: Evidence, now: datetime) -> Plan:
+        """As `plan`. A bug in judging is a problem with the evidence: what is decided, and repair, go on."""
+        try:
+            planned = plan(observed, evidence, now)
+        except Exception as bug:  # whatever it is: without a plan nobody could be taken back
+            name = type(bug).__name__
+            if self._unjudged.get(key) != name:
+                log.exception("a bug in the operator: the evidence could not be judged. Please report it")
+            self._unjudged[key] = name
+            unjudged = f"The evidence could not be judged: a bug in the operator ({name}). Please report it."
+            return plan(observed, Evidence(problem=unjudged, usage=evidence.usage), now)
+        self._unjudged.pop(key, None)
+        return planned
 
 
 class _OneAnswer:

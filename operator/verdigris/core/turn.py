@@ -79,6 +79,7 @@ class RolloutChanges(TypedDict, total=False):
     wanted: int
     weight: int
     exposed_at: datetime | None
+    withdrawn: int
     policy: dict[str, Any] | None
     started_at: datetime
     since: datetime

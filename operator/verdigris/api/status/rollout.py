@@ -69,6 +69,11 @@ class RolloutStatus(RevisionRef):
     wanted: int = Field(default=0, description="Percent of new connections that are to reach the candidate.")
     weight: int = Field(default=0, description="Percent of new connections that were last seen to reach it.")
     exposed_at: Time | None = Field(default=None, description="When clients were first seen to reach the candidate.")
+    withdrawn: int = Field(
+        default=0,
+        description="How often a wish for clients was taken back before any were seen: that move may still come. "
+        "The clients' Service is annotated with this number, which makes it fail.",
+    )
     policy: Passthrough | None = Field(
         default=None,
         description="spec.rollout and spec.analysis as they were when the rollout began. They hold until it has ended.",

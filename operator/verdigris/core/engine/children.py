@@ -28,6 +28,7 @@ from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
 from verdigris.core.rendering import render, template_of
+from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import reached, route, wanted_selection
 from verdigris.core.routing.split import had_clients
 from verdigris.core.turn import Turn
@@ -164,7 +165,10 @@ def _traffic(turn: Turn) -> Iterator[Action]:
     selection = route(turn.observed, turn.status)
     if selection is None:
         return
-    yield MoveTraffic(_clients(turn, selection), turn.status.service)
+    rollout = turn.status.rollout
+    forward = rollout is not None and not rollout.taken_back and rollout.color in reached(selection)
+    mark = fence(turn.observed, rollout) if rollout is not None and not forward else None
+    yield MoveTraffic(_clients(turn, selection), turn.status.service, as_seen=forward, fence=mark)
     drained = _drained(turn, selection)
     for pod in turn.observed.pods:
         mode = _traffic_mode(turn, pod.color, drained)

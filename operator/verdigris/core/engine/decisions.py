@@ -110,7 +110,8 @@ def _promote(turn: Turn, decision: Decision) -> Answer:
     if not answer.accepted:
         return answer
     turn = answer.turn.change_rollout(promote_now=True)
-    return Answer(turn, True, f"Version {turn.rollout.version} is promoted as soon as its pods are ready.")
+    until = "its pods are ready and spec.paused is lifted" if turn.observed.spec.paused else "its pods are ready"
+    return Answer(turn, True, f"Version {turn.rollout.version} is promoted as soon as {until}.")
 
 
 def _abort(turn: Turn, decision: Decision) -> Answer:

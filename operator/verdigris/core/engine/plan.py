@@ -16,7 +16,7 @@ from verdigris.core.advice.sizing import advise
 from verdigris.core.engine.children import realise
 from verdigris.core.engine.decisions import answer_decisions
 from verdigris.core.engine.names import mind_names, remember_address
-from verdigris.core.engine.progress import advance
+from verdigris.core.engine.progress import advance, withdraw
 from verdigris.core.engine.report import report
 from verdigris.core.engine.roles import adopt, mend, retire, start, supersede
 from verdigris.core.engine.sizes import remember_bounds
@@ -40,6 +40,7 @@ CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     supersede,
     remember_exits,
     advance,
+    withdraw,
     retire,
     start,
     remember_bounds,

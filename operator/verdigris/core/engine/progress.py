@@ -12,6 +12,7 @@ from verdigris.core.engine.taking_back import begin_again, finish_taking_back, t
 from verdigris.core.engine.understanding import hold_foreign
 from verdigris.core.judges.errors import begun
 from verdigris.core.judges.visibility import watched_anew
+from verdigris.core.routing.late import was_withdrawn
 from verdigris.core.routing.service import reached, seen_split, selection_of
 from verdigris.core.routing.split import Split
 from verdigris.core.steps.lists import STEPS
@@ -36,6 +37,14 @@ def advance(turn: Turn) -> Turn:
     if ruling.then == "Again" and ruling.failure is not None:
         return begin_again(turn, ruling.failure, excused=ruling.excused)
     return _on(turn) if ruling.then == "Next" else turn.change_rollout(wanted=step.share(turn))
+
+
+def withdraw(turn: Turn) -> Turn:
+    """Count a wish for clients that is taken back before any were seen: the move may have been sent all the same."""
+    rollout = turn.status.rollout
+    if rollout is None or not was_withdrawn(turn.observed, rollout):
+        return turn
+    return turn.change_rollout(withdrawn=rollout.withdrawn + 1)
 
 
 def _current(rollout: RolloutStatus) -> Step:

@@ -15,6 +15,7 @@ from verdigris.api.status import (
     StepStatus,
 )
 from verdigris.core.engine.endings import KEPT, remember
+from verdigris.core.routing.late import may_still_come
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.split import had_clients
 from verdigris.core.steps.trade_back import has_waited, sizes_back, trade_back
@@ -102,7 +103,7 @@ def finish_taking_back(turn: Turn) -> Turn:
     """End a rollout that is being taken back, once clients are off the candidate and had time to notice."""
     turn = trade_back(turn)
     rollout, active = turn.rollout, turn.active
-    if active is not None and (rollout.color in reached(turn.observed.selected) or _not_back_yet(turn, active)):
+    if active is not None and (_may_have_clients(turn, rollout) or _not_back_yet(turn, active)):
         return turn.change_rollout(message=_waits_for(turn, active))
     restored = traffic_is_back(turn)
     if restored is not turn:
@@ -115,6 +116,10 @@ def finish_taking_back(turn: Turn) -> Turn:
         sizes = Sizes(active=turn.size(active.color), candidate=0)
         return turn.change_rollout(sizes=sizes, message=f"{active.version} waits for all of its pods: {refusal}")
     return _close(turn, rollout)
+
+
+def _may_have_clients(turn: Turn, rollout: RolloutStatus) -> bool:
+    return rollout.color in reached(turn.observed.selected) or may_still_come(turn.observed, rollout)
 
 
 def _refused_pods(turn: Turn, active: ActiveStatus) -> str | None:

@@ -179,7 +179,8 @@ class TakenName:
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything `plan` may know. `selected` is what the clients' Service really points at.
+    """Everything `plan` may know. `selected` is what the clients' Service really points at, `withdrawn` its mark of the
+    last move that was taken back (`routing.late`).
 
     `seen_at` is when the picture was begun. `survey` and `events` (by a pod's UID, newest last) are only there when
     the plan asked for them; `removals` are the operator's recent ones over all models.
@@ -203,6 +204,7 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     endpoints: Mapping[Color, int] = field(default_factory=dict)
     selected: Selection | None = None
+    withdrawn: str | None = None
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
     hpas: frozenset[Color] = frozenset()

@@ -21,6 +21,9 @@ CONFIRM = timedelta(seconds=5)
 RETRY = timedelta(seconds=5)
 """Least time between two nudges of a ReplicaSet that backs off after a quota had refused its pods."""
 
+BLIND_RETRY = timedelta(seconds=20)
+"""The same where nobody may look at the quota, so that only the next refusal tells whether there is room."""
+
 NO_ROOM = frozenset({"InsufficientCapacity", "QuotaExceeded"})
 """Reasons that a freed place heals."""
 
@@ -97,10 +100,15 @@ def look_for_room(turn: Turn) -> Turn:
 
 
 def nudge(turn: Turn, color: Color) -> Turn:
-    """Have the colour's ReplicaSet, which backs off, try again once the quota that refused its pods has room."""
+    """Have the colour's ReplicaSet, which backs off, try again once the quota that refused its pods may have room."""
     rollout = turn.rollout
-    too_soon = rollout.retried_at is not None and turn.now < rollout.retried_at + RETRY
-    if too_soon or not capacity.quota_has_room_again(turn.observed, color):
+    if capacity.quota_has_room_again(turn.observed, color):
+        pause = RETRY
+    elif rollout.sizes is not None and capacity.is_refused_by_a_quota_unseen(turn.observed, color):
+        pause = BLIND_RETRY
+    else:
+        return turn
+    if rollout.retried_at is not None and turn.now < rollout.retried_at + pause:
         return turn
     return turn.change_rollout(retries=rollout.retries + 1, retried_at=turn.now)
 

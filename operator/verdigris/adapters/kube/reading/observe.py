@@ -123,6 +123,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         pods=tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name))),
         endpoints=views.ready_endpoints(found.slices, key.name),
         selected=views.selected_color(mine.get((kinds.SERVICE.kind, key.name))),
+        withdrawn=views.withdrawn(mine.get((kinds.SERVICE.kind, key.name))),
         snapshots=_snapshots(mine.values()),
         decisions=_decisions(found.decisions),
         hpas=_autoscaled(mine, key.name),

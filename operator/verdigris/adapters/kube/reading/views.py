@@ -14,6 +14,7 @@ from verdigris.children.names import (
     MODEL_LABEL,
     REVISION_LABEL,
     TRAFFIC_ANNOTATION,
+    WITHDRAWN_ANNOTATION,
     Owner,
     color_name,
 )
@@ -126,6 +127,12 @@ def selected_color(service: Raw | None) -> Selection | None:
     if COLOR_LABEL not in selector and MODEL_LABEL in selector:
         return "both"
     return as_color(selector.get(COLOR_LABEL))
+
+
+def withdrawn(service: Raw | None) -> str | None:
+    """The mark of the last move of clients that was taken back before it was seen."""
+    mark = (metadata(service or {}).get("annotations") or {}).get(WITHDRAWN_ANNOTATION)
+    return None if mark is None else str(mark)
 
 
 def misconfigured(service: Raw | None, port: int) -> str | None:

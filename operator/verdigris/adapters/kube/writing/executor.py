@@ -16,7 +16,7 @@ from verdigris.adapters.kube.writing.patches import restoring, ways_to_make
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.api.status import ServiceAddress
 from verdigris.children.meta import owner_reference
-from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, Owner, color_name
+from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, WITHDRAWN_ANNOTATION, Owner, color_name
 from verdigris.children.ownership import kept_references, whose
 from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
 
@@ -83,7 +83,7 @@ class Executor:
         """Carry out one action. Returns whether it changed anything. Raises ApiError when the API server refuses."""
         match action:
             case MoveTraffic():
-                done = self._move(action.manifest, action.address)
+                done = self._move(action)
             case Adopt():
                 done = self._adopt(action)
             case Keep():
@@ -98,18 +98,27 @@ class Executor:
                 done = self._remove_pod(action)
         return await done
 
-    async def _move(self, manifest: Json, address: ServiceAddress | None) -> bool:
+    async def _move(self, action: MoveTraffic) -> bool:
         """The selector alone: no port, type, quota or annotation of the Service can make this write fail (law 13)."""
-        live = self._seen(manifest)
+        manifest, live = action.manifest, self._seen(action.manifest)
         if live is None:
-            return await self._make_service(manifest, address)
-        wanted = manifest["spec"]["selector"]
+            return await self._make_service(manifest, action.address)
+        wanted, meta = manifest["spec"]["selector"], views.metadata(live)
         before = (live.get("spec") or {}).get("selector") or {}
         if wanted == before:
-            return False
+            return await self._fence(manifest, meta, action.fence)
+        precondition = {"uid": meta["uid"]}
+        if action.as_seen:
+            precondition["resourceVersion"] = meta["resourceVersion"]
         selector = {**dict.fromkeys(before), **wanted}
-        body = {"metadata": {"uid": views.metadata(live)["uid"]}, "spec": {"selector": selector}}
-        await self._patch(manifest, body, TRAFFIC_MANAGER)
+        await self._patch(manifest, {"metadata": precondition, "spec": {"selector": selector}}, TRAFFIC_MANAGER)
+        return True
+
+    async def _fence(self, manifest: Json, meta: Json, mark: str | None) -> bool:
+        if mark is None:
+            return False
+        marked = {"uid": meta["uid"], "annotations": {WITHDRAWN_ANNOTATION: mark}}
+        await self._patch(manifest, {"metadata": marked}, TRAFFIC_MANAGER)
         return True
 
     async def _make_service(self, manifest: Json, address: ServiceAddress | None) -> bool:
@@ -164,6 +173,9 @@ class Executor:
     async def _applied_over(self, wanted: Json, live: Json) -> Json:
         # With the UID, so that no object that somebody has made meanwhile in its place is taken over.
         meta = {**wanted["metadata"], "uid": views.metadata(live)["uid"]}
+        if live["kind"] == kinds.SERVICE.kind:
+            # It states a selector: carried out late, it would move clients that have been moved since.
+            meta["resourceVersion"] = views.metadata(live)["resourceVersion"]
         try:
             return await self._writer.apply({**wanted, "metadata": meta})
         except Invalid:

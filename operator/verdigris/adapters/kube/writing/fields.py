@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verdigris.adapters.kube.writing.unnamed import unnamed_elements, whole
-from verdigris.children.names import GROUP, MANAGER
+from verdigris.children.names import GROUP, MANAGER, WITHDRAWN_ANNOTATION
 
 Raw = Mapping[str, Any]
 Step = tuple[str, Any]
@@ -145,6 +145,8 @@ def _in_metadata(owned: Raw, wanted: Raw, live: Raw, *, own: bool) -> Iterator[P
         there, asked = ((raw.get("metadata") or {}).get(field) or {} for raw in (live, wanted))
         for name in owned.get(f"f:{field}") or {}:
             key = name.removeprefix("f:")
+            if key == WITHDRAWN_ANNOTATION:
+                continue  # written beside what is kept, by a move of the clients
             if key in there and key not in asked and (own or key.startswith(f"{GROUP}/")):
                 yield ("f", "metadata"), ("f", field), ("f", key)
 

@@ -112,6 +112,13 @@ def no_node_is_large_enough(observed: Observed, template: Template) -> bool:
     return not any(room.pods for room in rooms)
 
 
+def is_refused_by_a_quota_unseen(observed: Observed, color: Color) -> bool:
+    """Whether this colour's Deployment says QuotaExceeded, and whether that is still so cannot be looked at."""
+    deployment, survey = observed.deployments.get(color), observed.survey
+    trouble = deployment.trouble if deployment else None
+    return trouble is not None and trouble.reason == "QuotaExceeded" and (survey is None or not survey.quotas)
+
+
 def quota_has_room_again(observed: Observed, color: Color) -> bool:
     """Whether this colour's Deployment says QuotaExceeded although by now a quota would let one more pod in.
 

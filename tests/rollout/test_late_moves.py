@@ -1,0 +1,60 @@
+"""A move of clients takes effect long after its answer was given up: nobody is sent to a version that was taken back.
+
+The simulated cluster refuses a move to a colour without pods at the very action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.rollout.parts import spec
+from tests.rollout.world import World, serving
+from verdigris.core.actions import Action, Keep, MoveTraffic
+from verdigris.core.facts.revision import revision_of
+
+COLOR = "verdigris.dev/color"
+
+
+def towards(color: str, ticks: int) -> Callable[[Action], int]:
+    """Delays writes to the clients' Service that select this colour, or both."""
+
+    def delay(action: Action) -> int:
+        if not isinstance(action, MoveTraffic | Keep):
+            return 0
+        return ticks if action.manifest["spec"]["selector"].get(COLOR, color) == color else 0
+
+    return delay
+
+
+WAYS_OUT: dict[str, Callable[[World], object]] = {
+    "abort": lambda world: world.decide("abort", revision_of(world.spec)),
+    "another version": lambda world: world.apply(spec("1.2.0")),
+    "the old version": lambda world: world.apply(spec("1.0.0")),
+    "pods that are gone": lambda world: world.unready.add("green"),
+}
+
+
+def until_moving(world: World) -> None:
+    """Look until a move to the candidate is on its way, unanswered."""
+    for _ in range(60):
+        world.run(1)
+        if world.late:
+            return
+    raise AssertionError("no client was to be moved")
+
+
+@pytest.mark.parametrize("ticks", [2, 3, 5, 8, 13, 30])
+@pytest.mark.parametrize("out", WAYS_OUT)
+def test_nobody_is_sent_to_a_version_that_was_taken_back(out: str, ticks: int) -> None:
+    world = serving("1.0.0")
+    world.delays = towards("green", ticks)
+    until_moving(world.apply(spec("1.1.0")))
+    WAYS_OUT[out](world)
+    world.delays = lambda _: 0
+    world.run(60)
+    world.unready.clear()
+    world.run(1_000)
+    assert world.status.rollout is None
+    assert world.answering()
