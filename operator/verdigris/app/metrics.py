@@ -74,6 +74,9 @@ class Metrics:
         self._stuck_now = _StuckNow()
         registry.register(self._stuck_now)
         ProcessCollector(registry=registry)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
         for result in RESULTS:
             self._reconciles.labels(result)
         for source in get_args(Source):

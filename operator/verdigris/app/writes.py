@@ -46,6 +46,8 @@ Ref = tuple[str, str, str]
 class Late(Unreachable):
     """It has been sent and not been answered yet. It goes on; whether it took effect is seen at a later look."""
 
+    reason = Unreachable.reason
+
 
 @dataclass
 class _Write:

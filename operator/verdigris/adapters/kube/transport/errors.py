@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from verdigris.core.words import plain
 
@@ -11,7 +11,12 @@ from verdigris.core.words import plain
 class ApiError(Exception):
     """The API server did not do what was asked. `str()` is a sentence: what was asked and what it said."""
 
-    reason = "ApiError"
+    reason: ClassVar[str] = "ApiError"
+    """For conditions and Events. That of a subclass is its name, unless it says otherwise."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.reason = cls.__dict__.get("reason", cls.__name__)
 
     def __init__(self, sentence: str, retry_after: float | None = None, fields: Iterable[str] = ()) -> None:
         super().__init__(plain(sentence))
@@ -26,49 +31,33 @@ class ApiError(Exception):
 class NotFound(ApiError):
     """404 by the API server itself: the object, or the whole kind, is not there."""
 
-    reason = "NotFound"
-
 
 class Conflict(ApiError):
     """It changed since it was read, or the name now belongs to another object than the one that was meant."""
-
-    reason = "Conflict"
 
 
 class AlreadyExists(Conflict):
     """409 on create: the name is taken."""
 
-    reason = "AlreadyExists"
-
 
 class Forbidden(ApiError):
     """403: RBAC, admission or a quota says no."""
-
-    reason = "Forbidden"
 
 
 class QuotaExceeded(Forbidden):
     """403 by a ResourceQuota."""
 
-    reason = "QuotaExceeded"
-
 
 class NamespaceTerminating(ApiError):
     """403 on create: the namespace is being deleted, and the ModelDeployment with it. Nobody needs to be told."""
-
-    reason = "NamespaceTerminating"
 
 
 class Invalid(ApiError):
     """400, 405, 415, 422: the API server does not accept the object as it is."""
 
-    reason = "Invalid"
-
 
 class Incomplete(Invalid):
     """What is accepted of a status has been written, and not even a condition can say what was left out."""
-
-    reason = "Incomplete"
 
 
 class Transient(ApiError):

@@ -65,8 +65,6 @@ class NotOurs(ApiError):
 class Contested(ApiError):
     """Somebody else changes a field back after each write of ours: it is written at growing intervals."""
 
-    reason = "Contested"
-
 
 class Executor:
     """Carries out single actions of a plan. Each returns whether it changed anything, and raises ApiError."""
