@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from tests.rollout.world import START, serving
+from tests.rollout.parts import START
+from tests.rollout.world import serving
 from verdigris.api.schema.quantity import amount_of
 from verdigris.core.facts.observed import Observed, PodView
 from verdigris.core.facts.survey import Amounts, NodeView, QuotaView, Survey, Taint

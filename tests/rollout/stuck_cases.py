@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.rollout.world import OWNER, START, spec
+from tests.rollout.parts import OWNER, START, spec
 from verdigris.api.status import ActiveStatus, Color, ModelDeploymentStatus, Remedy, RemovedPod, StuckKind
 from verdigris.children.names import COLORS, Defaults
 from verdigris.core.facts.evidence import NOT_ASKED

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
+from tests.rollout.parts import spec
 from tests.rollout.test_sizing import NOW, usage
-from tests.rollout.world import World, spec
+from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.core.actions import Plan
 from verdigris.core.advice.sizing import PERIOD, WINDOW, due, usage_question

@@ -17,7 +17,8 @@ from tests.rollout.capacity_cases import (
     seen,
     template,
 )
-from tests.rollout.world import serving, spec
+from tests.rollout.parts import spec
+from tests.rollout.world import serving
 from verdigris.api.status import Failure
 from verdigris.core.facts.observed import Observed
 from verdigris.core.facts.survey import QuotaView

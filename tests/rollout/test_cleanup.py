@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from tests.rollout.parts import START
 from tests.rollout.stuck_cases import SECOND, active, diagnosis, later, pod, removal, seen
-from tests.rollout.world import START, serving
+from tests.rollout.world import serving
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.core.actions import RemovePod
 from verdigris.core.engine.plan import plan

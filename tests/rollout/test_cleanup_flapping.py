@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.rollout.parts import START
 from tests.rollout.stuck_cases import SECOND, pod, seen
-from tests.rollout.world import START
 from verdigris.api.status import Unsteady
 from verdigris.core.facts.observed import ContainerView, PodView
 from verdigris.core.pods.remedies.flapping import ceased_to_be_ready, remember_flapping

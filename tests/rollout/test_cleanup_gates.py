@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.rollout.parts import START
 from tests.rollout.stuck_cases import SECOND, active, diagnosis, nodes, pod, removal, seen
-from tests.rollout.world import START
 from verdigris.api.status import RemovedPod, RolloutStatus, Sizes, StepStatus
 from verdigris.core.facts.observed import DeploymentView
 from verdigris.core.facts.survey import Removal

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.rollout.world import spec
+from tests.rollout.parts import spec
 from verdigris.api.schema.quantity import amount_of
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Recommendation

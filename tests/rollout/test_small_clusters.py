@@ -234,7 +234,7 @@ def test_a_quota_can_be_traded_under(*, seen: bool) -> None:
 
 def test_nothing_is_traded_for_a_pod_that_no_freed_place_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = "0/1 nodes are available: persistentvolumeclaim not found."
-    monkeypatch.setattr("tests.rollout.world.FULL", Failure(reason="Unschedulable", message=nowhere))
+    monkeypatch.setattr("tests.rollout.cluster.FULL", Failure(reason="Unschedulable", message=nowhere))
     world = full().apply(small("1.1.0")).run(1)
     until(world, over, least=3)
     assert world.status.rejected[-1].reason != "InsufficientCapacity"

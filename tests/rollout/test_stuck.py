@@ -27,7 +27,7 @@ from tests.rollout.kubelet import (
     view,
     waiting,
 )
-from tests.rollout.world import OWNER, spec
+from tests.rollout.parts import OWNER, spec
 from verdigris.api.status import (
     ActiveStatus,
     ModelDeploymentStatus,

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.rollout.parts import OWNER
+from tests.rollout.parts import OWNER, START
 from tests.rollout.stuck_cases import SECOND, removal, seen
-from tests.rollout.world import START
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.api.status import RemovedPod
 from verdigris.app.ledger import KEPT, Ledger

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.rollout.world import World, spec
+from tests.rollout.parts import spec
+from tests.rollout.world import World
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.reading.observe import Key

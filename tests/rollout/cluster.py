@@ -1,0 +1,186 @@
+"""The simulated cluster itself: pods, their controllers and scheduler, a Prometheus, and how the operator sees them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from tests.rollout.parts import FULL, OWNER, REFUSED, START, Pod, Version, series_of
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import Color, Failure, ModelDeploymentStatus
+from verdigris.children.names import COLORS, Defaults
+from verdigris.core.engine.plan import question
+from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Reading
+from verdigris.core.facts.observed import (
+    ContainerView,
+    Decision,
+    DeploymentView,
+    Exit,
+    Observed,
+    PodView,
+    Selection,
+    Snapshot,
+)
+from verdigris.core.facts.survey import QuotaView, Survey
+from verdigris.core.routing.service import reached
+
+BACK_OFF = timedelta(minutes=5)
+"""How long a ReplicaSet waits after a quota refused its pod: as the real one does after a dozen refusals."""
+
+
+class Refused(NamedTuple):
+    """When a colour's ReplicaSet was refused a pod, and what was asked of it then."""
+
+    at: datetime
+    retries: int
+    replicas: int
+
+
+@dataclass
+class Cluster:
+    """What there is, and what the operator sees of it."""
+
+    spec: ModelDeploymentSpec
+    now: datetime = START
+    generation: int = 1
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
+    versions: dict[str, Version] = field(default_factory=dict)
+    deployments: dict[Color, DeploymentView] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    hpas: dict[Color, int] = field(default_factory=dict)
+    room: int | None = None
+    quota: int | None = None
+    """Pods of both colours that the namespace allows."""
+    quota_is_seen: bool = True
+    """Whether the operator may look at the quota, or knows only what the ReplicaSet says of it."""
+    refusals: dict[Color, Refused] = field(default_factory=dict)
+    selected: Selection | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    rate: float = 100.0
+    prometheus_down: bool = False
+    address: str | None = "http://prometheus.test"
+    unready: set[Color] = field(default_factory=set)
+    trouble: dict[str, Failure] = field(default_factory=dict)
+    serial: int = 0
+    retries: int = 0
+    withdrawn: str | None = None
+    """The mark on the clients' Service."""
+
+    def observe(self) -> Observed:
+        """The picture that a reconcile would take now."""
+        pods = tuple(self._view(pod) for pod in self.pods)
+        return Observed(
+            owner=OWNER,
+            generation=self.generation,
+            spec=self.spec,
+            status=self.status,
+            defaults=Defaults("verdigris/serving:test", self.address),
+            deployments={color: self._deployment(color) for color in self.deployments},
+            pods=pods,
+            endpoints={c: sum(p.ready for p in pods if p.color == c) for c in COLORS},
+            selected=self.selected,
+            withdrawn=self.withdrawn,
+            snapshots=dict(self.snapshots),
+            decisions=tuple(self.decisions),
+            hpas=frozenset(self.hpas),
+            seen_at=self.now,
+            survey=self._survey(),
+        )
+
+    def _survey(self) -> Survey | None:
+        if self.quota is None or not self.quota_is_seen:
+            return None
+        quota = QuotaView("pods", {"pods": Decimal(self.quota)}, {"pods": Decimal(len(self.pods))})
+        return Survey(self.now, quotas=(quota,), problem="nodes may not be read")
+
+    def _view(self, pod: Pod) -> PodView:
+        version = self._version(pod.view.revision)
+        ready = self.now >= pod.ready_at and pod.view.color not in self.unready
+        ready = ready and not version.never_ready and version.fault is None and pod.placed
+        unscheduled = None if pod.placed else FULL
+        return replace(pod.view, ready=ready, unscheduled=unscheduled, containers=self._containers(pod.view.revision))
+
+    def _containers(self, revision: str) -> tuple[ContainerView, ...]:
+        """What reported the version's fault, and what waits because of its trouble."""
+        fault, trouble = self._version(revision).fault, self.trouble.get(revision)
+        found = []
+        if fault:
+            report = json.dumps({"reason": fault.reason, "message": fault.message})
+            found.append(ContainerView("fetch", init=True, exit=Exit(1, "Error", report)))
+        if trouble:
+            found.append(ContainerView("server", waiting=trouble.reason, said=trouble.message, restarts=2))
+        return tuple(found)
+
+    def _deployment(self, color: Color) -> DeploymentView:
+        """As seen: a quota's refusal stays on it while pods are missing."""
+        view = self.deployments[color]
+        missing = view.replicas - self.count(color)
+        return replace(view, trouble=REFUSED) if missing > 0 and self.quota is not None else view
+
+    def count(self, color: Color) -> int:
+        """How many pods of this colour there are, placed or not."""
+        return sum(p.view.color == color for p in self.pods)
+
+    def ready(self, *colors: Color) -> int:
+        """How many pods of these colours are ready."""
+        return sum(self._view(p).ready for p in self.pods if p.view.color in colors)
+
+    def answering(self) -> int:
+        """How many pods clients would get an answer from."""
+        return self.ready(*reached(self.selected))
+
+    def _version(self, revision: str) -> Version:
+        snapshot = self.snapshots.get(revision)
+        return self.versions.get(snapshot.version, Version()) if snapshot else Version()
+
+    def evidence(self) -> Evidence:
+        """What Prometheus would say to the question that the plan asks now."""
+        asked = question(self.observe(), self.now)
+        if asked is None:
+            return NOT_ASKED
+        if self.prometheus_down:
+            return Evidence(problem=f"{asked.address} did not answer within 2 s: is Prometheus running?")
+        counters = {
+            color: tuple(
+                series
+                for pod in self.pods
+                if pod.view.color == color and pod.view.revision == asked.revisions[color]
+                for series in series_of(pod, since.timestamp())
+            )
+            for color, since in asked.since.items()
+        }
+        return Evidence(counters=counters, checks={name: Reading(value=0.0) for name in asked.checks})
+
+    # what the controllers do
+
+    def _create(self) -> None:
+        """The ReplicaSets: whatever is missing, as far as the quota lets them."""
+        for color, view in self.deployments.items():
+            for _ in range(view.replicas - self.count(color)):
+                if self._backs_off(color, view.replicas):
+                    break
+                if self.quota is not None and len(self.pods) >= self.quota:
+                    self.refusals[color] = Refused(self.now, self.retries, view.replicas)
+                    break
+                self.serial += 1
+                pod = PodView(f"{color}-{self.serial}", f"uid-{self.serial}", color, view.revision, self.now, False)
+                self.pods.append(Pod(pod, self.now, placed=False))
+                self._schedule()
+
+    def _backs_off(self, color: Color, replicas: int) -> bool:
+        """Whether the ReplicaSet, whose last pod a quota refused, waits. Every change of its object wakes it."""
+        refused = self.refusals.get(color)
+        unchanged = refused is not None and (refused.retries, refused.replicas) == (self.retries, replicas)
+        return unchanged and refused is not None and self.now < refused.at + BACK_OFF
+
+    def _schedule(self) -> None:
+        """The scheduler: the oldest pod without a place gets the next free one."""
+        for pod in sorted(self.pods, key=lambda p: int(p.view.name.rpartition("-")[2])):
+            free = self.room is None or sum(p.placed for p in self.pods) < self.room
+            if free and not pod.placed:
+                pod.placed = True
+                pod.ready_at = self.now + timedelta(seconds=self._version(pod.view.revision).ready_after)
