@@ -58,6 +58,18 @@ class Scaled(World):
         super()._tick()
 
 
+def test_no_pod_is_traded_against_an_autoscaler_of_somebody_else() -> None:
+    bounds = {"minReplicas": 3, "maxReplicas": 6}
+    world = Scaled(spec("1.0.0", autoscaling=bounds), room=3, theirs={"blue": 3})
+    world.run(140)
+    trade = {"onInsufficientCapacity": "InPlace", "progressDeadline": "60s"}
+    world.apply(spec("1.1.0", autoscaling=bounds, rollout=trade))
+    for _ in range(100):
+        world.run(1)
+        assert world.deployments["blue"].replicas == 3
+    assert world.status.rejected[-1].reason == "InsufficientCapacity"
+
+
 def scaled() -> Scaled:
     world = Scaled(spec("1.0.0")).run(130)
     assert isinstance(world, Scaled)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.rollout.parts import spec
-from tests.rollout.world import World, serving
+from tests.rollout.test_rollout import bake
+from tests.rollout.world import World, serving, writes_clients_service
 from verdigris.core.actions import Action, Keep, MoveTraffic
 from verdigris.core.facts.revision import revision_of
 
@@ -58,3 +59,41 @@ def test_nobody_is_sent_to_a_version_that_was_taken_back(out: str, ticks: int) -
     world.run(1_000)
     assert world.status.rollout is None
     assert world.answering()
+
+
+@pytest.mark.parametrize("ticks", [4, 6, 9, 13])
+def test_a_mark_whose_status_was_lost_is_followed_by_another(ticks: int) -> None:
+    world = serving("1.0.0")
+    world.delays = towards("green", 30)
+    until_moving(world.apply(spec("1.1.0")))
+    world.unready.add("green")
+    world.keeps_status = lambda: False
+    world.run(1)
+    world.keeps_status = lambda: True
+    world.unready.clear()
+    world.delays = towards("green", ticks)
+    world.run(1)
+    world.decide("abort", revision_of(world.spec))
+    world.delays = lambda _: 0
+    world.run(60)
+    assert world.answering()
+
+
+def test_a_way_back_that_was_sent_twice_moves_nobody_after_the_next_promotion() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0")))
+    world.delays = towards("blue", 25)
+    world.decide("abort", revision_of(world.spec)).run(25)
+    world.delays = lambda _: 0
+    world.apply(spec("1.2.0", rollout={"bake": "0s", "keepWarm": "0s"})).run(120)
+    assert world.status.active
+    assert world.status.active.version == "1.2.0"
+
+
+def test_a_move_that_is_refused_for_ever_ends_the_rollout_with_a_sentence() -> None:
+    world = serving("1.0.0")
+    refused = towards("green", 1)
+    world.refuses = lambda action: writes_clients_service(action) and bool(refused(action))
+    world.apply(spec("1.1.0", rollout={"progressDeadline": "60s"})).run(150)
+    assert world.status.rejected[-1].reason == "TrafficNotMoved"
+    assert "show-managed-fields" in world.status.rejected[-1].message

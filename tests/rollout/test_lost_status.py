@@ -75,3 +75,25 @@ def test_a_version_on_trial_stays_where_nobody_else_answers() -> None:
     world.unready.add("blue")
     lose_status(world).run(3)
     assert world.selected == "green"
+
+
+@pytest.mark.parametrize("error_rate", [0.0, 0.5])
+def test_an_active_version_that_somebody_took_out_of_the_status_is_read_from_what_runs(error_rate: float) -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0"))).run(2)
+    world.status = world.status.model_copy(update={"active": None})
+    world.versions["1.1.0"] = Version(error_rate=error_rate)
+    world.run(200)
+    assert world.status.active
+    assert (world.status.active.version, world.status.rollout) == ("1.0.0" if error_rate else "1.1.0", None)
+
+
+def test_it_is_read_before_the_candidate_has_clients_too() -> None:
+    world = serving("1.0.0")
+    world.prometheus_down = True
+    world.apply(spec("1.1.0")).run(10)
+    world.status = world.status.model_copy(update={"active": None})
+    world.prometheus_down = False
+    world.run(300)
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"

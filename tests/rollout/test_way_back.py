@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake
-from tests.rollout.world import World, serving
+from tests.rollout.world import World, serving, writes_clients_service
 from verdigris.core.actions import Keep
 from verdigris.core.facts.revision import revision_of
 
@@ -82,3 +84,25 @@ def test_without_a_new_version_a_lower_size_counts_at_once() -> None:
     world = World(spec("1.0.0", autoscaling={"minReplicas": 3, "maxReplicas": 3})).run(10)
     world.apply(spec("1.0.0", autoscaling={"minReplicas": 1, "maxReplicas": 1})).run(3)
     assert world.deployments["blue"].replicas == 1
+
+
+def test_bounds_that_are_lowered_in_the_bake_take_no_pod_from_a_candidate_with_clients() -> None:
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0"))).run(2)
+    world.deployments["green"] = replace(world.deployments["green"], replicas=4)
+    world.run(5)
+    world.apply(spec("1.1.0", autoscaling={"minReplicas": 2, "maxReplicas": 2})).run(5)
+    assert world.count("green") == 4
+
+
+def test_a_version_whose_clients_were_taken_from_it_is_not_promoted() -> None:
+    """Somebody points the Service at the old colour again, and our writes to it are refused."""
+    world = serving("1.0.0")
+    bake(world.apply(spec("1.1.0"))).run(6)
+    world.selected, world.service_version = "blue", world.service_version + 1
+    world.refuses = writes_clients_service
+    world.run(200)
+    assert world.status.rollout
+    assert "waits for its clients" in world.status.rollout.message
+    assert world.status.active
+    assert world.status.active.version == "1.0.0"

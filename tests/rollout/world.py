@@ -91,10 +91,13 @@ class World(Cluster):
             elif not refused:
                 self._do(action)
             failed = refused or bool(delay) or self.loses(action)
-            moved = moved and not (failed and isinstance(action, MoveTraffic) and self._writes_clients_service(action))
+            moved = moved and not (failed and self._moves_clients(action))
+
+    def _moves_clients(self, action: Action) -> bool:
+        return isinstance(action, MoveTraffic) and _selection_in(action.manifest) != self.selected
 
     def _writes_clients_service(self, action: Action) -> bool:
-        if not isinstance(action, MoveTraffic | Keep) or not _is_clients_service(action.manifest):
+        if not isinstance(action, MoveTraffic | Keep) or not writes_clients_service(action):
             return False
         marks = isinstance(action, MoveTraffic) and action.fence is not None
         return marks or _selection_in(action.manifest) != self.selected
@@ -104,8 +107,7 @@ class World(Cluster):
         due = [late for late in self.late if late.at <= self.now]
         self.late = [late for late in self.late if late.at > self.now]
         for late in due:
-            as_seen = isinstance(late.action, Keep) or (isinstance(late.action, MoveTraffic) and late.action.as_seen)
-            if not as_seen or late.version == self.service_version:
+            if late.version == self.service_version:
                 self._do(late.action)
 
     def run(self, seconds: float) -> World:
@@ -265,6 +267,11 @@ class World(Cluster):
             self.hpas.pop(color, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
+
+
+def writes_clients_service(action: Action) -> bool:
+    """Whether it is about the clients' Service, as a move or as a whole."""
+    return isinstance(action, MoveTraffic | Keep) and _is_clients_service(action.manifest)
 
 
 def _is_clients_service(manifest: Mapping[str, Any]) -> bool:

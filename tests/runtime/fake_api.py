@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tests.runtime.fake_fields import applied, check, json_copy, updated
@@ -134,7 +135,7 @@ class FakeApi:
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "verdigris") -> Json:
         meta = manifest["metadata"]
-        return await self._held("apply", manifest["kind"], meta["name"], self._applied(manifest, manager))
+        return await self._held("apply", manifest["kind"], meta["name"], partial(self._applied, manifest, manager))
 
     async def _applied(self, manifest: Mapping[str, Any], manager: str) -> Json:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
@@ -177,7 +178,7 @@ class FakeApi:
         subresource: str | None = None,
         manager: str = "verdigris",
     ) -> Json:
-        work = self._patched(resource, namespace, name, body, subresource=subresource, manager=manager)
+        work = partial(self._patched, resource, namespace, name, body, subresource=subresource, manager=manager)
         return await self._held("patch", resource.kind, name, work)
 
     async def _patched(
@@ -220,15 +221,15 @@ class FakeApi:
         self._preconditions(self._found("Pod", namespace, pod), {"uid": uid})
         del self.objects["Pod", namespace, pod]
 
-    async def _held(self, verb: str, kind: str, name: str, work: Coroutine[Any, Any, Json]) -> Json:
+    async def _held(self, verb: str, kind: str, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """A write that waits for a webhook is carried out also when whoever sent it has hung up."""
         until = self.holds(verb, kind, name)
         if until is None:
-            return await work
+            return await work()
 
         async def later() -> Json:
             await until.wait()
-            return await work
+            return await work()
 
         task = asyncio.create_task(later())
         self.held.append(task)

@@ -85,6 +85,10 @@ def endpoint_slice(service: str, *ready: bool | None, start: int = 0) -> Json:
         }
         for number, state in enumerate(ready, start)
     ]
-    labels = {"kubernetes.io/service-name": service, "verdigris.dev/model": KEY.name}
+    labels = {
+        "kubernetes.io/service-name": service,
+        "verdigris.dev/model": KEY.name,
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+    }
     name = f"{service}-{start}"
     return owned("EndpointSlice", "discovery.k8s.io/v1", name, metadata={"labels": labels}, endpoints=endpoints)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
-from tests.runtime.baking import candidate_starts, rollout, selected
-from tests.runtime.raws import KEY
-from tests.runtime.stage import Stage
+from tests.runtime.baking import Sees, bakes, candidate_starts, rollout, selected
+from tests.runtime.raws import KEY, endpoint_slice, pod
+from tests.runtime.stage import Stage, settled
 from tests.runtime.test_skew import decide
-from verdigris.adapters.kube.transport.errors import Conflict
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidden
 from verdigris.app import writes
 
 CANDIDATE = ("Deployment", KEY.namespace, "diabetes-green")
@@ -65,6 +66,101 @@ async def test_until_it_is_known_to_fail_nothing_of_the_candidate_is_taken_away(
     await stage.reconcile(30)
     assert (rollout(stage), selected(stage)) == (None, "blue")
     assert CANDIDATE not in stage.api.objects
+
+
+def asks_for(stage: Stage, version: str) -> None:
+    raw = stage.api.at("ModelDeployment", *KEY)
+    raw["spec"]["model"]["version"] = version
+    raw["metadata"]["generation"] += 1
+
+
+def refuse_the_service(verb: str, kind: str, name: str) -> ApiError | None:
+    frozen = (kind, name) == ("Service", KEY.name) and verb in ("patch", "apply")
+    return Forbidden("denied the request: change freeze") if frozen else None
+
+
+async def test_a_service_that_may_not_be_written_holds_neither_repair_nor_the_next_version_up() -> None:
+    stage = Stage()
+    await candidate_starts(stage)
+    stage.api.fault = refuse_the_service
+    await stage.reconcile(10)
+    decide(stage, "abort", rollout(stage)["revision"])
+    await stage.reconcile(5)
+    assert "may still be on its way" in rollout(stage)["message"]
+    stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["paused"] = True
+    await stage.reconcile(5)
+    assert not stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"].get("paused")
+    asks_for(stage, "3.0.0")
+    await stage.reconcile(90)
+    assert rollout(stage)["version"] == "3.0.0"
+
+
+async def test_a_mark_that_somebody_takes_off_again_ends_the_wait_all_the_same() -> None:
+    stage = Stage()
+    let_go = await with_a_move_on_its_way(stage)
+
+    def strip(*_: str) -> None:
+        (stage.api.at("Service", *KEY)["metadata"].get("annotations") or {}).pop("verdigris.dev/withdrawn", None)
+
+    stage.api.holds, stage.api.fault = lambda *_: None, strip
+    decide(stage, "abort", rollout(stage)["revision"])
+    asks_for(stage, "3.0.0")
+    await stage.reconcile(90)
+    assert rollout(stage)["version"] == "3.0.0"
+    stage.api.calls.clear()
+    await stage.reconcile(10)
+    assert ("patch", "Service", KEY.name) not in stage.api.calls
+    let_go.set()
+
+
+async def test_the_way_back_of_a_recreated_version_needs_no_mark() -> None:
+    """Nobody answers meanwhile: the candidate gives its places although the Service cannot be written."""
+    stage = Stage()
+    await settled(stage)
+    stage.reconciler._evidence = Sees(stage)
+    stage.api.at("ModelDeployment", *KEY)["spec"]["rollout"] = {"strategy": "Recreate", "allowDowntime": True}
+    asks_for(stage, "2.0.0")
+    await stage.reconcile(4)
+    for ref in [ref for ref in stage.api.objects if ref[0] == "Pod"]:
+        del stage.api.objects[ref]
+    stage.api.put(endpoint_slice("diabetes-blue"))
+    await stage.reconcile(3)
+    made = stage.api.at("Deployment", *CANDIDATE[1:])
+    revision = made["spec"]["template"]["metadata"]["labels"]["verdigris.dev/revision"]
+    for number in range(made["spec"]["replicas"]):
+        stage.api.put(pod(f"g{number}", color="green", revision=revision))
+    stage.api.put(endpoint_slice("diabetes-green", *[True] * made["spec"]["replicas"], start=10))
+    stage.api.fault = refuse_the_service
+    await stage.reconcile(6)
+    assert rollout(stage)["wanted"]
+    decide(stage, "abort", rollout(stage)["revision"])
+    await stage.reconcile(10)
+    assert stage.api.at("Deployment", *CANDIDATE[1:])["spec"]["replicas"] == 0
+
+
+async def test_a_service_that_is_written_all_the_time_ends_the_rollout_and_holds_no_way_back() -> None:
+    stage = Stage()
+    stage.api.at("ModelDeployment", *KEY)["spec"]["rollout"] = {"progressDeadline": "60s"}
+    prometheus = await candidate_starts(stage)
+    count = itertools.count()
+
+    def busy(verb: str, kind: str, name: str) -> None:
+        if (kind, name) == ("Service", KEY.name) and verb in ("patch", "apply"):
+            annotations = stage.api.at("Service", *KEY)["metadata"].setdefault("annotations", {})
+            annotations["lb.example.com/at"] = str(next(count))
+
+    stage.api.fault = busy
+    await stage.reconcile(90)
+    assert rollout(stage) is None
+    assert stage.api.at("ModelDeployment", *KEY)["status"]["rejected"][-1]["reason"] == "TrafficNotMoved"
+    assert prometheus
+
+    stage = Stage()
+    await bakes(stage)
+    stage.api.fault = busy
+    decide(stage, "abort", rollout(stage)["revision"])
+    await stage.reconcile(2)
+    assert selected(stage) == "blue"
 
 
 async def test_a_steady_model_with_a_mark_on_its_service_is_left_alone() -> None:

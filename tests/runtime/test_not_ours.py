@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from tests.runtime.baking import bakes, rollout, selected
-from tests.runtime.raws import KEY, container, ended, pod
+from tests.runtime.raws import KEY, container, ended, endpoint_slice, pod
 from tests.runtime.stage import Stage, settled
+from tests.runtime.test_skew import decide
 
 THEIRS = [
     {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "1", "controller": True},
     {"apiVersion": "batch/v1", "kind": "Job", "name": "diabetes-blue-once", "uid": "2", "controller": True},
     {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "other-blue-5f6d", "uid": "3", "controller": True},
+    {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "diabetes-blue-copy-5f6d", "uid": "4", "controller": True},
 ]
 FAILED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
 
@@ -25,7 +27,7 @@ def theirs(owner: dict[str, Any], color: str, revision: str, **more: Any) -> dic
 
 
 @pytest.mark.parametrize("more", [{}, {"status": FAILED}], ids=["ready", "failed"])
-@pytest.mark.parametrize("owner", THEIRS, ids=lambda owner: owner["kind"])
+@pytest.mark.parametrize("owner", THEIRS, ids=lambda owner: owner["name"])
 async def test_it_is_neither_written_to_nor_removed(owner: dict[str, Any], more: dict[str, Any]) -> None:
     stage = Stage()
     await settled(stage)
@@ -38,11 +40,39 @@ async def test_it_is_neither_written_to_nor_removed(owner: dict[str, Any], more:
     assert [call for call in stage.api.calls if call[2] == "theirs"] == []
 
 
-async def test_its_crashes_are_held_against_no_version() -> None:
+COPIES = [
+    [THEIRS[1]],
+    [{**THEIRS[3], "name": "diabetes-green-copy-5f6d"}],
+    [],
+]
+
+
+@pytest.mark.parametrize("owners", COPIES, ids=["job", "copied deployment", "pod made by hand"])
+async def test_its_crashes_are_held_against_no_version(owners: list[dict[str, Any]]) -> None:
     stage = Stage()
     await bakes(stage)
     crashed = container(restartCount=5, lastState=ended(1, "boom"))
     status = {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [crashed]}
-    stage.api.put(theirs(THEIRS[1], "green", (rollout(stage) or {})["revision"], status=status))
+    copy = theirs({}, "green", (rollout(stage) or {})["revision"], status=status)
+    copy["metadata"]["ownerReferences"] = owners
+    stage.api.put(copy)
     await stage.reconcile(10)
     assert selected(stage) == "green"
+    assert not stage.api.at("Pod", KEY.namespace, "theirs")["metadata"].get("annotations")
+
+
+async def test_endpoints_that_somebody_else_slices_count_for_no_version() -> None:
+    """No active pod is ready: clients stay with who answers, whatever a slice made by hand says."""
+    stage = Stage()
+    await bakes(stage)
+    for (kind, _, _), raw in stage.api.objects.items():
+        if kind == "Pod" and raw["metadata"]["labels"]["verdigris.dev/color"] == "blue":
+            raw["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    stage.api.at("EndpointSlice", KEY.namespace, "diabetes-blue-0")["endpoints"] = []
+    by_hand = endpoint_slice("diabetes-blue", True, start=70)
+    by_hand["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = "somebody"
+    stage.api.put(by_hand)
+    decide(stage, "abort", rollout(stage)["revision"])
+    await stage.reconcile(30)
+    assert selected(stage) == "green"
+    assert ("Deployment", KEY.namespace, "diabetes-green") in stage.api.objects

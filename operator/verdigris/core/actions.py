@@ -18,8 +18,8 @@ class MoveTraffic:
     `manifest` is the whole Service as wanted: its selector is what is written, and where there is no such Service yet
     it is made from it, with the address that it had before (`address`) when it was deleted.
 
-    With `as_seen` it fails where the Service was written since it was read. `fence` is a mark that is written where the
-    selector is so already: after that no earlier move `as_seen` can take effect any more.
+    It is made of the Service as it was read; without `as_seen` of any other, too, when that fails. `fence` is a mark
+    that is written where the selector is so already: after that no earlier move can take effect any more.
     """
 
     manifest: Mapping[str, Any]

@@ -79,7 +79,8 @@ class RolloutChanges(TypedDict, total=False):
     wanted: int
     weight: int
     exposed_at: datetime | None
-    withdrawn: int
+    wished_at: datetime | None
+    withdrawn_at: datetime | None
     policy: dict[str, Any] | None
     started_at: datetime
     since: datetime

@@ -69,10 +69,11 @@ class RolloutStatus(RevisionRef):
     wanted: int = Field(default=0, description="Percent of new connections that are to reach the candidate.")
     weight: int = Field(default=0, description="Percent of new connections that were last seen to reach it.")
     exposed_at: Time | None = Field(default=None, description="When clients were first seen to reach the candidate.")
-    withdrawn: int = Field(
-        default=0,
-        description="How often a wish for clients was taken back before any were seen: that move may still come. "
-        "The clients' Service is annotated with this number, which makes it fail.",
+    wished_at: Time | None = Field(default=None, description="Since when clients are wanted that were not there then.")
+    withdrawn_at: Time | None = Field(
+        default=None,
+        description="When a wish for clients was last taken back before any were seen: that move may still come. "
+        "The clients' Service is annotated with this time, which makes it fail.",
     )
     policy: Passthrough | None = Field(
         default=None,

@@ -167,12 +167,12 @@ def _traffic(turn: Turn) -> Iterator[Action]:
         return
     rollout = turn.status.rollout
     forward = rollout is not None and not rollout.taken_back and rollout.color in reached(selection)
-    mark = fence(turn.observed, rollout) if rollout is not None and not forward else None
+    mark = fence(turn.observed, rollout, turn.now) if rollout is not None and not forward else None
     yield MoveTraffic(_clients(turn, selection), turn.status.service, as_seen=forward, fence=mark)
     drained = _drained(turn, selection)
     for pod in turn.observed.pods:
         mode = _traffic_mode(turn, pod.color, drained)
-        if mode != pod.traffic and not pod.terminating:
+        if mode != pod.traffic and not pod.terminating and pod.controlled:
             yield SetTraffic(pod.name, pod.uid, mode)
 
 

@@ -106,7 +106,7 @@ def _for_roles(turn: Turn) -> timedelta | None:
 
 def _is_moving(turn: Turn, rollout: RolloutStatus) -> bool:
     """Whether clients should be seen on the candidate any moment. A move that is refused is tried at every look."""
-    wished_at = rollout.evidence.sealed_at
+    wished_at = rollout.wished_at
     fresh = wished_at is not None and turn.now < wished_at + MOVES_WITHIN
     return fresh and rollout.wanted > 0 and rollout.weight == 0
 

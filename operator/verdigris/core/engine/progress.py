@@ -6,7 +6,8 @@ wish was seen takes the wish back.
 
 from __future__ import annotations
 
-from verdigris.api.status import EvidenceStatus, RolloutStatus, StepStatus
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepStatus
 from verdigris.core.engine.endings import promote
 from verdigris.core.engine.taking_back import begin_again, finish_taking_back, take_back, traffic_is_back
 from verdigris.core.engine.understanding import hold_foreign
@@ -19,6 +20,7 @@ from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import Step
 from verdigris.core.steps.watching import planned_looks
 from verdigris.core.turn import Turn
+from verdigris.core.words import clip
 
 
 def advance(turn: Turn) -> Turn:
@@ -32,19 +34,33 @@ def advance(turn: Turn) -> Turn:
         return finish_taking_back(turn)
     step = _current(turn.rollout)
     turn, ruling = step.look(turn)
-    if ruling.then == "End" and ruling.failure is not None:
+    if ruling.failure is not None:
+        if ruling.then == "Again":
+            return begin_again(turn, ruling.failure, excused=ruling.excused)
         return take_back(turn, ruling.outcome, ruling.failure)
-    if ruling.then == "Again" and ruling.failure is not None:
-        return begin_again(turn, ruling.failure, excused=ruling.excused)
-    return _on(turn) if ruling.then == "Next" else turn.change_rollout(wanted=step.share(turn))
+    return _on(turn) if ruling.then == "Next" and not _lost_its_clients(turn) else _stay(turn, step)
+
+
+def _stay(turn: Turn, step: Step) -> Turn:
+    turn = turn.change_rollout(wanted=step.share(turn))
+    if not _lost_its_clients(turn):
+        return turn
+    why = f"Version {turn.rollout.version} waits for its clients: the clients' Service does not select it now."
+    return turn.change_rollout(message=why)
+
+
+def _lost_its_clients(turn: Turn) -> bool:
+    """Whether the step is about clients that are not there (any more): what is seen without them proves nothing."""
+    rollout = turn.rollout
+    return _current(rollout).share(turn) > 0 and rollout.color not in reached(turn.observed.selected)
 
 
 def withdraw(turn: Turn) -> Turn:
-    """Count a wish for clients that is taken back before any were seen: the move may have been sent all the same."""
+    """Note when a wish for clients is taken back before any were seen: the move may have been sent all the same."""
     rollout = turn.status.rollout
     if rollout is None or not was_withdrawn(turn.observed, rollout):
         return turn
-    return turn.change_rollout(withdrawn=rollout.withdrawn + 1)
+    return turn.change_rollout(withdrawn_at=turn.now)
 
 
 def _current(rollout: RolloutStatus) -> Step:
@@ -87,11 +103,25 @@ def _is_seen(turn: Turn, share: int) -> bool:
 def _wish(turn: Turn, share: int) -> Turn:
     """Say who is to get the clients. What the candidate answers counts from here on, as they may come any moment."""
     rollout = turn.rollout
-    turn = turn.change_rollout(wanted=share, message=f"Moving clients to {rollout.version} ({rollout.color}).")
+    wished_at = rollout.wished_at if rollout.wanted and rollout.wished_at else turn.now
+    moving = f"Moving clients to {rollout.version} ({rollout.color})."
+    turn = turn.change_rollout(wanted=share, wished_at=wished_at, message=moving)
+    if share and turn.now >= wished_at + parse_duration(turn.policy.rollout.progress_deadline):
+        return take_back(turn, "Failed", _not_moved(turn))
     if rollout.evidence.sealed_at is not None:
         return turn
     evidence = begun(rollout.evidence, turn.evidence, turn.now, planned_looks(turn))
     return turn.change_rollout(evidence=evidence)
+
+
+def _not_moved(turn: Turn) -> Failure:
+    rollout = turn.rollout
+    message = (
+        f"No client was moved to {rollout.version} within {turn.policy.rollout.progress_deadline}: the API server "
+        "refuses each write to the clients' Service, or somebody else keeps writing it. kubectl get service "
+        f"{turn.observed.owner.name} --show-managed-fields -o yaml says who."
+    )
+    return Failure(reason="TrafficNotMoved", message=clip(message))
 
 
 def _enter(turn: Turn, number: int) -> Turn:

@@ -10,6 +10,7 @@ from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.taking_back import back_to_warm, is_stranded, make_way, take_back
 from verdigris.core.facts import policy
 from verdigris.core.routing.service import reached
+from verdigris.core.routing.split import had_clients
 from verdigris.core.steps.capacity import needed_replicas, with_trade
 from verdigris.core.steps.lists import STEPS, index_of, planned
 from verdigris.core.turn import Turn
@@ -52,18 +53,40 @@ def adopt(turn: Turn) -> Turn:
     Unless its pods know that they are on trial: nobody has judged them to the end, so that the other colour's are.
     """
     color = _with_most_clients(turn)
-    if turn.status.active or turn.status.rollout or color is None:
+    if turn.status.rollout and not turn.status.active:
+        return _adopt_way_back(turn, turn.status.rollout)
+    if turn.status.active or color is None:
         return turn
     color = other(color) if _is_on_trial(turn, color) else color
+    active = _running_in(turn, color)
+    if active is None:
+        return turn
+    message = f"Version {active.version} ({color}) is taken for active: it runs, and the status named none."
+    return turn.change(active=active).note("Normal", "Adopted", message)
+
+
+def _adopt_way_back(turn: Turn, rollout: RolloutStatus) -> Turn:
+    """A status that has lost its active version only: a candidate that has, or had, clients to share took them from it.
+
+    The first version of all shares with nobody: there is nothing in the other colour but what was rejected.
+    """
+    back = other(rollout.color)
+    if not had_clients(rollout) and back not in reached(turn.observed.selected):
+        return turn
+    found = _running_in(turn, back)
+    rejected = {entry.revision for entry in turn.status.rejected}
+    return turn if found is None or found.revision in rejected else turn.change(active=found)
+
+
+def _running_in(turn: Turn, color: Color) -> ActiveStatus | None:
+    """What runs in this colour, if it is known what that is."""
     deployment = turn.observed.deployments.get(color)
     snapshot = turn.observed.snapshots.get(deployment.revision) if deployment else None
     if snapshot is None:
-        return turn
-    active = ActiveStatus(
+        return None
+    return ActiveStatus(
         color=color, version=snapshot.version, revision=snapshot.revision, sha256=snapshot.sha256, since=turn.now
     )
-    message = f"Version {snapshot.version} ({color}) is taken for active: it runs, and the status named none."
-    return turn.change(active=active).note("Normal", "Adopted", message)
 
 
 def _with_most_clients(turn: Turn) -> Color | None:

@@ -38,12 +38,14 @@ def bounds(turn: Turn, color: Color) -> tuple[int, int]:
 
 def floor(turn: Turn, color: Color) -> int:
     """The least size of a colour in use, in pods."""
-    status, (least, _) = turn.status, bounds(turn, color)
+    status, (least, most) = turn.status, bounds(turn, color)
     rollout, active, warm = status.rollout, status.active, status.warm
     if rollout is not None:
         # The way back is as large as what serves; a size that was lowered together with the version waits for it.
         serves = turn.size(rollout.color) if had_clients(rollout) and color != rollout.color else 0
-        return max(least, rollout.replicas, serves)
+        # Nor does a candidate with clients shrink because its bounds were lowered under it.
+        stays = turn.size(color) if had_clients(rollout) and color == rollout.color and turn.size(color) > most else 0
+        return max(least, rollout.replicas, serves, stays)
     if warm is not None and warm.color == color:
         return max(warm.replicas, turn.size(active.color) if active is not None else 0)
     waits = active is not None and active.color == color and active.revision != turn.target

@@ -15,7 +15,7 @@ from verdigris.api.status import (
     StepStatus,
 )
 from verdigris.core.engine.endings import KEPT, remember
-from verdigris.core.routing.late import may_still_come
+from verdigris.core.routing.late import LATEST, may_still_come
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.split import had_clients
 from verdigris.core.steps.trade_back import has_waited, sizes_back, trade_back
@@ -119,7 +119,7 @@ def finish_taking_back(turn: Turn) -> Turn:
 
 
 def _may_have_clients(turn: Turn, rollout: RolloutStatus) -> bool:
-    return rollout.color in reached(turn.observed.selected) or may_still_come(turn.observed, rollout)
+    return rollout.color in reached(turn.observed.selected) or may_still_come(turn.observed, rollout, turn.now)
 
 
 def _refused_pods(turn: Turn, active: ActiveStatus) -> str | None:
@@ -135,6 +135,11 @@ def _waits_for(turn: Turn, active: ActiveStatus) -> str:
     """Why clients are not back yet, and what ends it."""
     rollout = turn.rollout
     why = rollout.failure.message if rollout.failure else ""
+    if rollout.color not in reached(turn.observed.selected) and may_still_come(turn.observed, rollout, turn.now):
+        return (
+            f"{why} A move of clients to {rollout.version} may still be on its way: its pods stay until the clients' "
+            f"Service could be written, {LATEST.total_seconds():.0f} s at most."
+        )
     if not is_stranded(turn):
         return why
     nobody = f"no pod of {active.version} ({active.color}) is ready"

@@ -131,7 +131,7 @@ class PodView:
     gone_by: datetime | None = None
     finalizers: tuple[str, ...] = ()
     containers: tuple[ContainerView, ...] = ()
-    controlled: bool = False
+    controlled: bool = True
     evicting: str = ""
     requests: Amounts = field(default_factory=dict)
 

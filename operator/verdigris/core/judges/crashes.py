@@ -56,7 +56,8 @@ def remember_exits(turn: Turn) -> Turn:
         latest[uid] = max(latest[uid], ends)
     entries = dict(known)
     for pod in turn.observed.pods:
-        entry = _entry(turn, pod, latest[pod.uid]) if pod.revision in judged else None
+        # A copy that somebody made by hand is no pod of the version.
+        entry = _entry(turn, pod, latest[pod.uid]) if pod.revision in judged and pod.controlled else None
         if entry is not None:
             entries[entry.uid, entry.ends] = _as_known(known.get((entry.uid, entry.ends)), entry)
     kept = _bounded(entries.values())

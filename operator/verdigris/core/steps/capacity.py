@@ -144,7 +144,12 @@ def is_too_large(turn: Turn) -> bool:
 
 
 def can_trade(turn: Turn) -> bool:
-    """Whether pods could be traded at all: there is an active version, and it may be one pod short."""
+    """Whether pods could be traded at all: there is an active version, it may be one pod short, and sizes are ours.
+
+    An autoscaler of somebody else would put back what each step takes away.
+    """
+    if turn.observed.scalers:
+        return False
     return turn.active is not None and min_available(turn.observed.spec.rollout, turn.rollout) < turn.rollout.replicas
 
 

@@ -26,6 +26,8 @@ from verdigris.core.words import clip, one_line, plain
 
 Raw = Mapping[str, Any]
 
+SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
+"""What Kubernetes' own controller calls itself on the EndpointSlices that it makes."""
 MAX_MESSAGE = 900
 """Characters of a foreign message that are passed on: what is built around it must fit a condition."""
 
@@ -94,7 +96,8 @@ def _is_somebody_elses(meta: Mapping[str, Any], color: Color) -> bool:
     if controller is None:
         return False
     deployment = color_name((meta.get("labels") or {}).get(MODEL_LABEL, ""), color)
-    return controller["kind"] != "ReplicaSet" or not controller["name"].startswith(f"{deployment}-")
+    # "<Deployment>-<hash>", and no hash has a hyphen: `m-green-copy-5c8` is of another Deployment.
+    return bool(controller["kind"] != "ReplicaSet" or controller["name"].rpartition("-")[0] != deployment)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -194,12 +197,16 @@ def _autoscaler_name(raw: Raw) -> str:
 
 
 def ready_endpoints(slices: Iterable[Raw], name: str) -> dict[Color, int]:
-    """How many pods each colour's own Service really has behind it. A dual-stack pod counts once."""
+    """How many pods each colour's own Service really has behind it. A dual-stack pod counts once.
+
+    Only Kubernetes' own controller says so: what others slice says nothing of the clients' Service.
+    """
     seen: dict[Color, set[str]] = {color: set() for color in COLORS}
     services = {color_name(name, color): color for color in COLORS}
     for raw in slices:
-        color = services.get((metadata(raw).get("labels") or {}).get("kubernetes.io/service-name", ""))
-        if color is not None:
+        labels = metadata(raw).get("labels") or {}
+        color = services.get(labels.get("kubernetes.io/service-name", ""))
+        if color is not None and labels.get("endpointslice.kubernetes.io/managed-by") == SLICE_CONTROLLER:
             seen[color].update(_ready_targets(raw))
     return {color: len(targets) for color, targets in seen.items()}
 

@@ -120,11 +120,16 @@ class _Caution:
     def failed(self, action: Action) -> None:
         """This one was refused, or its answer was lost."""
         if isinstance(action, MoveTraffic):
-            self.moved = False
+            self.moved = self.moved and self._is_there(action)
         elif isinstance(action, Scale):
             self._firm = False
         elif isinstance(action, Keep):
             self._keep_failed(action.manifest)
+
+    def _is_there(self, action: MoveTraffic) -> bool:
+        """Whether the clients are where they are to be: then it was a mark that was refused."""
+        live = self._picture.live.get((kinds.SERVICE.kind, action.manifest["metadata"]["name"]))
+        return live is not None and (live.get("spec") or {}).get("selector") == action.manifest["spec"]["selector"]
 
     def _keep_failed(self, manifest: Mapping[str, Any]) -> None:
         if manifest["kind"] == kinds.DEPLOYMENT.kind:

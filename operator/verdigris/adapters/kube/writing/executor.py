@@ -105,11 +105,15 @@ class Executor:
         before = (live.get("spec") or {}).get("selector") or {}
         if wanted == before:
             return await self._fence(manifest, meta, action.fence)
-        precondition = {"uid": meta["uid"]}
-        if action.as_seen:
-            precondition["resourceVersion"] = meta["resourceVersion"]
-        selector = {**dict.fromkeys(before), **wanted}
-        await self._patch(manifest, {"metadata": precondition, "spec": {"selector": selector}}, TRAFFIC_MANAGER)
+        body = {"metadata": {"uid": meta["uid"]}, "spec": {"selector": {**dict.fromkeys(before), **wanted}}}
+        as_seen = {**body, "metadata": {**body["metadata"], "resourceVersion": meta["resourceVersion"]}}
+        try:
+            await self._patch(manifest, as_seen, TRAFFIC_MANAGER)
+        except Conflict:
+            if action.as_seen:
+                raise
+            # Somebody writes the Service all the time: nobody may hold a way back up (law 1).
+            await self._patch(manifest, body, TRAFFIC_MANAGER)
         return True
 
     async def _fence(self, manifest: Json, meta: Json, mark: str | None) -> bool:
