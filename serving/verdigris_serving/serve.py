@@ -61,6 +61,8 @@ def run(model: LoadedModel, settings: ServerSettings, limits: Limits, listener: 
         "sha256": model.sha256,
         "port": listener.getsockname()[1],
     }
+    if model.told:
+        _log.warning("%s", model.told, extra={"fields": fields})
     _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(listener))

@@ -59,8 +59,17 @@ def row_of_frames(table: Any) -> Any:
 MODELS: list[tuple[str, Any, str]] = [
     ("nothing", None, "a NoneType is no estimator of scikit-learn: give a fitted Pipeline"),
     ("a class", LogisticRegression, "LogisticRegression is a class, and no fitted pipeline: make one, and fit it"),
-    ("a path", "model.joblib", r"the pipeline is a str: give the fitted pipeline itself \(joblib.load reads it\)"),
-    ("a Path", Path("model.joblib"), "give the fitted pipeline itself"),
+    ("a path to nothing", "model.joblib", "model.joblib cannot be read: there is no such file or folder"),
+    ("a Path to nothing", Path("model.joblib"), "there is no such file or folder"),
+    ("a path to a pickle", __file__, r"is a pickle, and loading a pickle runs .* trust_pickle=True"),
+    ("bytes", b"model.joblib", "the pipeline is a bytes: give the fitted pipeline itself"),
+    ("a model of a registry", "models:/credit/3", "is in an MLflow server: download its folder first"),
+    (
+        "a run of MLflow's",
+        "runs:/0a1b/model",
+        r"--artifact-uri runs:/0a1b/model --dst-path model\), and give the folder",
+    ),
+    ("an address", "https://example.org/m.joblib", "is an address, .*: download it first, and give its path"),
     ("a dict", {"model": GOOD}, "a dict is no estimator"),
     ("a list", [GOOD], "a list is no estimator"),
     ("an array", VALUES, "a ndarray is no estimator"),
@@ -220,7 +229,7 @@ def of_main() -> bytes:
 
 FILES: list[tuple[str, Callable[[Path], Any], str]] = [
     ("not there", lambda _: None, "there is no such file"),
-    ("a folder", lambda path: path.mkdir(), "Is a directory"),
+    ("a folder", lambda path: path.mkdir(), "is a folder, and has no file MLmodel"),
     ("empty", lambda path: path.write_bytes(b""), "it is no file by joblib or pickle, or it is cut off"),
     ("text", lambda path: path.write_text("hello, world"), "no file by joblib or pickle"),
     ("a CSV", lambda path: path.write_text("a,b\n1,2\n"), "cannot be loaded by joblib"),

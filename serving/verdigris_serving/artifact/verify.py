@@ -66,10 +66,19 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
         raise ServingError(
             Reason.GOLDEN_ROWS_FAILED,
             f"{where}: {failure}. The packed model does not compute what its pipeline did: "
-            f"{_other_versions(contents.manifest) or 'pack it again.'}",
+            f"{_todo(contents.manifest) or 'pack it again.'}",
         )
-    quality = contents.quality.metrics if contents.quality else {}
-    return LoadedModel(contents.manifest, served, sha256, len(contents.golden.rows), contents.baseline, quality)
+    rows = len(contents.golden.rows)
+    others = _other_versions(contents.manifest)
+    return LoadedModel(
+        contents.manifest,
+        served,
+        sha256,
+        rows,
+        contents.baseline,
+        contents.quality.metrics if contents.quality else {},
+        told=f"{others}: its {rows} golden rows pass, and no other row was compared" if others else "",
+    )
 
 
 def _predictor(contents: Contents, *, where: str) -> Predictor:
@@ -78,21 +87,25 @@ def _predictor(contents: Contents, *, where: str) -> Predictor:
     except FormatNotServed as error:
         raise ServingError(Reason.MODEL_MISMATCH, f"{where}: {error}") from error
     except InvalidModel as error:
-        todo = _other_versions(contents.manifest) or "Pack the model again with verdigris-model pack."
+        todo = _todo(contents.manifest) or "Pack the model again with verdigris-model pack."
         raise ServingError(Reason.ARTIFACT_INVALID, f"{where}: {error}. {todo}") from error
 
 
 def _other_versions(manifest: Manifest) -> str:
-    """What to do when the libraries that compute are other ones than packed it; empty when they are the same."""
+    """Names the libraries that compute when they are others than packed it; empty when they are the same."""
     others = []
     for name in _COMPUTING.get(manifest.format, ()):
         with contextlib.suppress(PackageNotFoundError):
             packed, here = manifest.libraries.get(name), version(name)
             if packed and packed != here:
                 others.append(f"{name} {packed}, and here is {here}")
-    if not others:
-        return ""
-    return f"it was packed with {'; '.join(others)}. Serve it with the versions that packed it, or pack it again."
+    return f"it was packed with {'; '.join(others)}" if others else ""
+
+
+def _todo(manifest: Manifest) -> str:
+    """What to do when the libraries that compute are other ones than packed it; empty when they are the same."""
+    others = _other_versions(manifest)
+    return f"{others}. Serve it with the versions that packed it, or pack it again." if others else ""
 
 
 def check_sha256(actual: str, expected: str, *, where: str) -> None:
