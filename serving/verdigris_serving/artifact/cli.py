@@ -16,6 +16,7 @@ import msgspec
 
 from verdigris_serving.artifact import describe, diff
 from verdigris_serving.artifact.archive import MODELS, Contents, InvalidArchive, read_archive
+from verdigris_serving.artifact.limits import TooCostly, bounded_memory
 from verdigris_serving.artifact.tables import Table, UnreadableTable, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.schema import Datatype, Feature
@@ -196,10 +197,11 @@ def _features(names: Sequence[str], notes: Sequence[str], known: Sequence[Featur
 def _read(path: Path) -> tuple[Contents, str, int]:
     try:
         data = path.read_bytes()
-        return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
+        with bounded_memory():
+            return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}") from error
-    except InvalidArchive as error:
+    except (InvalidArchive, TooCostly) as error:
         raise Failure(f"{path}: {error}") from error
 
 

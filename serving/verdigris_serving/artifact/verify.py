@@ -9,12 +9,14 @@ import hashlib
 import hmac
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive
-from verdigris_serving.model.formats import FormatNotServed, predictor
+from verdigris_serving.artifact.limits import TooCostly, bounded_memory
+from verdigris_serving.model.formats import FormatNotServed, Reader, reader
 from verdigris_serving.model.golden import golden_failure
 from verdigris_serving.model.loaded import LoadedModel, Predictor
 from verdigris_serving.model.schema import InvalidModel, Manifest
@@ -54,14 +56,17 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
     sha256 = hashlib.sha256(data).hexdigest()
     check_sha256(sha256, expected.sha256, where=where)
     try:
-        contents = read_archive(data)
+        with _bounded(where):
+            contents = read_archive(data)
     except InvalidArchive as error:
         raise ServingError(
             Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
         ) from error
     check_identity(contents.manifest, expected, where=where)
-    served = _predictor(contents, where=where)
-    failure = golden_failure(served, contents.golden)
+    read = _reader(contents.manifest, where=where)
+    with _bounded(where):
+        served = _predictor(contents, read, where=where)
+        failure = golden_failure(served, contents.golden)
     if failure:
         raise ServingError(
             Reason.GOLDEN_ROWS_FAILED,
@@ -81,11 +86,27 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
     )
 
 
-def _predictor(contents: Contents, *, where: str) -> Predictor:
+@contextlib.contextmanager
+def _bounded(where: str) -> Iterator[None]:
+    """Raises ServingError when what is within takes more memory than there is."""
     try:
-        return predictor(contents.manifest, contents.model)
+        with bounded_memory():
+            yield
+    except TooCostly as error:
+        raise ServingError(Reason.ARTIFACT_TOO_LARGE, f"{where}: {error}") from error
+
+
+def _reader(manifest: Manifest, *, where: str) -> Reader:
+    """Who reads the model. The packages that it imports are no part of what the artifact costs."""
+    try:
+        return reader(manifest.format)
     except FormatNotServed as error:
         raise ServingError(Reason.MODEL_MISMATCH, f"{where}: {error}") from error
+
+
+def _predictor(contents: Contents, read: Reader, *, where: str) -> Predictor:
+    try:
+        return read(contents.manifest, contents.model)
     except InvalidModel as error:
         todo = _todo(contents.manifest) or "Pack the model again with verdigris-model pack."
         raise ServingError(Reason.ARTIFACT_INVALID, f"{where}: {error}. {todo}") from error

@@ -10,6 +10,7 @@ from typing import Any
 import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
 
+from verdigris_serving.artifact.limits import TooCostly, bounded_memory
 from verdigris_serving.artifact.loading import CannotLoad, Loaded, another_version
 from verdigris_serving.artifact.skops_file import settled
 from verdigris_serving.model.schema import InvalidModel
@@ -26,6 +27,14 @@ def load_skops(path: Path, fitted_under: str = "") -> Loaded:
     ``fitted_under``: the version of scikit-learn that fitted it, where that is written elsewhere too. Raises
     CannotLoad.
     """
+    try:
+        with bounded_memory():
+            return _load(path, fitted_under)
+    except TooCostly as error:
+        raise CannotLoad(f"{path} takes more memory than there is here: {_YOURSELF}") from error
+
+
+def _load(path: Path, fitted_under: str) -> Loaded:
     data, fitted = _plain(path)
     try:
         check_allowed(data)
