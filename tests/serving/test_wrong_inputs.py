@@ -48,7 +48,14 @@ class Foreign:
     """Looks like another library's model."""
 
 
-Foreign.__module__ = "xgboost.core"
+Foreign.__module__ = "catboost.core"
+
+
+class Booster:
+    """Looks like what is inside of a model of xgboost's."""
+
+
+Booster.__module__ = "xgboost.core"
 
 
 def row_of_frames(table: Any) -> Any:
@@ -75,7 +82,8 @@ MODELS: list[tuple[str, Any, str]] = [
     ("an array", VALUES, "a ndarray is no estimator"),
     ("a number", 7, "a int is no estimator"),
     ("a function", row_of_frames, "a function is no estimator"),
-    ("another library's", Foreign(), "models of xgboost are not packed; HistGradientBoostingClassifier and"),
+    ("another library's", Foreign(), "models of catboost are not packed; HistGradientBoostingClassifier and"),
+    ("a booster", Booster(), "a Booster of xgboost is not packed; its XGBClassifier and XGBRegressor are: fit one"),
     ("not fitted", LogisticRegression(), "has not been fitted; call fit first"),
     ("a pipeline that is not fitted", make_pipeline(StandardScaler(), LogisticRegression()), "call fit first"),
     ("a search that is not fitted", GridSearchCV(LogisticRegression(), {}), "has no best_estimator_: fit it"),
