@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from verdigris_serving.artifact.limits import bounded_time
 from verdigris_serving.artifact.verify import load_verified
 from verdigris_serving.fetching.port import safe_uri
 from verdigris_serving.fetching.stream import Limits, download
@@ -23,8 +24,11 @@ from verdigris_serving.settings import FetchSettings, termination_log
 _log = logging.getLogger("verdigris.fetch")
 
 
-def fetch(settings: FetchSettings) -> str:
-    """Put the verified artifact at ``settings.model.path``; return its SHA-256. Raises ServingError."""
+def fetch(settings: FetchSettings, termination: str = os.devnull) -> str:
+    """Put the verified artifact at ``settings.model.path``; return its SHA-256. Raises ServingError.
+
+    ``termination`` is where it is written when loading does not end.
+    """
     model = settings.model
     if _already_there(model.path, model.expected.sha256):
         _log.info("%s is already there with the right SHA-256", model.path)
@@ -32,7 +36,8 @@ def fetch(settings: FetchSettings) -> str:
         limits = Limits(settings.deadline, settings.stall, model.max_bytes)
         download(settings.uri, model.path, sha256=model.expected.sha256, limits=limits, log=_log.warning)
     try:
-        loaded = load_verified(model.path, model.expected, max_bytes=model.max_bytes)
+        with bounded_time(termination):
+            loaded = load_verified(model.path, model.expected, max_bytes=model.max_bytes)
     except ServingError:
         # The server must not find what was refused here.
         model.path.unlink(missing_ok=True)
@@ -59,7 +64,7 @@ def main(env: Mapping[str, str] = os.environ) -> int:
     signal.signal(signal.SIGTERM, _stop)
     set_up_logging()
     try:
-        sha256 = fetch(FetchSettings.from_environment(env))
+        sha256 = fetch(FetchSettings.from_environment(env), termination_log(env))
     except ServingError as failure:
         _log.error("%s", failure.message, extra={"fields": {"reason": failure.reason}})
         write_termination(termination_log(env), failure.reason, failure.message)

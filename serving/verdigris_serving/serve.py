@@ -14,6 +14,7 @@ from functools import partial
 
 import uvloop
 
+from verdigris_serving.artifact.limits import bounded_time
 from verdigris_serving.artifact.verify import load_verified
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission
@@ -34,9 +35,13 @@ from verdigris_serving.settings import ServerSettings, termination_log
 _log = logging.getLogger("verdigris.server")
 
 
-def serve(settings: ServerSettings, listener: socket.socket | None) -> None:
-    """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start."""
-    model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
+def serve(settings: ServerSettings, listener: socket.socket | None, termination: str) -> None:
+    """Load the model and serve it until a signal says stop. Raises ServingError when it cannot start.
+
+    ``termination`` is where it is written when loading does not end.
+    """
+    with bounded_time(termination):
+        model = load_verified(settings.model.path, settings.model.expected, max_bytes=settings.model.max_bytes)
     run(model, settings, Limits.for_bodies_of(settings.max_body), listener)
 
 
@@ -61,6 +66,8 @@ def run(model: LoadedModel, settings: ServerSettings, limits: Limits, listener: 
         "sha256": model.sha256,
         "port": listener.getsockname()[1],
     }
+    if model.told:
+        _log.warning("%s", model.told, extra={"fields": fields})
     _log.info("ready: %d golden rows pass", model.golden_rows, extra={"fields": fields})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(listener))
@@ -102,7 +109,7 @@ def main(env: Mapping[str, str], listener: socket.socket | None) -> int:
     """Settings from ``env``; the result as an exit code and a termination message."""
     set_up_logging()
     try:
-        serve(ServerSettings.from_environment(env), listener)
+        serve(ServerSettings.from_environment(env), listener, termination_log(env))
     except ServingError as failure:
         _log.error("%s", failure.message, extra={"fields": {"reason": failure.reason}})
         write_termination(termination_log(env), failure.reason, failure.message)

@@ -48,7 +48,14 @@ class Foreign:
     """Looks like another library's model."""
 
 
-Foreign.__module__ = "xgboost.core"
+Foreign.__module__ = "catboost.core"
+
+
+class Booster:
+    """Looks like what is inside of a model of xgboost's."""
+
+
+Booster.__module__ = "xgboost.core"
 
 
 def row_of_frames(table: Any) -> Any:
@@ -59,14 +66,24 @@ def row_of_frames(table: Any) -> Any:
 MODELS: list[tuple[str, Any, str]] = [
     ("nothing", None, "a NoneType is no estimator of scikit-learn: give a fitted Pipeline"),
     ("a class", LogisticRegression, "LogisticRegression is a class, and no fitted pipeline: make one, and fit it"),
-    ("a path", "model.joblib", r"the pipeline is a str: give the fitted pipeline itself \(joblib.load reads it\)"),
-    ("a Path", Path("model.joblib"), "give the fitted pipeline itself"),
+    ("a path to nothing", "model.joblib", "model.joblib cannot be read: there is no such file or folder"),
+    ("a Path to nothing", Path("model.joblib"), "there is no such file or folder"),
+    ("a path to a pickle", __file__, r"is a pickle, and loading a pickle runs .* trust_pickle=True"),
+    ("bytes", b"model.joblib", "the pipeline is a bytes: give the fitted pipeline itself"),
+    ("a model of a registry", "models:/credit/3", "is in an MLflow server: download its folder first"),
+    (
+        "a run of MLflow's",
+        "runs:/0a1b/model",
+        r"--artifact-uri runs:/0a1b/model --dst-path model\), and give the folder",
+    ),
+    ("an address", "https://example.org/m.joblib", "is an address, .*: download it first, and give its path"),
     ("a dict", {"model": GOOD}, "a dict is no estimator"),
     ("a list", [GOOD], "a list is no estimator"),
     ("an array", VALUES, "a ndarray is no estimator"),
     ("a number", 7, "a int is no estimator"),
     ("a function", row_of_frames, "a function is no estimator"),
-    ("another library's", Foreign(), "models of xgboost are not packed; HistGradientBoostingClassifier and"),
+    ("another library's", Foreign(), "models of catboost are not packed; HistGradientBoostingClassifier and"),
+    ("a booster", Booster(), "a Booster of xgboost is not packed; its XGBClassifier and XGBRegressor are: fit one"),
     ("not fitted", LogisticRegression(), "has not been fitted; call fit first"),
     ("a pipeline that is not fitted", make_pipeline(StandardScaler(), LogisticRegression()), "call fit first"),
     ("a search that is not fitted", GridSearchCV(LogisticRegression(), {}), "has no best_estimator_: fit it"),
@@ -220,7 +237,7 @@ def of_main() -> bytes:
 
 FILES: list[tuple[str, Callable[[Path], Any], str]] = [
     ("not there", lambda _: None, "there is no such file"),
-    ("a folder", lambda path: path.mkdir(), "Is a directory"),
+    ("a folder", lambda path: path.mkdir(), "is a folder, and has no file MLmodel"),
     ("empty", lambda path: path.write_bytes(b""), "it is no file by joblib or pickle, or it is cut off"),
     ("text", lambda path: path.write_text("hello, world"), "no file by joblib or pickle"),
     ("a CSV", lambda path: path.write_text("a,b\n1,2\n"), "cannot be loaded by joblib"),

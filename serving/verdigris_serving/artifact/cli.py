@@ -16,6 +16,7 @@ import msgspec
 
 from verdigris_serving.artifact import describe, diff
 from verdigris_serving.artifact.archive import MODELS, Contents, InvalidArchive, read_archive
+from verdigris_serving.artifact.limits import TooCostly, bounded_memory
 from verdigris_serving.artifact.tables import Table, UnreadableTable, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.schema import Datatype, Feature
@@ -75,15 +76,18 @@ def _parser(more: Sequence[Callable[[Commands], None]]) -> argparse.ArgumentPars
 
 
 def _add_pack(pack: argparse.ArgumentParser) -> None:
-    pack.add_argument("pipeline", type=Path, help="the fitted pipeline, written by joblib.dump")
-    pack.add_argument("--trust-pickle", action="store_true", help="I made this file: loading it runs its code")
+    pack.add_argument(
+        "pipeline", help="the fitted pipeline: a file by joblib, pickle or skops, or a folder of MLflow's"
+    )
+    pack.add_argument("--trust-pickle", action="store_true", help="I made this file: loading a pickle runs its code")
     pack.add_argument("--name", required=True, help="served as /v2/models/NAME")
     pack.add_argument("--version", required=True, help="semantic version, such as 1.2.0")
     pack.add_argument("--out", type=Path, required=True, help="the .vmodel file to write")
     pack.add_argument(
         "--rows",
         type=Path,
-        help="CSV to prove equivalence on: a header of feature names; empty is missing (default: the holdout)",
+        help="CSV to prove equivalence on: a header of feature names; empty is missing (default: the holdout, or the "
+        "input example in a folder of MLflow's)",
     )
     pack.add_argument("--holdout", type=Path, help="CSV of rows not trained on, for the quality report")
     pack.add_argument(
@@ -114,28 +118,24 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
 
 
 def _pack(options: argparse.Namespace) -> None:
-    if not options.trust_pickle:
-        raise Failure(
-            f"{options.pipeline} is a pickle, and loading a pickle runs whatever code is in it. "
-            "If you made it yourself, say --trust-pickle."
-        )
     try:
         # Packing only: inspect and verify work without scikit-learn.
-        from verdigris_serving.artifact.loading import CannotLoad, load_pipeline  # noqa: PLC0415
+        from verdigris_serving.artifact.importing.opening import example, opened  # noqa: PLC0415
+        from verdigris_serving.artifact.loading import CannotLoad  # noqa: PLC0415
         from verdigris_serving.artifact.pack import Holdout, PackingRefused, pack  # noqa: PLC0415
     except ImportError as error:
         raise Failure(
             f"packing needs scikit-learn ({error}): install verdigris with its extra, verdigris[pack]"
         ) from error
-    rows, holdout, training = _tables(options)
     try:
-        loaded = load_pipeline(options.pipeline)
+        loaded = opened(options.pipeline, trust_pickle=options.trust_pickle)
+        rows, holdout, training = _tables(options, example(loaded))
         packed = pack(
-            loaded.pipeline,
+            loaded,
             options.out,
             name=options.name,
             version=options.version,
-            features=_features(rows.names, options.feature),
+            features=_features(rows.names, options.feature, loaded.features),
             rows=rows.rows,
             golden=options.golden,
             threshold=options.threshold,
@@ -146,7 +146,7 @@ def _pack(options: argparse.Namespace) -> None:
     except (CannotLoad, PackingRefused) as error:
         raise Failure(str(error)) from error
     print(f"{packed.path}  {packed.size} bytes  sha256 {packed.sha256}")
-    _print((*loaded.told, *packed.told))
+    _print(packed.told)
     if packed.manifest.fallback:
         print(f"format {packed.manifest.format}: {packed.manifest.fallback}")
     print(f"proven {describe.equivalence(packed.manifest)}")
@@ -154,37 +154,42 @@ def _pack(options: argparse.Namespace) -> None:
         print(f"on the holdout: {describe.metrics(packed.quality)}")
 
 
-def _tables(options: argparse.Namespace) -> tuple[Table, Table | None, Table | None]:
-    """The rows to prove equivalence on, the holdout, the training rows, all with the same columns."""
-    if not options.rows and not options.holdout:
-        raise Failure("give --rows or --holdout: equivalence is proven on one of them")
+def _tables(options: argparse.Namespace, example: Table | None) -> tuple[Table, Table | None, Table | None]:
+    """The rows to prove equivalence on, the holdout, the training rows, all with the same columns.
+
+    ``example`` are the rows that came with the pipeline: they are proven on where no others are given.
+    """
     if options.holdout and not options.target:
         raise Failure("--holdout needs --target, the column that says what is true of each row")
     rows = read_table(options.rows, unused=options.target) if options.rows else None
     names = rows.names if rows else ()
     holdout = read_table(options.holdout, target=options.target, names=names) if options.holdout else None
-    shown = rows or holdout
-    assert shown is not None
+    shown = rows or holdout or example
+    if shown is None:
+        raise Failure("give --rows or --holdout: equivalence is proven on one of them")
     training = read_table(options.training, names=shown.names, unused=options.target) if options.training else None
     return shown, holdout, training
 
 
-def _features(names: Sequence[str], notes: Sequence[str]) -> list[Feature]:
+def _features(names: Sequence[str], notes: Sequence[str], known: Sequence[Feature] = ()) -> list[Feature]:
+    """A feature a name, as it is ``known`` beside the pipeline and as the notes say."""
     described = {name: Feature(name) for name in names}
+    described |= {feature.name: feature for feature in known if feature.name in described}
     for note in notes:
         name, _, rest = note.partition("=")
         datatype, low, high, beyond = [*rest.split(":"), "", "", ""][:4]
         if name not in described:
             raise Failure(f"--feature {note}: the rows have no column {name}; they have {', '.join(names)}")
-        for given, known in ((datatype or "FP64", get_args(Datatype)), (beyond or "reject", _POLICIES)):
-            if given not in known:
-                raise Failure(f"--feature {note}: {given} is none of {', '.join(known)}")
+        datatype = datatype or described[name].datatype
+        for given, there_are in ((datatype, get_args(Datatype)), (beyond or "reject", _POLICIES)):
+            if given not in there_are:
+                raise Failure(f"--feature {note}: {given} is none of {', '.join(there_are)}")
         try:
             bounds: dict[str, Any] = {key: float(text) for key, text in (("minimum", low), ("maximum", high)) if text}
         except ValueError as error:
             raise Failure(f"--feature {note}: {error}") from error
         described[name] = msgspec.structs.replace(
-            described[name], datatype=datatype or "FP64", out_of_range=beyond or "reject", **bounds
+            described[name], datatype=datatype, out_of_range=beyond or "reject", **bounds
         )
     return [described[name] for name in names]
 
@@ -192,10 +197,11 @@ def _features(names: Sequence[str], notes: Sequence[str]) -> list[Feature]:
 def _read(path: Path) -> tuple[Contents, str, int]:
     try:
         data = path.read_bytes()
-        return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
+        with bounded_memory():
+            return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}") from error
-    except InvalidArchive as error:
+    except (InvalidArchive, TooCostly) as error:
         raise Failure(f"{path}: {error}") from error
 
 
@@ -233,6 +239,8 @@ def _verify(options: argparse.Namespace) -> None:
     checked = "the checksum holds" if options.sha256 else f"sha256 {model.sha256} (none was given to compare)"
     manifest = model.manifest
     print(f"{manifest.name} {manifest.version}: {checked}, {model.golden_rows} golden rows pass")
+    if model.told:
+        print(model.told)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,16 @@
 import pickle
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib  # type: ignore[import-untyped]
+import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
+
+from verdigris_serving.model.schema import Feature
 
 _MAIN = re.compile(r"Can't get attribute '([^']+)' on <module '__main__'|module '__main__' has no attribute '([^']+)'")
 
@@ -19,21 +23,30 @@ class CannotLoad(ValueError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """The pipeline, and what is to be said about it."""
+    """The pipeline, and what is to be said about it, a sentence each.
+
+    ``features`` and ``example`` (rows as lists, or as dicts by column) are what is written beside it, when it is.
+    """
 
     pipeline: Any
     told: tuple[str, ...] = ()
+    features: tuple[Feature, ...] = ()
+    example: Sequence[Any] = ()
 
 
-def load_pipeline(path: Path) -> Loaded:
-    """What ``joblib.dump`` wrote into ``path``. Raises CannotLoad."""
+def load_pipeline(path: Path, fitted_under: str = "") -> Loaded:
+    """What ``joblib.dump`` wrote into ``path``. Raises CannotLoad.
+
+    ``fitted_under``: the version of scikit-learn that fitted it, where that is written elsewhere too.
+    """
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", InconsistentVersionWarning)
         try:
             pipeline = joblib.load(path)
         except Exception as error:  # a pickle may raise anything
-            raise CannotLoad(f"{path} cannot be loaded by joblib: {_cause(error)}{_versions(heard)}") from error
-    told = _versions(heard).strip()
+            told = another_version(heard, fitted_under)
+            raise CannotLoad(f"{path} cannot be loaded by joblib: {_cause(error)}{told and f'. {told}'}") from error
+    told = another_version(heard, fitted_under)
     return Loaded(pipeline, (told,) if told else ())
 
 
@@ -56,13 +69,13 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {line}; fit it again with the versions that are installed here"
 
 
-def _versions(heard: list[warnings.WarningMessage]) -> str:
-    """A sentence about another scikit-learn than the one that fitted it; empty when it is the same."""
-    for each in heard:
-        found = each.message
-        if isinstance(found, InconsistentVersionWarning):
-            return (
-                f" It was fitted under scikit-learn {found.original_sklearn_version}, and this is "
-                f"{found.current_sklearn_version}: what it answers here is what is packed."
-            )
-    return ""
+def another_version(heard: Sequence[warnings.WarningMessage], fitted_under: str = "") -> str:
+    """A sentence about another scikit-learn than the one that fitted it; empty when it is the same, or not known."""
+    said = [each.message for each in heard if isinstance(each.message, InconsistentVersionWarning)]
+    fitted = said[0].original_sklearn_version if said else fitted_under
+    if not fitted or fitted == sklearn.__version__:
+        return ""
+    return (
+        f"It was fitted under scikit-learn {fitted}, and this is {sklearn.__version__}: what it answers here is what "
+        "is packed."
+    )

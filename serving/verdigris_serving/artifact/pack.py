@@ -18,6 +18,8 @@ from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_ar
 from verdigris_serving.artifact.baseline import baseline, centered
 from verdigris_serving.artifact.compile import CannotCompile, Compiled, compiled
 from verdigris_serving.artifact.given import Given, given, of_xy
+from verdigris_serving.artifact.importing.opening import opened
+from verdigris_serving.artifact.loading import CannotLoad, Loaded
 from verdigris_serving.artifact.pipeline import Facts, columns, examine, unwrapped, versions
 from verdigris_serving.artifact.positional import check_same, positional
 from verdigris_serving.artifact.proof.proving import Proof, prepared
@@ -45,7 +47,7 @@ class Packed:
     """A written artifact: its path, its checksum for ``spec.model.sha256``, its size in bytes, and its manifest.
 
     ``quality`` has a value a metric, and is empty without a holdout. ``told`` is what was done on the way that the
-    manifest does not say, a sentence each.
+    manifest does not say, and what to know before serving it, a sentence each.
     """
 
     path: Path
@@ -57,7 +59,7 @@ class Packed:
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
-        return as_html(self.manifest, str(self.path), self.size, self.sha256, self.quality)
+        return as_html(self.manifest, str(self.path), self.size, self.sha256, self.quality, told=self.told)
 
 
 def pack(
@@ -75,8 +77,13 @@ def pack(
     format: Format | Literal["auto"] = "auto",
     training: Any = (),
     holdout: Holdout | None = None,
+    trust_pickle: bool = False,
 ) -> Packed:
     """Pack a fitted pipeline as the file ``out``; the same inputs give the same bytes.
+
+    ``pipeline`` may also be where it was kept: a file by joblib, pickle or skops, or a folder of MLflow's, whose
+    signature and input example then stand in for ``features`` and ``X`` where these are not given. A pickle runs its
+    code, so it is loaded only with ``trust_pickle``.
 
     ``X`` is any table of rows: a data frame of pandas or polars, an array, a list of rows or of dicts; NaN, None and
     ``pandas.NA`` are missing. ``y`` says what is true of each of its rows, and makes of both a holdout: rows that the
@@ -94,10 +101,14 @@ def pack(
     try:
         path = _path(out)
         name = name or naming.model_name(path)
-    except InvalidModel as refusal:
+        kept = _kept(pipeline, trust_pickle=trust_pickle)
+    except (InvalidModel, CannotLoad) as refusal:
         raise PackingRefused(str(refusal)) from refusal
+    features = features or kept.features
+    if X is None and y is None and holdout is None and isinstance(rows, tuple) and not rows:
+        rows = kept.example
     try:
-        found = unwrapped(pipeline)
+        found = unwrapped(kept.pipeline)
         facts = examine(found.model)
         own, tested = of_xy(X, y)
         model = positional(found.model)
@@ -122,7 +133,15 @@ def pack(
     except (InvalidModel, InvalidArchive) as refusal:
         raise PackingRefused(f"{name} {version} was not packed: {refusal}") from refusal
     metrics = contents.quality.metrics if contents.quality else {}
-    return Packed(path, hashlib.sha256(packed).hexdigest(), len(packed), contents.manifest, metrics, found.told)
+    told = (*kept.told, *found.told)
+    return Packed(path, hashlib.sha256(packed).hexdigest(), len(packed), contents.manifest, metrics, told)
+
+
+def _kept(pipeline: Any, *, trust_pickle: bool) -> Loaded:
+    """The pipeline, opened when what was given is its path. Raises CannotLoad."""
+    if isinstance(pipeline, str | os.PathLike):
+        return opened(pipeline, trust_pickle=trust_pickle)
+    return pipeline if isinstance(pipeline, Loaded) else Loaded(pipeline)
 
 
 def _path(out: Any) -> Path:

@@ -24,7 +24,9 @@ from sklearn.utils.validation import check_is_fitted
 from verdigris_serving.model.schema import InvalidModel, Label
 
 #: Libraries whose models are no estimators, or not ones that any format holds.
-_FOREIGN = ("catboost", "keras", "lightgbm", "tensorflow", "torch", "xgboost")
+_FOREIGN = ("catboost", "keras", "tensorflow", "torch")
+#: Libraries of which the estimators of scikit-learn's kind are packed, and nothing else.
+_BOOSTING = {"lightgbm": "LGBMClassifier and LGBMRegressor", "xgboost": "XGBClassifier and XGBRegressor"}
 #: Their ``predict`` is by definition the first largest of their probabilities.
 _BY_SCORES = (
     BaggingClassifier,
@@ -142,6 +144,8 @@ def check_kind(model: Any) -> None:
             f"models of {library} are not packed; HistGradientBoostingClassifier and HistGradientBoostingRegressor of "
             "scikit-learn boost trees in the same way, and are"
         )
+    if library in _BOOSTING and not hasattr(model, "get_params"):
+        raise InvalidModel(f"a {kind} of {library} is not packed; its {_BOOSTING[library]} are: fit one of these")
     if model is None or not hasattr(model, "get_params"):
         raise InvalidModel(f"a {kind} is no estimator of scikit-learn: give a fitted Pipeline, classifier or regressor")
 
@@ -176,7 +180,9 @@ def decides_by_scores(pipeline: Any) -> bool:
 
 def columns(pipeline: Any) -> Sequence[str]:
     """The names of the columns that the pipeline was fitted on; empty when it was fitted on arrays."""
-    return [str(name) for name in getattr(pipeline, "feature_names_in_", ())]
+    names = [str(name) for name in getattr(pipeline, "feature_names_in_", ())]
+    # What lightgbm calls the columns of an array, which have no names.
+    return [] if names == [f"Column_{number}" for number in range(len(names))] else names
 
 
 def versions(*more: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """How the result of packing shows itself in a notebook."""
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from verdigris_serving.artifact import describe
 from verdigris_serving.model.schema import Manifest
@@ -9,17 +9,19 @@ from verdigris_serving.model.schema import Manifest
 _LEFT = "style='text-align:left'"
 
 
-def as_html(manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float]) -> str:
-    """A small table: format, equivalence, quality, size; nothing in it is taken for markup."""
+def as_html(
+    manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float], *, told: Sequence[str]
+) -> str:
+    """A small table: format, equivalence, quality, size, what was ``told``; nothing in it is taken for markup."""
     rows = "".join(
         f"<tr><th {_LEFT}>{html.escape(name)}</th><td {_LEFT}>{html.escape(text)}</td></tr>"
-        for name, text in _lines(manifest, path, size, sha256, quality)
+        for name, text in _lines(manifest, path, size, sha256, quality, told=told)
     )
     return f"<table><caption>{html.escape(f'{manifest.name} {manifest.version}')}</caption>{rows}</table>"
 
 
 def _lines(
-    manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float]
+    manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float], *, told: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     yield "format", f"{manifest.format}: {manifest.fallback}" if manifest.fallback else manifest.format
     yield "equivalence", describe.equivalence(manifest)
@@ -27,6 +29,8 @@ def _lines(
         yield "label", describe.label(manifest)
     if quality:
         yield "quality", describe.metrics(quality)
+    for sentence in told:
+        yield "to know", sentence
     yield "size", f"{size:,} bytes"
     yield "file", path
     yield "sha256", sha256

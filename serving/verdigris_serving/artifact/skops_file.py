@@ -29,11 +29,18 @@ def store(pipeline: Any) -> bytes:
         line = str(error).strip().partition("\n")[0][:200]
         raise CannotStore(f"skops: {line or type(error).__name__}") from error
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        schema = json.loads(archive.read(SCHEMA))
-        names: dict[str, str] = {}
-        _settle(schema, names)
-        members = {SCHEMA: json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()}
-        return write_zip(members | {new: archive.read(old) for old, new in names.items()})
+        return settled(archive, json.loads(archive.read(SCHEMA)))
+
+
+def settled(archive: zipfile.ZipFile, schema: Any) -> bytes:
+    """The same file, uncompressed and without what differs from run to run; ``schema`` is its own, and is changed.
+
+    Raises whatever zipfile raises for a member that is not there or not whole.
+    """
+    names: dict[str, str] = {}
+    _settle(schema, names)
+    members = {SCHEMA: json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()}
+    return write_zip(members | {new: archive.read(old) for old, new in names.items()})
 
 
 def _without_search_trees(pipeline: Any) -> Any:

@@ -9,12 +9,14 @@ import hashlib
 import hmac
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive
-from verdigris_serving.model.formats import FormatNotServed, predictor
+from verdigris_serving.artifact.limits import TooCostly, bounded_memory
+from verdigris_serving.model.formats import FormatNotServed, Reader, reader
 from verdigris_serving.model.golden import golden_failure
 from verdigris_serving.model.loaded import LoadedModel, Predictor
 from verdigris_serving.model.schema import InvalidModel, Manifest
@@ -54,45 +56,77 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
     sha256 = hashlib.sha256(data).hexdigest()
     check_sha256(sha256, expected.sha256, where=where)
     try:
-        contents = read_archive(data)
+        with _bounded(where):
+            contents = read_archive(data)
     except InvalidArchive as error:
         raise ServingError(
             Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
         ) from error
     check_identity(contents.manifest, expected, where=where)
-    served = _predictor(contents, where=where)
-    failure = golden_failure(served, contents.golden)
+    read = _reader(contents.manifest, where=where)
+    with _bounded(where):
+        served = _predictor(contents, read, where=where)
+        failure = golden_failure(served, contents.golden)
     if failure:
         raise ServingError(
             Reason.GOLDEN_ROWS_FAILED,
             f"{where}: {failure}. The packed model does not compute what its pipeline did: "
-            f"{_other_versions(contents.manifest) or 'pack it again.'}",
+            f"{_todo(contents.manifest) or 'pack it again.'}",
         )
-    quality = contents.quality.metrics if contents.quality else {}
-    return LoadedModel(contents.manifest, served, sha256, len(contents.golden.rows), contents.baseline, quality)
+    rows = len(contents.golden.rows)
+    others = _other_versions(contents.manifest)
+    return LoadedModel(
+        contents.manifest,
+        served,
+        sha256,
+        rows,
+        contents.baseline,
+        contents.quality.metrics if contents.quality else {},
+        told=f"{others}: its {rows} golden rows pass, and no other row was compared" if others else "",
+    )
 
 
-def _predictor(contents: Contents, *, where: str) -> Predictor:
+@contextlib.contextmanager
+def _bounded(where: str) -> Iterator[None]:
+    """Raises ServingError when what is within takes more memory than there is."""
     try:
-        return predictor(contents.manifest, contents.model)
+        with bounded_memory():
+            yield
+    except TooCostly as error:
+        raise ServingError(Reason.ARTIFACT_TOO_LARGE, f"{where}: {error}") from error
+
+
+def _reader(manifest: Manifest, *, where: str) -> Reader:
+    """Who reads the model. The packages that it imports are no part of what the artifact costs."""
+    try:
+        return reader(manifest.format)
     except FormatNotServed as error:
         raise ServingError(Reason.MODEL_MISMATCH, f"{where}: {error}") from error
+
+
+def _predictor(contents: Contents, read: Reader, *, where: str) -> Predictor:
+    try:
+        return read(contents.manifest, contents.model)
     except InvalidModel as error:
-        todo = _other_versions(contents.manifest) or "Pack the model again with verdigris-model pack."
+        todo = _todo(contents.manifest) or "Pack the model again with verdigris-model pack."
         raise ServingError(Reason.ARTIFACT_INVALID, f"{where}: {error}. {todo}") from error
 
 
 def _other_versions(manifest: Manifest) -> str:
-    """What to do when the libraries that compute are other ones than packed it; empty when they are the same."""
+    """Names the libraries that compute when they are others than packed it; empty when they are the same."""
     others = []
     for name in _COMPUTING.get(manifest.format, ()):
         with contextlib.suppress(PackageNotFoundError):
             packed, here = manifest.libraries.get(name), version(name)
             if packed and packed != here:
                 others.append(f"{name} {packed}, and here is {here}")
-    if not others:
-        return ""
-    return f"it was packed with {'; '.join(others)}. Serve it with the versions that packed it, or pack it again."
+    return f"it was packed with {'; '.join(others)}" if others else ""
+
+
+def _todo(manifest: Manifest) -> str:
+    """What to do when the libraries that compute are other ones than packed it; empty when they are the same."""
+    others = _other_versions(manifest)
+    return f"{others}. Serve it with the versions that packed it, or pack it again." if others else ""
 
 
 def check_sha256(actual: str, expected: str, *, where: str) -> None:

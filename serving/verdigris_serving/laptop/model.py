@@ -1,4 +1,4 @@
-"""The model that a command is about: a ``.vmodel``, or a fitted pipeline by joblib that is packed on the way."""
+"""The model that a command is about: a ``.vmodel``, or a fitted pipeline that is packed on the way."""
 
 import argparse
 import tempfile
@@ -11,15 +11,15 @@ from typing import Any
 from verdigris_serving.artifact import describe
 from verdigris_serving.artifact.archive import read_archive
 from verdigris_serving.artifact.cli import Failure
+from verdigris_serving.artifact.kinds import kind_of
 from verdigris_serving.artifact.naming import model_name
-from verdigris_serving.artifact.tables import read_table
+from verdigris_serving.artifact.tables import Table, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.model.schema import Feature, Row
 
 #: Bytes; a laptop has memory for it.
 MAX_BYTES = 2**31
-_ZIP = b"PK\x03\x04"
 #: What rows are made of where none are given.
 _MADE_OF = (0.0, 1.0, -1.0, 0.5, 2.0, 10.0, 100.0, -10.0)
 _MADE_ROWS = 64
@@ -27,24 +27,25 @@ _MADE_ROWS = 64
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """The arguments that say which model."""
-    command.add_argument("model", type=Path, help="a .vmodel, or a fitted pipeline written by joblib.dump")
-    joblib = command.add_argument_group("a pipeline by joblib (needs the extra verdigris[pack])")
-    joblib.add_argument("--trust-pickle", action="store_true", help="I made this file: loading it runs its code")
-    joblib.add_argument("--rows", type=Path, help="CSV of rows to prove on that what is packed gives what it gives")
-    joblib.add_argument("--unused", default="", metavar="COLUMN", help="a column of --rows that is no feature")
-    joblib.add_argument("--name", default="", help="its name (default: the file's)")
-    joblib.add_argument("--version", default="0.0.0", help="its version (default 0.0.0)")
+    command.add_argument(
+        "model", type=Path, help="a .vmodel, or a fitted pipeline by joblib or skops, or in a folder of MLflow's"
+    )
+    fitted = command.add_argument_group("a fitted pipeline (needs the extra verdigris[pack])")
+    fitted.add_argument("--trust-pickle", action="store_true", help="I made this file: loading a pickle runs its code")
+    fitted.add_argument("--rows", type=Path, help="CSV of rows to prove on that what is packed gives what it gives")
+    fitted.add_argument("--unused", default="", metavar="COLUMN", help="a column of --rows that is no feature")
+    fitted.add_argument("--name", default="", help="its name (default: the file's)")
+    fitted.add_argument("--version", default="0.0.0", help="its version (default 0.0.0)")
 
 
 def load(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
     """The model, verified, and what to say about it. Raises Failure or ServingError."""
     path: Path = options.model
     try:
-        with path.open("rb") as file:
-            is_zip = file.read(len(_ZIP)) == _ZIP
+        kind = kind_of(path)
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}") from error
-    if is_zip:
+    if kind in {"vmodel", "zip"}:
         return _verified(path), []
     return _pack(options)
 
@@ -57,49 +58,55 @@ def _verified(path: Path) -> LoadedModel:
 
 def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
     path: Path = options.model
-    if not options.trust_pickle:
+    if kind_of(path) == "pickle" and not options.trust_pickle:
         raise Failure(
             f"{path} is no .vmodel. If it is a pipeline by joblib, it is a pickle, and loading a pickle runs whatever "
             "code is in it: if you made it yourself, say --trust-pickle."
         )
     try:
         # A .vmodel is served without scikit-learn.
-        from verdigris_serving.artifact.loading import CannotLoad, load_pipeline  # noqa: PLC0415
+        from verdigris_serving.artifact.importing.opening import example, opened  # noqa: PLC0415
+        from verdigris_serving.artifact.loading import CannotLoad  # noqa: PLC0415
         from verdigris_serving.artifact.pack import PackingRefused, pack  # noqa: PLC0415
     except ImportError as error:
         raise Failure(f"packing needs scikit-learn ({error}): install verdigris[pack]") from error
     try:
-        loaded = load_pipeline(path)
+        loaded = opened(path, trust_pickle=options.trust_pickle)
+        shown = example(loaded)
     except CannotLoad as error:
         raise Failure(str(error)) from error
-    pipeline = loaded.pipeline
+    described = {feature.name: feature for feature in loaded.features}
     with tempfile.TemporaryDirectory(prefix="verdigris-") as folder, warnings.catch_warnings():
         # Rows have no names here, which scikit-learn says of each where the pipeline was fitted on some with.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        names, rows, told = _rows(pipeline, options)
+        names, rows, told = _rows(loaded.pipeline, shown, options)
         out = Path(folder) / "model.vmodel"
         try:
             packed = pack(
-                pipeline,
+                loaded,
                 out,
                 name=options.name or model_name(path),
                 version=options.version,
-                features=[Feature(name) for name in names],
+                features=[described.get(name, Feature(name)) for name in names],
                 rows=rows,
             )
         except PackingRefused as refusal:
             raise Failure(str(refusal)) from refusal
         model = _verified(out)
-    told += [*loaded.told, *packed.told, f"packed: {describe.equivalence(packed.manifest)}"]
+    told += [*packed.told, f"packed: {describe.equivalence(packed.manifest)}"]
     return model, told
 
 
-def _rows(pipeline: Any, options: argparse.Namespace) -> tuple[list[str], Sequence[Any], list[str]]:
+def _rows(
+    pipeline: Any, shown: Table | None, options: argparse.Namespace
+) -> tuple[list[str], Sequence[Any], list[str]]:
     """The features' names, the rows to prove on, and what to say about them. Raises Failure."""
     named = list(map(str, getattr(pipeline, "feature_names_in_", ())))
     if options.rows:
         table = read_table(options.rows, names=named, unused=options.unused)
         return table.names, table.rows, []
+    if shown:
+        return shown.names, shown.rows, [f"no --rows were given: proven on the {len(shown.rows)} of its input example"]
     width = getattr(pipeline, "n_features_in_", None)
     if width is None:
         raise Failure(f"{options.model} does not say how many features it has: give --rows, a CSV of some")

@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     model, told = models.load(options)
-    for line in told:
+    for line in (*told, *filter(None, [model.told])):
         print(line, file=sys.stderr)
     # As many rows as the file has: there is no caller here who could ask for too many.
     service = InferenceService(model, max_rows=sys.maxsize)

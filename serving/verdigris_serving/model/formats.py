@@ -3,6 +3,9 @@
 So the default image, which serves ``linear``, needs none of them, and an image without them can say which one has.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from verdigris_serving.model.linear import LinearModel
 from verdigris_serving.model.loaded import Predictor
 from verdigris_serving.model.schema import LinearSpec, Manifest
@@ -12,18 +15,27 @@ class FormatNotServed(Exception):
     """The packages of a format are not installed here; the message names the image that has them."""
 
 
-def predictor(manifest: Manifest, model: LinearSpec | bytes) -> Predictor:
-    """What computes this model's scores. Raises InvalidModel when it cannot, FormatNotServed when it is not here."""
-    if isinstance(model, LinearSpec):
-        return LinearModel(model)
+#: From a manifest and the model's member to what computes its scores; raises InvalidModel.
+Reader = Callable[[Manifest, Any], Predictor]
+
+
+def reader(form: str) -> Reader:
+    """Who reads models of a format, its packages imported. Raises FormatNotServed when they are not here."""
+    if form == "linear":
+        return lambda _, spec: LinearModel(spec)
     try:
-        if manifest.format == "onnx":
+        if form == "onnx":
             from verdigris_serving.model.onnx_model import OnnxModel  # noqa: PLC0415 - see the module's docstring
 
-            return OnnxModel(manifest, model)
+            return OnnxModel
         from verdigris_serving.model.sklearn_model import SklearnModel  # noqa: PLC0415 - see the module's docstring
     except ImportError as error:
         raise FormatNotServed(
-            f'format "{manifest.format}" is not served by this image ({error}): use verdigris/serving-{manifest.format}'
+            f'format "{form}" is not served by this image ({error}): use verdigris/serving-{form}'
         ) from error
-    return SklearnModel(manifest, model)
+    return SklearnModel
+
+
+def predictor(manifest: Manifest, model: LinearSpec | bytes) -> Predictor:
+    """What computes this model's scores. Raises InvalidModel when it cannot, FormatNotServed when it is not here."""
+    return reader(manifest.format)(manifest, model)

@@ -33,7 +33,8 @@ class LoadedModel:
     """``sha256`` is that of the bytes it was made from; ``golden_rows`` how many rows it reproduced.
 
     ``baseline`` and ``quality`` (a value a metric) are what the artifact says about training and holdout, if it does.
-    ``example`` is a row to show; in a pod there is none, because the rows in an artifact are somebody's.
+    ``example`` is a row to show; in a pod there is none, because the rows in an artifact are somebody's. ``told`` is
+    what to know of it although it may be served, a sentence; empty when there is nothing.
     """
 
     manifest: Manifest
@@ -43,3 +44,4 @@ class LoadedModel:
     baseline: Baseline | None = None
     quality: dict[str, float] = field(default_factory=dict)
     example: Row | None = None
+    told: str = ""

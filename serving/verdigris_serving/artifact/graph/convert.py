@@ -11,11 +11,13 @@ from verdigris_serving.artifact.graph import (
     compose,
     encoding,
     ensembles,
+    lightgbm_trees,
     linear,
     probabilistic,
     projecting,
     scaling,
     trees,
+    xgboost_trees,
 )
 from verdigris_serving.artifact.graph.builder import (
     INPUT,
@@ -55,7 +57,7 @@ def convert(pipeline: Any, features: Sequence[Feature]) -> Converted:
     One input, ``features`` [rows, width] of double, NaN for a missing value; output ``probabilities`` [rows, classes]
     or ``value`` [rows, 1]; output ``label`` [rows, 1] where the label is not the first largest score.
     """
-    graph = Graph(STEPS, ESTIMATORS)
+    graph = Graph(STEPS, {**ESTIMATORS, **xgboost_trees.estimators(), **lightgbm_trees.estimators()})
     try:
         width = len(features)
         texts = {n: tuple(map(str, f.categories or ())) for n, f in enumerate(features) if f.datatype == "BYTES"}

@@ -50,24 +50,33 @@ def tree_of(fitted: Any, values: Any) -> Tree:
     )
 
 
-def added_leaves(graph: Graph, trees: Sequence[Tree], value: Value, *, single: bool = True, first: Any = None) -> Value:
+def added_leaves(
+    graph: Graph,
+    trees: Sequence[Tree],
+    value: Value,
+    *,
+    single: bool = True,
+    first: Any = None,
+    summed: Any = np.float64,
+) -> Value:
     """The leaves' values added from the first tree to the last, [rows, width]; ``first`` is added before them all.
 
-    ``single``: the trees compare in float32, as all of ``sklearn.tree`` does.
+    ``single``: the trees compare in float32, as all of ``sklearn.tree`` does. ``summed``: what they are added in.
     """
     width = trees[0].values.shape[1]
     bounded(sum(tree.values.size for tree in trees), "a table of leaves")
     leaves, table = _leaves(graph, trees, value, single=single)
-    each = graph.node("Gather", graph.constant(table), leaves, width=width, axis=0)
+    each = graph.node("Gather", graph.constant(table, summed), leaves, width=width, axis=0)
     count = len(trees)
     if first is not None:
         # One more term in front: the row's own copy of the first value, of the shape of one tree's terms.
         one = graph.node("Gather", each, graph.constant([0], np.int64), width=width, axis=1)
-        start = graph.constant(np.asarray(first, dtype=np.float64).reshape(1, 1, width))
+        start = graph.constant(np.asarray(first).reshape(1, 1, width), summed)
         nothing = graph.node("Sub", one, one, width=width)
         each = graph.node("Concat", graph.node("Add", nothing, start, width=width), each, width=width, axis=1)
         count += 1
-    return graph.last_sum(each, count, width)
+    total = graph.last_sum(each, count, width)
+    return total if summed is np.float64 else graph.double(total)
 
 
 def each_tree(graph: Graph, trees: Sequence[Tree], value: Value) -> Value:

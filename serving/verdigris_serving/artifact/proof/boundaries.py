@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from verdigris_serving.artifact.graph import lightgbm_trees, xgboost_trees
 from verdigris_serving.artifact.graph.compose import columns_of
 
 #: Most thresholds that are followed back through the steps in front, and most features that are tried for it.
@@ -95,6 +96,9 @@ def _own(model: Any, through: Through, direct: bool) -> Iterator[Site]:
         nodes = np.concatenate([predictor.nodes for stage in stages for predictor in stage])
         inner = (nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)
         yield Site(through, direct, nodes["feature_idx"][inner].astype(int), nodes["num_threshold"][inner], False)
+    for found, single in ((xgboost_trees.thresholds(model), True), (lightgbm_trees.thresholds(model), False)):
+        if found:
+            yield Site(through, direct, *found, single)
 
 
 def _parts(model: Any) -> Iterator[tuple[Any, Any]]:
