@@ -1,7 +1,7 @@
 """What loading an artifact may cost: beyond it there is a sentence, where the kernel would end the process with none.
 
 Memory is bounded by RLIMIT_DATA of this very process while it loads: what would be too much is a MemoryError, of
-whatever reader (docs/design/0026-limits.md says why not in a child). Time is bounded by a thread that ends the process.
+whatever reader (docs/design/0027-limits.md says why not in a child). Time is bounded by a thread that ends the process.
 """
 
 import contextlib
