@@ -15,6 +15,9 @@ from verdigris.core.steps.capacity import needed_replicas, with_trade
 from verdigris.core.steps.lists import STEPS, index_of, planned
 from verdigris.core.turn import Turn
 
+AHEAD = timedelta(minutes=1)
+"""How far the clocks of two leaders may differ."""
+
 GIVE_UP_ACTIVE = timedelta(seconds=30)
 """No ready pod for so long is no blip: then a new spec need not wait for the active version any more."""
 
@@ -28,7 +31,26 @@ def mend(turn: Turn) -> Turn:
     if warm and warm.color in {ref.color for ref in (active, rollout) if ref}:
         message = f"The status said that {warm.color} is warm and in use as well: it is not warm."
         return turn.change(warm=None).note("Warning", "StatusMended", message)
-    return _with_steps(turn)
+    return _by_this_clock(_with_steps(turn))
+
+
+def _by_this_clock(turn: Turn) -> Turn:
+    """Times that are still to come are those of a leader whose clock was wrong: what they began begins now."""
+    rollout = turn.status.rollout
+    if rollout is None:
+        return turn
+    latest = turn.now + AHEAD
+    if rollout.since > latest:
+        turn = turn.change_rollout(since=turn.now)
+    if rollout.deadline is not None and rollout.deadline > latest + parse_duration(
+        turn.policy.rollout.progress_deadline
+    ):
+        turn = turn.change_rollout(deadline=None)
+    if rollout.wished_at is not None and rollout.wished_at > latest:
+        turn = turn.change_rollout(wished_at=turn.now)
+    if rollout.withdrawn_at is not None and rollout.withdrawn_at > latest:
+        turn = turn.change_rollout(withdrawn_at=turn.now)
+    return turn
 
 
 def _with_steps(turn: Turn) -> Turn:
