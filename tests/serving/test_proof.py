@@ -323,5 +323,6 @@ def test_rows_that_the_pipeline_refuses_are_left_out_and_the_time_is_bounded() -
     rows = as_rows(values)
     rows[70] = [None, 1.0, 1.0, 1.0]
 
-    assert len(reference.kept(rows, seconds=60)) == 149
-    assert len(reference.kept(rows * 20, seconds=0)) < 1_100
+    answers, refused = reference.kept(rows, seconds=60)
+    assert (len(answers), refused) == (149, [rows[70]])
+    assert len(reference.kept(rows * 20, seconds=0)[0]) < 1_100

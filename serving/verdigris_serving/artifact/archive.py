@@ -40,6 +40,7 @@ _ADDED_LATER = {
     "labels": None,
     "unknown": "reject",
     "argument": None,
+    "partial": False,
 }
 
 

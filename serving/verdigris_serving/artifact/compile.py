@@ -45,7 +45,7 @@ def compiled(draft: Manifest, proof: Proof) -> Compiled:
 def _linear(draft: Manifest, proof: Proof) -> tuple[Manifest, LinearSpec]:
     folded = fold(proof.pipeline, proof.features)
     may = [folds and takes for folds, takes in zip(folded.nullable, proof.missing, strict=True)]
-    manifest = msgspec.structs.replace(draft, features=nullable(proof.features, may))
+    manifest = msgspec.structs.replace(draft, features=nullable(proof.features, may), partial=proof.partial)
     check_linear(folded.spec, manifest)
     return manifest, folded.spec
 
@@ -63,7 +63,10 @@ def _whole(draft: Manifest, proof: Proof, *, own_label: bool) -> Manifest:
     """The manifest of a format that takes what the pipeline takes."""
     own = own_label and bool(draft.classes) and draft.threshold is None
     return msgspec.structs.replace(
-        draft, features=nullable(proof.features, proof.missing), label_from="model" if own else "scores"
+        draft,
+        features=nullable(proof.features, proof.missing),
+        label_from="model" if own else "scores",
+        partial=proof.partial,
     )
 
 

@@ -16,6 +16,8 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     if manifest.classes:
         yield f"classes      {', '.join(map(str, manifest.classes))}  ({label(manifest)})"
     yield f"equivalence  {equivalence(manifest)}"
+    if manifest.partial:
+        yield "partial      its pipeline has no answer to some combinations of values; such a row is refused"
     yield f"golden rows  {len(contents.golden.rows)}"
     if contents.quality:
         report = contents.quality

@@ -74,7 +74,9 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     ``threshold`` is the least probability of the second of two classes that makes it the label. Without one the label
     is the class with the largest score, the first of equal ones, or, with ``label_from`` ``model``, what the model
     itself says beside its scores (a vector machine, for one, does not decide by its probabilities).
-    ``fallback`` is the sentence that says why packing took this format and not one that serves faster.
+    ``fallback`` is the sentence that says why packing took this format and not one that serves faster. ``partial``:
+    the pipeline itself has no answer to some combinations of allowed values, so that a row without one is refused and
+    is no fault of the model's.
     """
 
     schema: int
@@ -89,6 +91,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     libraries: dict[str, str]
     fallback: Annotated[str, Meta(max_length=4_000)] | None = None
     label_from: Literal["scores", "model"] = "scores"
+    partial: bool = False
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):

@@ -71,41 +71,47 @@ class Reference:
         _one_a_row(said, len(rows))
         return Answers(list(rows), scores, np.searchsorted(self._pipeline.classes_, said))
 
-    def takes(self, row: Row) -> bool:
-        """Whether the pipeline has a finite answer to a row."""
+    def takes(self, *rows: Row) -> bool:
+        """Whether the pipeline has a finite answer to each of the rows."""
         try:
-            return bool(len(self._finite([row])))
+            return len(self._finite(list(rows), [])) == len(rows)
         except Exception:  # whatever it says, it is a refusal
             return False
 
-    def kept(self, rows: Sequence[Row], *, seconds: float, clock: Callable[[], float] = time.process_time) -> Answers:
-        """The answers to those rows that the pipeline has a finite answer to, as far as ``seconds`` allow."""
+    def kept(
+        self, rows: Sequence[Row], *, seconds: float, clock: Callable[[], float] = time.process_time
+    ) -> tuple[Answers, list[Row]]:
+        """The answers to those rows that the pipeline has a finite answer to, as far as ``seconds`` allow, and rows
+        that it has none to: not all of them, where there are many."""
         until = clock() + seconds
         splits = [_SPLITS]
         parts: list[Answers] = []
+        refused: list[Row] = []
         for start in range(0, len(rows), _CHUNK):
             if start and clock() > until:
                 break
-            parts += self._halved(list(rows[start : start + _CHUNK]), splits)
-        return joined(parts)
+            parts += self._halved(list(rows[start : start + _CHUNK]), splits, refused)
+        return joined(parts), refused
 
-    def _halved(self, rows: list[Row], splits: list[int]) -> list[Answers]:
+    def _halved(self, rows: list[Row], splits: list[int], refused: list[Row]) -> list[Answers]:
         """The answers without the rows that are refused, which are found by halving, while there are ``splits``."""
         try:
-            return [self._finite(rows)]
+            return [self._finite(rows, refused)]
         except Exception:  # a pipeline refuses a row in whatever way its parts do
             if len(rows) == 1 or splits[0] <= 0:
+                refused += rows[: len(rows) == 1]
                 return []
         splits[0] -= 1
         middle = len(rows) // 2
-        return [*self._halved(rows[:middle], splits), *self._halved(rows[middle:], splits)]
+        return [*self._halved(rows[:middle], splits, refused), *self._halved(rows[middle:], splits, refused)]
 
-    def _finite(self, rows: list[Row]) -> Answers:
+    def _finite(self, rows: list[Row], refused: list[Row]) -> Answers:
         found = self.answers(rows)
         good = np.isfinite(found.scores).all(axis=1)
         if good.all():
             return found
         kept = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+        refused += [row for row, is_good in zip(rows, good, strict=True) if not is_good]
         return Answers(kept, found.scores[good], None if found.labels is None else found.labels[good])
 
 
