@@ -12,6 +12,8 @@ from verdigris_serving.model.schema import InvalidModel, Manifest
 
 _DTYPES = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 _ONLY_FATAL = 4
+#: Rows computed at once: a graph may need a number for each row that the model keeps, or for each leaf, of each.
+_CHUNK = 1_024
 
 
 class OnnxModel:
@@ -55,11 +57,15 @@ class OnnxModel:
         return self._scores(answer, len(rows)), arrays.positions(labels, len(rows), self._outputs)
 
     def _run(self, wanted: list[str], rows: Sequence[Sequence[float | None]]) -> list[Any]:
+        table = arrays.table(rows, self._dtype)
         try:
-            answers: list[Any] = self._session.run(wanted, {self._input: arrays.table(rows, self._dtype)})
+            if len(table) <= _CHUNK:
+                return list(self._session.run(wanted, {self._input: table}))
+            parts = [table[start : start + _CHUNK] for start in range(0, len(table), _CHUNK)]
+            answers = [self._session.run(wanted, {self._input: part}) for part in parts]
         except Exception as error:
             raise NonFiniteScore("onnxruntime failed on an input that the manifest allows") from error
-        return answers
+        return [np.concatenate(each) for each in zip(*answers, strict=True)]
 
     def _scores(self, answer: Any, rows: int) -> list[list[float]]:
         # Sums leave 0 to 1 by their rounding.

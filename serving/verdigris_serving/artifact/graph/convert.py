@@ -12,6 +12,7 @@ from verdigris_serving.artifact.graph import (
     encoding,
     ensembles,
     linear,
+    machines,
     probabilistic,
     projecting,
     scaling,
@@ -33,6 +34,7 @@ from verdigris_serving.model.schema import Feature
 STEPS: dict[type, Step] = {**scaling.STEPS, **encoding.STEPS, **projecting.STEPS, **compose.STEPS}
 ESTIMATORS: dict[type, Ask] = {
     **linear.ESTIMATORS,
+    **machines.ESTIMATORS,
     **trees.ESTIMATORS,
     **boosting.ESTIMATORS,
     **probabilistic.ESTIMATORS,
