@@ -41,6 +41,8 @@ _ADDED_LATER = {
     "unknown": "reject",
     "argument": None,
     "partial": False,
+    "scores": "probabilities",
+    "outputs": None,
 }
 
 

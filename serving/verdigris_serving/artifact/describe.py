@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from verdigris_serving.artifact.archive import Contents
-from verdigris_serving.model.schema import Baseline, Feature, Manifest
+from verdigris_serving.model.schema import Baseline, Feature, Manifest, score_name
 
 
 def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
@@ -32,6 +32,10 @@ def label(manifest: Manifest) -> str:
     """Whence the label comes, in words."""
     if manifest.threshold is not None:
         return f"threshold {manifest.threshold}"
+    if manifest.scores == "none":
+        return "the label is all that the model says"
+    if manifest.scores == "decision":
+        return f"the label is the model's own, with its {score_name(manifest)} and no probabilities"
     return "the label is the model's own" if manifest.label_from == "model" else "the likeliest is the label"
 
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import is_classifier
-
 from verdigris_serving.artifact.graph import (
     boosting,
     compose,
@@ -20,8 +18,6 @@ from verdigris_serving.artifact.graph import (
 )
 from verdigris_serving.artifact.graph.builder import (
     INPUT,
-    PROBABILITIES,
-    VALUE,
     Ask,
     CannotGraph,
     Graph,
@@ -51,18 +47,17 @@ class Converted:
     own_label: bool
 
 
-def convert(pipeline: Any, features: Sequence[Feature]) -> Converted:
+def convert(pipeline: Any, features: Sequence[Feature], scores: str) -> Converted:
     """The graph of a fitted pipeline over these features, always the same bytes. Raises CannotGraph.
 
-    One input, ``features`` [rows, width] of double, NaN for a missing value; output ``probabilities`` [rows, classes]
-    or ``value`` [rows, 1]; output ``label`` [rows, 1] where the label is not the first largest score.
+    One input, ``features`` [rows, width] of double, NaN for a missing value; an output [rows, outputs] called
+    ``scores``, none where that is empty; output ``label`` [rows, 1] where the label is not the first largest score.
     """
     graph = Graph(STEPS, ESTIMATORS)
     try:
         width = len(features)
         texts = {n: tuple(map(str, f.categories or ())) for n, f in enumerate(features) if f.datatype == "BYTES"}
         answer = graph.ask(pipeline, Value(INPUT, width, texts=texts))
-        scores = PROBABILITIES if is_classifier(pipeline) else VALUE
         return Converted(graph.finished(answer, width, scores), answer.label is not None)
     except CannotGraph:
         raise

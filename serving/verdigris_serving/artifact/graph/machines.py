@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.svm import SVC, SVR, NuSVC, NuSVR
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from verdigris_serving.artifact.graph import kernels
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, finite
 from verdigris_serving.artifact.graph.coupling import Coupling
-from verdigris_serving.artifact.graph.linear import both
+from verdigris_serving.artifact.graph.linear import both, positive
 
 #: libsvm keeps each probability this far from 0 and 1 (``svm_predict_probability`` in svm.cpp).
 _LEAST = 1e-7
@@ -29,6 +29,12 @@ def _weighted(graph: Graph, model: Any, value: Value, weights: Any, intercept: A
 def vector_regression(graph: Graph, model: Any, value: Value) -> Answer:
     """The weighted sum of the kernels."""
     return Answer(_weighted(graph, model, value, model._dual_coef_.T, model._intercept_))
+
+
+def one_class(graph: Graph, model: Any, value: Value) -> Answer:
+    """The weighted sum of the kernels; above zero is no outlier."""
+    decision = _weighted(graph, model, value, model._dual_coef_.T, model._intercept_)
+    return Answer(None, positive(graph, decision), decision)
 
 
 def vector_classifier(graph: Graph, model: Any, value: Value) -> Answer:
@@ -110,4 +116,5 @@ ESTIMATORS: dict[type, Ask] = {
     **dict.fromkeys((NuSVC, SVC), vector_classifier),
     **dict.fromkeys((NuSVR, SVR), vector_regression),
     GaussianProcessRegressor: gaussian_process,
+    OneClassSVM: one_class,
 }
