@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import (
     RBF,
@@ -17,7 +18,7 @@ from sklearn.gaussian_process.kernels import (
     WhiteKernel,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from tests.serving.test_pack import as_rows, packed, sample
@@ -72,6 +73,19 @@ def test_a_vector_machine_gives_scikit_learns_labels_and_probabilities(
     model.fit(values, np.minimum(labels, classes - 1))
 
     assert differing(model, of_graph(model, tmp_path), fresh(values)) == 0
+
+
+def test_a_vector_machine_behind_an_encoder_was_fitted_on_a_sparse_table_and_has_a_graph(tmp_path: Path) -> None:
+    values, labels = sample()
+    values[:, 0] = np.round(values[:, 0])
+    split = ColumnTransformer([("a", OneHotEncoder(handle_unknown="ignore"), [0])], remainder="passthrough")
+    split.set_params(sparse_threshold=1.0)
+    machine = make_pipeline(split, SVC()).fit(values, labels)
+    assert machine[-1]._sparse
+
+    result = packed(machine, tmp_path, rows=as_rows(values))
+
+    assert (result.manifest.format, result.manifest.scores) == ("onnx", "decision")
 
 
 @pytest.mark.parametrize("model", REGRESSORS)

@@ -18,22 +18,25 @@ _LEAST = 1e-7
 def _weighted(graph: Graph, model: Any, value: Value, weights: Any, intercept: Any) -> Value:
     """``kernel @ weights + intercept``, a column a sum."""
     name = type(model).__name__
-    if model._sparse:
-        raise CannotGraph(f"{name} that was fitted on a sparse table has no graph")
     if model.kernel in {"rbf", "sigmoid"}:
         kernels.check_noise(weights, name)
-    kernel = kernels.vector_machine(graph, model, value, model.support_vectors_)
+    kernel = kernels.vector_machine(graph, model, value, _dense(model.support_vectors_))
     return graph.plus(graph.matmul(kernel, finite(weights, name)), finite(intercept, name).reshape(1, -1))
+
+
+def _dense(table: Any) -> Any:
+    """What was fitted on a sparse table keeps its rows and weights as one."""
+    return table.toarray() if hasattr(table, "toarray") else table
 
 
 def vector_regression(graph: Graph, model: Any, value: Value) -> Answer:
     """The weighted sum of the kernels."""
-    return Answer(_weighted(graph, model, value, model._dual_coef_.T, model._intercept_))
+    return Answer(_weighted(graph, model, value, _dense(model._dual_coef_).T, model._intercept_))
 
 
 def one_class(graph: Graph, model: Any, value: Value) -> Answer:
     """The weighted sum of the kernels; above zero is no outlier."""
-    decision = _weighted(graph, model, value, model._dual_coef_.T, model._intercept_)
+    decision = _weighted(graph, model, value, _dense(model._dual_coef_).T, model._intercept_)
     return Answer(None, positive(graph, decision), decision)
 
 
@@ -53,11 +56,11 @@ def vector_classifier(graph: Graph, model: Any, value: Value) -> Answer:
 def _pair_weights(model: Any, pairs: list[tuple[int, int]]) -> Any:
     """[kept, pairs]: in ``_dual_coef_`` each class has a row against each other class."""
     starts = np.concatenate([[0], np.cumsum(model._n_support)])
-    weights = np.zeros((starts[-1], len(pairs)))
+    known, weights = _dense(model._dual_coef_), np.zeros((starts[-1], len(pairs)))
     for number, (i, j) in enumerate(pairs):
         first, second = slice(starts[i], starts[i + 1]), slice(starts[j], starts[j + 1])
-        weights[first, number] = model._dual_coef_[j - 1, first]
-        weights[second, number] = model._dual_coef_[i, second]
+        weights[first, number] = known[j - 1, first]
+        weights[second, number] = known[i, second]
     return weights
 
 
