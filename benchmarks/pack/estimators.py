@@ -1,16 +1,22 @@
-"""Every classifier and regressor of scikit-learn with its default settings: packed, asked, and how fast it answers."""
+"""Every classifier, regressor, outlier detector and clusterer of scikit-learn with its default settings: packed, asked,
+and how fast it answers."""
 
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LogisticRegression, Ridge, SGDOneClassSVM
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.svm import OneClassSVM
 from sklearn.utils import all_estimators
 from threadpoolctl import threadpool_limits
 
@@ -28,6 +34,11 @@ _GIVEN: dict[str, dict[str, Any]] = {
     "VotingClassifier": {"estimators": [("a", LogisticRegression(max_iter=1_000)), ("b", LogisticRegression(C=0.1))]},
     "VotingRegressor": {"estimators": [("a", Ridge()), ("b", Ridge(10.0))]},
 }
+#: Those whose kind scikit-learn has no list of.
+_OUTLIERS = [(factory.__name__, factory) for factory in (EllipticEnvelope, IsolationForest, OneClassSVM)] + [
+    ("LocalOutlierFactor(novelty=True)", partial(LocalOutlierFactor, novelty=True)),
+    ("SGDOneClassSVM", SGDOneClassSVM),
+]
 #: Their training data needs two classes, or several targets.
 _BINARY = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 _SEVERAL = ("CCA", "PLSCanonical")
@@ -53,8 +64,8 @@ class Line:
 
 def lines(folder: Path) -> Iterator[Line]:
     """One line an estimator, in the order of their names."""
-    for kind in ("classifier", "regressor"):
-        for name, factory in all_estimators(kind):
+    for kind in ("classifier", "regressor", "outliers", "cluster"):
+        for name, factory in _OUTLIERS if kind == "outliers" else all_estimators(kind):
             with warnings.catch_warnings(), np.errstate(all="ignore"), threadpool_limits(limits=1):
                 warnings.simplefilter("ignore")
                 yield _line(name, kind, factory, folder)
@@ -83,7 +94,7 @@ def _fitted(name: str, kind: str, factory: Any) -> tuple[Any, Any]:
     except TypeError:
         inner = LogisticRegression(max_iter=1_000) if kind == "classifier" else Ridge()
         made = factory(inner)
-    values, target = (load_iris if kind == "classifier" else load_diabetes)(return_X_y=True)
+    values, target = (load_diabetes if kind == "regressor" else load_iris)(return_X_y=True)
     if name in _BINARY:
         values, target = values[:100], target[:100]
     if kind == "regressor" and (name.startswith("Multi") or name in {"RegressorChain", *_SEVERAL}):

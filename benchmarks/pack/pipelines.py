@@ -26,6 +26,8 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, Matern, RationalQuadratic
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     BayesianRidge,
@@ -34,6 +36,7 @@ from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
     Ridge,
+    RidgeClassifier,
     SGDClassifier,
 )
 from sklearn.model_selection import GridSearchCV
@@ -94,6 +97,7 @@ def _adaptive(kind: Any, tree: Any) -> Make:
     )
 
 
+_KERNELS = ("rbf", "linear", "poly", "sigmoid")
 #: Estimators that make no ensemble of others; NaN goes into those of the second list.
 CLASSIFIERS: tuple[Make, ...] = (
     lambda s: LogisticRegression(C=10.0 ** s.integers(-3, 3)),
@@ -103,7 +107,7 @@ CLASSIFIERS: tuple[Make, ...] = (
     lambda _: BernoulliNB(),
     lambda _: QuadraticDiscriminantAnalysis(reg_param=0.1),
     lambda s: KNeighborsClassifier(_few(s), weights=str(s.choice(["uniform", "distance"]))),
-    lambda s: SVC(probability=True, random_state=_seed(s)),
+    lambda s: SVC(kernel=str(s.choice(_KERNELS)), probability=True, random_state=_seed(s)),
     lambda s: MLPClassifier((4,), activation=str(s.choice(["relu", "tanh"])), max_iter=20, random_state=_seed(s)),
     _boosted(GradientBoostingClassifier),
     _adaptive(AdaBoostClassifier, DecisionTreeClassifier),
@@ -122,10 +126,20 @@ REGRESSORS: tuple[Make, ...] = (
     lambda _: HuberRegressor(),
     lambda _: TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
     lambda s: KNeighborsRegressor(_few(s)),
-    lambda _: SVR(),
+    lambda s: SVR(kernel=str(s.choice(_KERNELS))),
+    lambda s: GaussianProcessRegressor(
+        (RBF, Matern, RationalQuadratic)[s.integers(0, 3)](2.0), alpha=0.1, normalize_y=True, optimizer=None
+    ),
     lambda s: MLPRegressor((4,), max_iter=20, random_state=_seed(s)),
     _boosted(GradientBoostingRegressor),
     _adaptive(AdaBoostRegressor, DecisionTreeRegressor),
+)
+#: Classifiers without probabilities: they are no part of an ensemble.
+DECIDING: tuple[Make, ...] = (
+    lambda s: SVC(kernel=str(s.choice(_KERNELS)), decision_function_shape=str(s.choice(["ovr", "ovo"]))),
+    lambda _: LinearSVC(),
+    lambda _: RidgeClassifier(),
+    lambda s: SGDClassifier(random_state=_seed(s)),
 )
 MISSING_REGRESSORS: tuple[Make, ...] = (
     lambda s: DecisionTreeRegressor(max_depth=_depth(s), random_state=_seed(s)),
@@ -242,6 +256,9 @@ def _split(source: Source, width: int, *, missing: bool) -> Any:
 def pipeline(source: Source, *, classes: int, width: int, missing: bool, positive: bool) -> Any:
     """A random pipeline, not yet fitted; sometimes within a search."""
     made, still_missing = steps(source, width=width, missing=missing, positive=positive)
-    last = estimator(source, classes=classes, missing=still_missing)
+    if classes and not still_missing and source.random() < 0.1:
+        last = _one(source, DECIDING)
+    else:
+        last = estimator(source, classes=classes, missing=still_missing)
     whole = Pipeline([(f"step{number}", step) for number, step in enumerate([*made, last])])
     return GridSearchCV(whole, {}, cv=2) if source.random() < 0.05 else whole

@@ -11,11 +11,19 @@ from benchmarks.pack.estimators import Line
 from benchmarks.pack.trial import Trial
 
 _ABOUT = """\
-Every classifier and regressor of scikit-learn {version} with its default settings (what they need to be made at all is
-a logistic or ridge regression), fitted on the iris or the diabetes data, packed with `--format auto`. *Difference*: the
-largest of any score from scikit-learn's own, over about 2,000 rows that were not packed with it; relative where the
-score is beyond 1. No label differed unless the line says so. *Requests*: of one row, a second of one processor, through
-the protocol but without a network. Written by `make bench-pack`."""
+Every classifier, regressor, outlier detector and clusterer of scikit-learn {version} with its default settings (what
+they need to be made at all is a logistic or ridge regression), fitted on the iris or the diabetes data, packed with
+`--format auto`. *Difference*: the largest of any score from scikit-learn's own (0 where there is a label alone), over
+about 2,000 rows that were not packed with it; relative where the score is beyond 1. No label differed unless the line
+says so. *Requests*: of one row, a second of one processor, through the protocol but without a network. Written by
+`make bench-pack`."""
+
+_TITLES = (
+    ("classifier", "Classifiers"),
+    ("regressor", "Regressors"),
+    ("outliers", "Outlier detectors"),
+    ("cluster", "Clusterers"),
+)
 
 
 def document(trials: Sequence[Trial], table: Sequence[Line], rows_each: int) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def _page(table: Sequence[Line]) -> Iterator[str]:
     yield "# Estimators"
     yield ""
     yield _ABOUT.format(version=version("scikit-learn"))
-    for kind, title in (("classifier", "Classifiers"), ("regressor", "Regressors")):
+    for kind, title in _TITLES:
         yield ""
         yield f"## {title}"
         yield ""

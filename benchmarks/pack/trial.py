@@ -1,5 +1,6 @@
 """One random pipeline: fitted, packed, loaded as the server does, and asked about fresh rows beside scikit-learn."""
 
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.pack.data import Data, drawn, fresh
 from benchmarks.pack.pipelines import pipeline
 from verdigris_serving.artifact.pack import PackingRefused, pack
+from verdigris_serving.artifact.proof.reference import Reference
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.loaded import LabelPredictor, LoadedModel
 from verdigris_serving.model.schema import Feature, Row, allows, label_positions
@@ -93,18 +95,18 @@ def compare(made: Any, model: LoadedModel, values: Any) -> tuple[int, int, float
     """
     wrong = beyond = 0
     worst = 0.0
-    classes = model.manifest.classes
+    manifest = model.manifest
+    reference = Reference(made, classes=manifest.classes, scores=manifest.scores)
     for start in range(0, len(values), _CHUNK):
         part = values[start : start + _CHUNK]
-        expected = made.predict_proba(part) if classes else np.asarray(made.predict(part)).reshape(-1, 1)
-        good = np.isfinite(expected).all(axis=1)
-        part, expected = part[good], expected[good]
-        if not len(part):
+        answers, _ = reference.kept(rows_of(part), seconds=math.inf)
+        if not len(answers):
             continue
-        scores, places = _served(model, rows_of(part))
-        if classes:
-            wrong += int((np.asarray(classes)[places] != made.predict(part)).sum())
-        found = np.abs(np.asarray(scores) - expected) / np.maximum(1.0, np.abs(expected))
+        scores, places = _served(model, answers.rows)
+        expected = answers.scores
+        if manifest.classes:
+            wrong += int((np.asarray(places) != answers.labels).sum())
+        found = np.abs(np.asarray(scores).reshape(expected.shape) - expected) / np.maximum(1.0, np.abs(expected))
         beyond += int((~(found <= TOLERANCE)).any(axis=1).sum())
         worst = max(worst, float(found.max(initial=0.0)))
     return wrong, beyond, worst

@@ -11,7 +11,7 @@ from verdigris_serving.model.schema import Row
 
 def reference_scores(pipeline: Any, rows: list[Row]) -> list[list[float]]:
     """What scikit-learn itself answers: probabilities by class, or the value."""
-    answers = Reference(pipeline, classification=hasattr(pipeline, "predict_proba")).answers(rows)
+    answers = Reference(pipeline, classes=getattr(pipeline, "classes_", ())).answers(rows)
     scores: list[list[float]] = answers.scores.tolist()
     return scores
 

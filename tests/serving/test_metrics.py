@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -97,9 +98,8 @@ def test_rows_are_counted_by_feature_and_bin_beside_the_training_rows() -> None:
 def test_the_score_is_the_second_class_the_top_one_or_the_value(
     classes: list[Any], scores: list[list[float]], edge: str, within: int, total: float
 ) -> None:
-    manifest = SimpleNamespace(
-        name="demo", version="1.0.0", format="linear", features=MODEL.manifest.features, classes=classes
-    )
+    task = "classification" if classes else "regression"
+    manifest = msgspec.structs.replace(MODEL.manifest, classes=classes, task=task)
     metrics = Metrics(with_baseline(manifest=manifest))
     metrics.observations.observe([ROW] * len(scores), scores)
     seen = samples(metrics)

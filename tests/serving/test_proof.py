@@ -59,7 +59,8 @@ def packed(pipeline: Any, values: Any, out: Path, **options: Any) -> tuple[Packe
 
 def differing(pipeline: Any, model: LoadedModel, values: Any) -> int:
     """How many rows get another label, or a score that is not the pipeline's within 1e-6."""
-    answers = Reference(pipeline, classification=bool(model.manifest.classes)).answers(as_rows(values))
+    manifest = model.manifest
+    answers = Reference(pipeline, classes=manifest.classes, scores=manifest.scores).answers(as_rows(values))
     scores, labels = answered(model.predictor, model.manifest, answers.rows)
     wrong = (np.abs(np.array(scores) - answers.scores) > 1e-6 * np.maximum(1.0, np.abs(answers.scores))).any(axis=1)
     if answers.labels is not None:
@@ -306,7 +307,7 @@ def test_the_comparison_sees_a_label_a_score_and_a_row_without_an_answer(tmp_pat
     values, labels = iris()
     pipeline = LogisticRegression().fit(values, labels)
     _, model = packed(pipeline, values, tmp_path)
-    right = Reference(pipeline, classification=True).answers(as_rows(values))
+    right = Reference(pipeline, classes=pipeline.classes_).answers(as_rows(values))
     other = right.labels.copy()
     other[3] = (other[3] + 1) % 3
 
@@ -319,9 +320,10 @@ def test_the_comparison_sees_a_label_a_score_and_a_row_without_an_answer(tmp_pat
 
 def test_rows_that_the_pipeline_refuses_are_left_out_and_the_time_is_bounded() -> None:
     values, labels = iris()
-    reference = Reference(LogisticRegression().fit(values, labels), classification=True)
+    reference = Reference(LogisticRegression().fit(values, labels), classes=[0, 1, 2])
     rows = as_rows(values)
     rows[70] = [None, 1.0, 1.0, 1.0]
 
-    assert len(reference.kept(rows, seconds=60)) == 149
-    assert len(reference.kept(rows * 20, seconds=0)) < 1_100
+    answers, refused = reference.kept(rows, seconds=60)
+    assert (len(answers), refused) == (149, [rows[70]])
+    assert len(reference.kept(rows * 20, seconds=0)[0]) < 1_100

@@ -13,13 +13,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
-from sklearn.cluster import KMeans
-from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor, VotingClassifier
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -94,21 +94,14 @@ MODELS: list[tuple[str, Any, str]] = [
     ),
     ("a pipeline of transformers", fitted(make_pipeline(StandardScaler())), "add the estimator as last step"),
     ("a transformer", StandardScaler().fit(VALUES), "has no predict"),
-    ("clusters", fitted(KMeans(2, n_init=1)), "finds clusters, .* fit a classifier on its labels_"),
-    ("outliers", fitted(IsolationForest(n_estimators=5)), "finds outliers, .* fit one on what it found"),
-    ("no probabilities", fitted(LinearSVC()), "gives no probabilities, .*CalibratedClassifierCV around it does"),
-    ("hard votes", fitted(VotingClassifier([("a", GOOD), ("b", GOOD)])), "CalibratedClassifierCV around it does"),
+    ("clusters of its own rows only", fitted(DBSCAN()), "has no predict; a pipeline ends with what predicts"),
+    ("outliers of its own rows only", fitted(LocalOutlierFactor()), "has no predict"),
+    ("one cluster", fitted(KMeans(1, n_init=1)), "needs two or more classes"),
     ("several labels, trees", fitted(RandomForestClassifier(2), SEVERAL), "fit and pack one for each target"),
     ("several labels, rest", fitted(OneVsRestClassifier(LogisticRegression()), SEVERAL), "fit and pack one for each"),
     ("several labels, network", fitted(MLPClassifier((2,), max_iter=2), SEVERAL), "fit and pack one for each target"),
     ("several labels, wrapped", fitted(MultiOutputClassifier(GOOD), SEVERAL), "fit and pack one for each target"),
     ("several labels, neighbours", fitted(KNeighborsClassifier(), SEVERAL), "fit and pack one for each target"),
-    (
-        "several values",
-        fitted(LinearRegression(), SEVERAL),
-        "predicts 2 values a row; a model has one: fit",
-    ),
-    ("several values, trees", fitted(RandomForestRegressor(2), SEVERAL), "predicts 2 values a row"),
     ("one class", fitted(RandomForestClassifier(2), TARGET * 0), "needs two or more classes"),
     (
         "a function on frames",
@@ -165,8 +158,10 @@ TABLES: list[tuple[str, Any, str]] = [
 
 TARGETS: list[tuple[str, Any, str]] = [
     ("too few", TARGET[:-1], "30 rows and 29 labels; give one a row"),
-    ("several a row", SEVERAL, "y, row 0 has 2 values; one label a row is needed"),
-    ("a frame of two columns", FRAME, "y has 2 columns; one label a row is needed"),
+    ("several a row", SEVERAL, "y has 2 values a row; one label a row is needed"),
+    ("a frame of two columns", FRAME, "y has 2 values a row; one label a row is needed"),
+    ("several, one no number", [["a", 1.0]] * 30, "y, row 0 has several values, and one is no number"),
+    ("several, one missing", [[None, 1.0]] * 30, "y, row 0 has several values, and one is no number"),
     ("missing", [None, *TARGET[1:]], "y, row 0 is missing; leave out rows of which nobody knows"),
     ("text", "y.csv", "y is a str; one label a row is needed"),
     ("a number", 1, "y is a int; one label a row is needed"),
@@ -202,6 +197,16 @@ OPTIONS: list[tuple[str, dict[str, Any], str]] = [
         "a regression with a threshold",
         {"threshold": 0.4, "pipeline": fitted(LinearRegression())},
         "neither classes nor",
+    ),
+    (
+        "a threshold without probabilities",
+        {"threshold": 0.4, "pipeline": fitted(LinearSVC())},
+        "a threshold is one of probabilities, and this model gives none; leave it out",
+    ),
+    (
+        "a target where there are several",
+        {"pipeline": fitted(LinearRegression(), SEVERAL), "y": TARGET},
+        "y has 1 values a row, and the model answers 2: give one for each",
     ),
     ("no path", {"out": None}, "the file to write is a NoneType; a path is needed"),
     ("a folder that is not there", {"out": "/nowhere/at/all.vmodel"}, "cannot be written: No such file or directory"),

@@ -40,6 +40,9 @@ _ADDED_LATER = {
     "labels": None,
     "unknown": "reject",
     "argument": None,
+    "partial": False,
+    "scores": "probabilities",
+    "outputs": None,
 }
 
 

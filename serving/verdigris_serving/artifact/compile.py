@@ -15,7 +15,7 @@ from verdigris_serving.artifact.skops_file import CannotStore, store
 from verdigris_serving.model.checks import check_linear
 from verdigris_serving.model.formats import predictor
 from verdigris_serving.model.loaded import Predictor
-from verdigris_serving.model.schema import InvalidModel, LinearSpec, Manifest
+from verdigris_serving.model.schema import InvalidModel, LinearSpec, Manifest, score_name
 
 
 class CannotCompile(ValueError):
@@ -43,15 +43,17 @@ def compiled(draft: Manifest, proof: Proof) -> Compiled:
 
 
 def _linear(draft: Manifest, proof: Proof) -> tuple[Manifest, LinearSpec]:
+    if draft.outputs is not None:
+        raise CannotFold("it answers something else than probabilities or one value")
     folded = fold(proof.pipeline, proof.features)
     may = [folds and takes for folds, takes in zip(folded.nullable, proof.missing, strict=True)]
-    manifest = msgspec.structs.replace(draft, features=nullable(proof.features, may))
+    manifest = msgspec.structs.replace(draft, features=nullable(proof.features, may), partial=proof.partial)
     check_linear(folded.spec, manifest)
     return manifest, folded.spec
 
 
 def _onnx(draft: Manifest, proof: Proof) -> tuple[Manifest, bytes]:
-    graph = convert(proof.pipeline, proof.features)
+    graph = convert(proof.pipeline, proof.features, score_name(draft))
     return _whole(draft, proof, own_label=graph.own_label), graph.data
 
 
@@ -61,9 +63,12 @@ def _sklearn(draft: Manifest, proof: Proof) -> tuple[Manifest, bytes]:
 
 def _whole(draft: Manifest, proof: Proof, *, own_label: bool) -> Manifest:
     """The manifest of a format that takes what the pipeline takes."""
-    own = own_label and bool(draft.classes) and draft.threshold is None
+    own = (own_label or draft.scores != "probabilities") and bool(draft.classes) and draft.threshold is None
     return msgspec.structs.replace(
-        draft, features=nullable(proof.features, proof.missing), label_from="model" if own else "scores"
+        draft,
+        features=nullable(proof.features, proof.missing),
+        label_from="model" if own else "scores",
+        partial=proof.partial,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from verdigris_serving.artifact.archive import Contents
-from verdigris_serving.model.schema import Baseline, Feature, Manifest
+from verdigris_serving.model.schema import Baseline, Feature, Manifest, score_name
 
 
 def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
@@ -16,6 +16,8 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     if manifest.classes:
         yield f"classes      {', '.join(map(str, manifest.classes))}  ({label(manifest)})"
     yield f"equivalence  {equivalence(manifest)}"
+    if manifest.partial:
+        yield "partial      its pipeline has no answer to some combinations of values; such a row is refused"
     yield f"golden rows  {len(contents.golden.rows)}"
     if contents.quality:
         report = contents.quality
@@ -30,6 +32,10 @@ def label(manifest: Manifest) -> str:
     """Whence the label comes, in words."""
     if manifest.threshold is not None:
         return f"threshold {manifest.threshold}"
+    if manifest.scores == "none":
+        return "the label is all that the model says"
+    if manifest.scores == "decision":
+        return f"the label is the model's own, with its {score_name(manifest)} and no probabilities"
     return "the label is the model's own" if manifest.label_from == "model" else "the likeliest is the label"
 
 

@@ -136,27 +136,32 @@ def _value(value: Any, where: str, row: int) -> float | str | None:
     return None if math.isnan(number) else number
 
 
-def labels(data: Any, what: str) -> list[Label | float]:
-    """One label a row, from a series, an array (rows or rows x 1), a frame of one column, or a list.
+def _target(value: Any, what: str, row: int) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidModel(f"{what}, row {row} has several values, and one is no number") from error
+    if math.isnan(number):
+        raise InvalidModel(f"{what}, row {row} is missing; leave out rows of which nobody knows what is true")
+    return number
 
-    Raises InvalidModel.
-    """
+
+def labels(data: Any, what: str) -> list[Label | float | list[float]]:
+    """One label a row, or several numbers, from a series, an array, a frame, or a list. Raises InvalidModel."""
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        names = list(data.columns)
-        if len(names) != 1:
-            raise InvalidModel(f"{what} has {len(names)} columns; one label a row is needed")
-        data = data[names[0]]
+        columns = [_listed(data[name]) for name in data.columns]
+        data = columns[0] if len(columns) == 1 else [list(row) for row in zip(*columns, strict=True)]
     listed = _listed(data)
     if isinstance(listed, str | bytes | dict) or not isinstance(listed, Sequence):
         raise InvalidModel(f"{what} is a {type(data).__name__}; one label a row is needed, as a series, array or list")
     return [_label(value, what, row) for row, value in enumerate(listed)]
 
 
-def _label(value: Any, what: str, row: int) -> Label | float:
+def _label(value: Any, what: str, row: int) -> Label | float | list[float]:
     value = _listed(value) if not isinstance(value, str) else value
     if isinstance(value, list):
         if len(value) != 1:
-            raise InvalidModel(f"{what}, row {row} has {len(value)} values; one label a row is needed")
+            return [_target(each, what, row) for each in value]
         value = _listed(value[0])
     if value is None or type(value).__name__ in _NOTHING or (isinstance(value, float) and math.isnan(value)):
         raise InvalidModel(f"{what}, row {row} is missing; leave out rows of which nobody knows what is true")

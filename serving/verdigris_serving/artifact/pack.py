@@ -125,6 +125,7 @@ def pack(
             proof = _proof(model, draft, data.rows, golden)
             if model is not found.model:
                 check_same(found.model, model, data.features, data.rows)
+            draft = _with_outputs(draft, proof)
             best = _first_that_answers_the_same(draft, proof, FORMATS if format == "auto" else (format,))
             contents = _contents(best, proof, data)
         packed = write_archive(contents)
@@ -169,16 +170,32 @@ def _draft(name: str, version: str, facts: Facts, features: list[Feature], thres
         threshold=threshold,
         equivalence=Equivalence(rows=0, largest_difference=0.0),
         libraries=versions(),
+        label_from="scores" if facts.scores == "probabilities" else "model",
+        scores=facts.scores,
+        # What is true of a decision is known when it has been asked.
+        outputs=None if facts.scores == "probabilities" else int(facts.scores == "decision"),
     )
     check_manifest(draft)
     return draft
+
+
+def _with_outputs(draft: Manifest, proof: Proof) -> Manifest:
+    """The manifest with the number of scores that the pipeline answers, where that does not follow from the classes."""
+    count = int(proof.given.scores.shape[1])
+    usual = 1 if draft.task == "regression" else len(draft.classes)
+    plain = draft.scores == "probabilities"
+    if plain and draft.classes and count != usual:
+        raise InvalidModel(f"it gives {count} probabilities a row for {usual} classes, so nobody knows whose they are")
+    return msgspec.structs.replace(draft, outputs=None if plain and count == usual else count)
 
 
 def _proof(pipeline: Any, draft: Manifest, rows: list[Row], golden: int | None) -> Proof:
     kept = min(16, len(rows)) if golden is None else golden
     if not 1 <= kept <= len(rows):
         raise InvalidModel(f"{kept} golden rows were asked for and {len(rows)} rows were given; give at least one")
-    reference = Reference(pipeline, draft.features, classification=bool(draft.classes), threshold=draft.threshold)
+    reference = Reference(
+        pipeline, draft.features, classes=draft.classes, scores=draft.scores, threshold=draft.threshold
+    )
     return prepared(pipeline, reference, draft.features, rows, kept)
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -16,12 +16,13 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from verdigris_serving.model.schema import InvalidModel, Label
+from verdigris_serving.model.schema import InvalidModel, Label, Task
 
 #: Libraries whose models are no estimators, or not ones that any format holds.
 _FOREIGN = ("catboost", "keras", "tensorflow", "torch")
@@ -50,10 +51,11 @@ class Unwrapped:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a pipeline answers. ``classes`` is empty for a regression."""
+    """What a pipeline answers, in the manifest's words. ``classes`` is empty for a regression."""
 
-    task: Literal["classification", "regression"]
+    task: Task
     classes: list[Label]
+    scores: Literal["probabilities", "decision", "none"] = "probabilities"
 
 
 def unwrapped(model: Any) -> Unwrapped:
@@ -121,14 +123,26 @@ def examine(pipeline: Any) -> Facts:
         raise InvalidModel(f"{step} has no predict; a pipeline ends with what predicts: add the estimator as last step")
     if is_regressor(pipeline):
         return Facts("regression", [])
+    if is_outlier_detector(pipeline):
+        return Facts("outliers", [-1, 1], "decision" if hasattr(pipeline, "decision_function") else "none")
     if not is_classifier(pipeline):
-        raise InvalidModel(_neither(step, pipeline))
-    if not hasattr(pipeline, "predict_proba"):
+        return Facts("clusters", list(range(_clusters(step, last[1]))), "none")
+    classes = _classes(step, pipeline.classes_)
+    if hasattr(pipeline, "predict_proba"):
+        return Facts("classification", classes)
+    return Facts("classification", classes, "decision" if hasattr(pipeline, "decision_function") else "none")
+
+
+def _clusters(step: str, model: Any) -> int:
+    """How many clusters a model tells apart. Raises InvalidModel when it is no clusterer."""
+    mixture = isinstance(model, GaussianMixture | BayesianGaussianMixture)
+    centers = getattr(model, "means_" if mixture else "cluster_centers_", None)
+    if centers is None:
         raise InvalidModel(
-            f"{step} gives no probabilities, which are what a classifier is served for; "
-            "CalibratedClassifierCV around it does"
+            f"{step} is no classifier, regressor, outlier detector or clusterer with centers; only these have an "
+            "answer to serve"
         )
-    return Facts("classification", _classes(step, pipeline.classes_))
+    return len(centers)
 
 
 def check_kind(model: Any) -> None:
@@ -150,14 +164,6 @@ def check_kind(model: Any) -> None:
         raise InvalidModel(f"a {kind} is no estimator of scikit-learn: give a fitted Pipeline, classifier or regressor")
 
 
-def _neither(step: str, pipeline: Any) -> str:
-    if is_outlier_detector(pipeline):
-        return f"{step} finds outliers, and only classifiers and regressors are served: fit one on what it found"
-    if is_clusterer(pipeline):
-        return f"{step} finds clusters, and only classifiers and regressors are served: fit a classifier on its labels_"
-    return f"{step} is neither a classifier nor a regressor; only these have an answer to serve"
-
-
 def _classes(step: str, classes: Any) -> list[Label]:
     if isinstance(classes, list) or np.ndim(classes) != 1:
         raise InvalidModel(f"{step} predicts several labels a row; a model has one: fit and pack one for each target")
@@ -175,7 +181,7 @@ def _label(value: Any) -> Label:
 def decides_by_scores(pipeline: Any) -> bool:
     """Whether what ``predict`` says is, by definition, the first largest of the probabilities."""
     last = pipeline.steps[-1][1] if isinstance(pipeline, Pipeline) else pipeline
-    return type(last) in _BY_SCORES
+    return type(last) in _BY_SCORES and hasattr(last, "predict_proba")
 
 
 def columns(pipeline: Any) -> Sequence[str]:

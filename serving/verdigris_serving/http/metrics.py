@@ -106,12 +106,14 @@ class Metrics(Collector):
     def _of_observations(self) -> Iterator[Metric]:
         seen = self.observations
         seen.count()
-        score = HistogramMetricFamily(
-            "verdigris_score",
-            "Answers by score: the second class's probability of two classes, the largest of many, or the value.",
-        )
-        score.add_metric([], _buckets(seen.score_edges, seen.scores), seen.score_sum)
-        yield score
+        if seen.counts_scores:
+            score = HistogramMetricFamily(
+                "verdigris_score",
+                "Answers by score: the second class's probability of two classes, the largest of many, the value, or "
+                "the decision.",
+            )
+            score.add_metric([], _buckets(seen.score_edges, seen.scores), seen.score_sum)
+            yield score
         labels = ["feature", "bin"]
         asked = CounterMetricFamily(
             "verdigris_feature", "Rows answered, by feature and bin of the training baseline.", labels=labels

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Row, bins_of
+from verdigris_serving.model.schema import Row, bins_of, score_count, score_name
 
 #: Rows that may be put aside before they are counted.
 BATCH = 256
@@ -36,13 +36,15 @@ class Observations:
         #: Rows by feature (in the order of ``features``) and by bin: up to the first edge, …, above the last, missing.
         self.bins = [[0] * (len(bins.counts) + 1) for _, bins in self.features]
 
-        classes = len(model.manifest.classes)
-        self.score_edges = PROBABILITY_EDGES if classes else VALUE_EDGES
+        manifest = model.manifest
+        self.score_edges = PROBABILITY_EDGES if score_name(manifest) == "probabilities" else VALUE_EDGES
         #: Scores by bin (one more than ``score_edges``: above the last), and their sum.
         self.scores = [0] * (len(self.score_edges) + 1)
         self.score_sum = 0.0
-        #: The second class's probability of two classes, the value of a regression; None: the largest of many.
-        self._score = {0: 0, 2: 1}.get(classes)
+        #: Whether there is one score to count: several values a row have no one scale, and some models have no score.
+        self.counts_scores = score_count(manifest) == 1 or (score_count(manifest) > 1 and bool(manifest.classes))
+        #: The second class's probability of two classes, a value, a decision; None: the largest of many.
+        self._score = {1: 0, 2: 1}.get(score_count(manifest))
 
         self._aside: deque[tuple[Sequence[Row], Sequence[Sequence[float]]]] = deque()
         self._lock = threading.Lock()
@@ -67,8 +69,11 @@ class Observations:
         if rows:
             self._add(rows, scores)
 
+    def _of(self, scores: Sequence[Sequence[float]]) -> list[float]:
+        return [max(score) for score in scores] if self._score is None else [s[self._score] for s in scores]
+
     def _add(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
-        of_scores = [max(score) for score in scores] if self._score is None else [s[self._score] for s in scores]
+        of_scores = self._of(scores) if self.counts_scores else []
         by_score = Counter(map(partial(bisect_left, self.score_edges), of_scores))
         by_feature = []
         if self.features:

@@ -53,7 +53,7 @@ def scores(answer: Any, rows: int, outputs: int) -> list[list[float]]:
 
 def places(classes: Any, labels: Any) -> Any:
     """Where each label is among the classes, which ascend."""
-    return np.searchsorted(classes, labels)
+    return np.searchsorted(np.asarray(classes), labels)
 
 
 def positions(answer: Any, rows: int, classes: int) -> list[int]:

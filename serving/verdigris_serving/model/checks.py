@@ -16,6 +16,7 @@ from verdigris_serving.model.schema import (
     Quality,
     allows,
     bounds,
+    score_count,
 )
 
 
@@ -51,11 +52,14 @@ def _check_classes(manifest: Manifest) -> None:
     if manifest.task == "regression":
         if manifest.classes or manifest.threshold is not None or manifest.label_from != "scores":
             raise InvalidModel("a regression has neither classes nor a threshold nor a label")
+        if manifest.scores != "probabilities" or manifest.outputs == 0:
+            raise InvalidModel("a regression has values, and no other scores")
         return
     if len({(type(label), label) for label in manifest.classes}) != len(manifest.classes):
         raise InvalidModel("two classes are equal")
     if len({type(label) for label in manifest.classes}) != 1 or len(manifest.classes) < 2:
         raise InvalidModel("a classification needs two or more classes of one type")
+    _check_scores(manifest)
     if manifest.threshold is None:
         return
     if len(manifest.classes) != 2:
@@ -66,10 +70,24 @@ def _check_classes(manifest: Manifest) -> None:
         raise InvalidModel(f"threshold {manifest.threshold} is not between 0 and 1")
 
 
+def _check_scores(manifest: Manifest) -> None:
+    """What is said of the scores fits together."""
+    if manifest.scores == "probabilities":
+        if manifest.outputs is not None:
+            raise InvalidModel("probabilities are one a class, and have no other number of outputs")
+        return
+    if manifest.threshold is not None:
+        raise InvalidModel("a threshold is one of probabilities, and this model gives none; leave it out")
+    if (manifest.outputs == 0) != (manifest.scores == "none"):
+        raise InvalidModel("a model without scores has no outputs, and every other has some")
+    if manifest.label_from != "model":
+        raise InvalidModel("without probabilities the label is the model's own")
+
+
 def check_linear(spec: LinearSpec, manifest: Manifest) -> None:
     """Raise InvalidModel unless the sums are well defined and finite for every row within ±LARGEST_VALUE."""
-    if manifest.label_from != "scores":
-        raise InvalidModel("format linear has no label of its own beside its scores")
+    if manifest.label_from != "scores" or manifest.outputs is not None:
+        raise InvalidModel("format linear has probabilities or one value, and no label of its own beside them")
     sums = len(spec.intercepts)
     expected = {"logistic": 2, "softmax": sums, "identity": 0}[spec.link]
     if len(manifest.classes) != expected or (spec.link != "softmax" and sums != 1):
@@ -94,7 +112,7 @@ def check_linear(spec: LinearSpec, manifest: Manifest) -> None:
 
 def check_golden(golden: GoldenRows, manifest: Manifest) -> None:
     """Raise InvalidModel unless every golden row has the right length and one list of expected outputs."""
-    outputs = len(manifest.classes) or 1
+    outputs = score_count(manifest)
     if len(golden.rows) != len(golden.expected):
         raise InvalidModel(f"{len(golden.rows)} golden rows have {len(golden.expected)} expected outputs")
     for number, (row, expected) in enumerate(zip(golden.rows, golden.expected, strict=True)):

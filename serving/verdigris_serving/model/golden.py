@@ -16,7 +16,7 @@ def difference(got: Sequence[float], wanted: Sequence[float]) -> float:
     """
     found = [abs(a - b) / max(1.0, abs(b)) for a, b in zip(got, wanted, strict=True)]
     # What is no number is no small difference: max() would skip it.
-    return math.inf if any(map(math.isnan, found)) else max(found)
+    return math.inf if any(map(math.isnan, found)) else max(found, default=0.0)
 
 
 def golden_failure(predictor: Predictor, golden: GoldenRows) -> str | None:

@@ -8,18 +8,20 @@ import onnxruntime
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import InvalidModel, Manifest
+from verdigris_serving.model.schema import InvalidModel, Manifest, score_count, score_name
 
 _DTYPES = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 _ONLY_FATAL = 4
+#: Rows computed at once: a graph may need a number for each row that the model keeps, or for each leaf, of each.
+_CHUNK = 1_024
 
 
 class OnnxModel:
     """A predictor from the bytes of ``model.onnx``, whose checksum has been verified.
 
-    The graph has one input, [rows, features] of double or float, NaN for a missing value. A classification answers by
-    an output ``probabilities``, and by ``label``, [rows, 1] positions among the classes, where the manifest says that
-    the label is the model's own; a regression by its only output. Raises InvalidModel when that is not so.
+    The graph has one input, [rows, features] of double or float, NaN for a missing value. It answers by an output of
+    the scores' name (a regression by its only output), and by ``label``, [rows, 1] positions among the classes, where
+    the manifest says that the label is the model's own. Raises InvalidModel when that is not so.
     """
 
     #: Most graphs take microseconds, a large forest takes milliseconds.
@@ -36,30 +38,37 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no type of their own
             raise InvalidModel(f"onnxruntime cannot load model.onnx: {_first_line(error)}") from error
-        self._outputs = len(manifest.classes) or 1
-        self._probabilities = manifest.task == "classification"
+        self._outputs, self._classes = score_count(manifest), len(manifest.classes)
+        self._probabilities = score_name(manifest) == "probabilities"
         self._input, self._dtype = self._sole_input(len(manifest.features))
         self._wanted = self._answering_outputs(manifest)
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
-        """Probabilities in the order of the manifest's classes, or ``[value]``. Raises NonFiniteScore."""
+        """As many scores as the manifest says, or values. Raises NonFiniteScore."""
         return self.scores_many([row])[0]
 
     def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
         """The scores of each row, in one run. Raises NonFiniteScore."""
+        if not self._outputs:
+            return [[] for _ in rows]
         return self._scores(self._run(self._wanted[:1], rows)[0], len(rows))
 
     def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
         """The scores of each row and the position of its label, in one run. Raises NonFiniteScore."""
-        answer, labels = self._run(self._wanted, rows)
-        return self._scores(answer, len(rows)), arrays.positions(labels, len(rows), self._outputs)
+        *answer, labels = self._run(self._wanted, rows)
+        scores = self._scores(answer[0], len(rows)) if answer else [[] for _ in rows]
+        return scores, arrays.positions(labels, len(rows), self._classes)
 
     def _run(self, wanted: list[str], rows: Sequence[Sequence[float | None]]) -> list[Any]:
+        table = arrays.table(rows, self._dtype)
         try:
-            answers: list[Any] = self._session.run(wanted, {self._input: arrays.table(rows, self._dtype)})
+            if len(table) <= _CHUNK:
+                return list(self._session.run(wanted, {self._input: table}))
+            parts = [table[start : start + _CHUNK] for start in range(0, len(table), _CHUNK)]
+            answers = [self._session.run(wanted, {self._input: part}) for part in parts]
         except Exception as error:
             raise NonFiniteScore("onnxruntime failed on an input that the manifest allows") from error
-        return answers
+        return [np.concatenate(each) for each in zip(*answers, strict=True)]
 
     def _scores(self, answer: Any, rows: int) -> list[list[float]]:
         # Sums leave 0 to 1 by their rounding.
@@ -75,8 +84,9 @@ class OnnxModel:
         names: list[str] = [output.name for output in self._session.get_outputs()]
         if manifest.task == "regression" and len(names) == 1:
             return names
-        needed = ["probabilities", "label"] if manifest.label_from == "model" else ["probabilities"]
-        if manifest.task == "classification" and set(needed) <= set(names):
+        own = ["label"] if manifest.label_from == "model" else []
+        needed = [name for name in (score_name(manifest), *own) if name]
+        if set(needed) <= set(names):
             return needed
         raise InvalidModel(f"model.onnx has no output that answers a {manifest.task}; it has {', '.join(names[:10])}")
 

@@ -27,6 +27,8 @@ SEMANTIC_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_IDENTIFIERS}
 
 Datatype = Literal["FP64", "FP32", "INT64", "INT32", "BOOL", "BYTES"]
 ElementwiseFunction = Literal["identity", "log", "log1p", "sqrt", "equals"]
+#: ``outliers`` has the classes -1 (one) and 1 (none), ``clusters`` a class a cluster.
+Task = Literal["classification", "regression", "outliers", "clusters"]
 Label = int | str | bool
 Row = list[float | None]
 _Label = TypeVar("_Label")
@@ -74,14 +76,20 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     ``threshold`` is the least probability of the second of two classes that makes it the label. Without one the label
     is the class with the largest score, the first of equal ones, or, with ``label_from`` ``model``, what the model
     itself says beside its scores (a vector machine, for one, does not decide by its probabilities).
-    ``fallback`` is the sentence that says why packing took this format and not one that serves faster.
+    ``scores`` says what a row's scores are where there are classes: probabilities, the estimator's own decision (of one
+    number for two classes, and for an outlier, where it is called its score), or none at all; without probabilities the
+    label is always the model's own. ``outputs`` is how many scores a row has where that is not one a class, or one
+    value.
+    ``fallback`` is the sentence that says why packing took this format and not one that serves faster. ``partial``:
+    the pipeline itself has no answer to some combinations of allowed values, so that a row without one is refused and
+    is no fault of the model's.
     """
 
     schema: int
     name: Name
     version: Annotated[str, Meta(max_length=128)]
     format: str
-    task: Literal["classification", "regression"]
+    task: Task
     features: Annotated[list[Feature], Meta(min_length=1, max_length=10_000)]
     classes: Annotated[list[Label], Meta(max_length=1_000)]
     threshold: float | None
@@ -89,6 +97,9 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     libraries: dict[str, str]
     fallback: Annotated[str, Meta(max_length=4_000)] | None = None
     label_from: Literal["scores", "model"] = "scores"
+    partial: bool = False
+    scores: Literal["probabilities", "decision", "none"] = "probabilities"
+    outputs: Annotated[int, Meta(ge=0, le=500_000)] | None = None
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +131,7 @@ class LinearSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GoldenRows(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows with the outputs that the original pipeline gave for them: probabilities by class, or the value.
+    """Rows with the outputs that the original pipeline gave for them: the scores, or the values.
 
     ``tolerance`` is per output, and times the output where that is beyond 1. ``labels`` are positions among the
     classes, where the label is the model's own.
@@ -160,7 +171,8 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True):
     """How good the packed model is on ``rows`` rows that it was not trained on.
 
     ``metrics`` has auc, accuracy, brier and log_loss for two classes, accuracy and log_loss for more, r2 and mae for
-    a regression.
+    a regression (of several values their means), accuracy and, of two classes, auc where there are no probabilities,
+    adjusted_rand for clusters.
     """
 
     rows: int
@@ -208,6 +220,20 @@ def chosen(manifest: Manifest, scores: Sequence[Sequence[float]], of: Sequence[_
         no, yes = of
         return [yes if row[1] > row[0] else no for row in scores]
     return [of[max(range(len(row)), key=row.__getitem__)] for row in scores]
+
+
+def score_count(manifest: Manifest) -> int:
+    """How many scores a row has."""
+    return (len(manifest.classes) or 1) if manifest.outputs is None else manifest.outputs
+
+
+def score_name(manifest: Manifest) -> str:
+    """What a row's scores are called where they are answered; empty where there are none."""
+    if manifest.task == "regression":
+        return "value"
+    if manifest.scores == "decision" and manifest.task == "outliers":
+        return "score"
+    return "" if manifest.scores == "none" else manifest.scores
 
 
 def label_positions(manifest: Manifest, scores: Sequence[Sequence[float]]) -> list[int]:

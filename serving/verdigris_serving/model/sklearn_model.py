@@ -9,9 +9,18 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import InvalidModel, Manifest
+from verdigris_serving.model.schema import InvalidModel, Manifest, score_count, score_name
 from verdigris_serving.model.sklearn_allowed import TYPES, check_allowed
 from verdigris_serving.model.sklearn_parts import with_search_trees
+
+#: Which method of a pipeline gives the scores, by their name.
+_METHODS = {
+    "probabilities": "predict_proba",
+    "decision": "decision_function",
+    "score": "decision_function",
+    "value": "predict",
+    "": "predict",
+}
 
 
 class SklearnModel:
@@ -33,27 +42,32 @@ class SklearnModel:
                 self._pipeline: Any = skops.io.loads(data, trusted=sorted(TYPES))
             with_search_trees(self._pipeline)
             _one_thread(self._pipeline)
-            self._ask = self._pipeline.predict_proba if manifest.classes else self._pipeline.predict
+            self._ask = getattr(self._pipeline, _METHODS[score_name(manifest)])
         except Exception as error:  # whatever attributes a pipeline lacks, it is not one that can be served
             raise InvalidModel(f"skops cannot load model.skops: {type(error).__name__}") from error
         self._features = manifest.features
-        self._outputs = len(manifest.classes) or 1
+        self._classes = manifest.classes
+        self._outputs = score_count(manifest)
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
-        """Probabilities in the order of the manifest's classes, or ``[value]``. Raises NonFiniteScore."""
+        """As many scores as the manifest says, or values. Raises NonFiniteScore."""
         return self.scores_many([row])[0]
 
     def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
         """The scores of each row, in one call. Raises NonFiniteScore."""
-        table = arrays.inputs(rows, self._features)
-        return arrays.scores(self._asked(self._ask, table), len(rows), self._outputs)
+        return self._scored(arrays.inputs(rows, self._features))
 
     def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
         """The scores of each row and the position of what ``predict`` says. Raises NonFiniteScore."""
         table = arrays.inputs(rows, self._features)
-        answer = arrays.scores(self._asked(self._ask, table), len(rows), self._outputs)
-        places = arrays.places(self._pipeline.classes_, self._asked(self._pipeline.predict, table))
-        return answer, arrays.positions(places, len(rows), self._outputs)
+        answer = self._scored(table)
+        places = arrays.places(self._classes, self._asked(self._pipeline.predict, table))
+        return answer, arrays.positions(places, len(rows), len(self._classes))
+
+    def _scored(self, table: Any) -> list[list[float]]:
+        if not self._outputs:
+            return [[] for _ in table]
+        return arrays.scores(self._asked(self._ask, table), len(table), self._outputs)
 
     def _asked(self, method: Any, table: Any) -> Any:
         try:

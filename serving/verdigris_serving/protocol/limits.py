@@ -74,12 +74,17 @@ class Limits:
             if low <= value <= high:
                 continue
             if feature.out_of_range == "reject":
-                beyond = f"below {low:g}, the least" if value < low else f"above {high:g}, the most"
+                beyond = f"below {_spelt(low)}, the least" if value < low else f"above {_spelt(high)}, the most"
                 raise CallerFault(f"{where}: {beyond} that is allowed")
             if integral:
                 low, high = float(math.ceil(low)), float(math.floor(high))
             row[index] = low if value < low else high
             yield where
+
+
+def _spelt(number: float) -> str:
+    """In few digits where these are the number itself: else what is refused would look like what is allowed."""
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
 def _known(categories: Sequence[float | str]) -> str:

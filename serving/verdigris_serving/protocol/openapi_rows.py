@@ -28,7 +28,8 @@ def schemas(manifest: Manifest, options: Document) -> Document:
     in_order = {"type": "array", "prefixItems": values, "minItems": len(values), "maxItems": len(values)}
     rows = {"type": "array", "items": ref("Row"), "minItems": 1}
     names = ", ".join(feature.name for feature in features[:20])
-    predictions = object_of(predictions=list_of({"enum": manifest.classes} if manifest.classes else {"type": "number"}))
+    said: Document = {"enum": manifest.classes} if manifest.classes else {"type": "number"}
+    predictions = object_of(predictions=list_of(said if manifest.classes or not manifest.outputs else list_of(said)))
     predictions["properties"]["parameters"] = {"type": "object"}
     return {
         "Row": {

@@ -1,7 +1,8 @@
 """What a model gives: the outputs' names, datatypes and shapes, and the tensors of one answer.
 
-``label`` and ``probabilities`` (or ``value`` for a regression) are answered when nothing is asked for by name;
-``explanation`` and ``base_value`` only by name, and only when the artifact has what they need.
+``label`` and the scores that the model has (``probabilities``, ``decision``, of an outlier its ``score``), or ``value``
+for a regression, are answered when nothing is asked for by name; ``explanation`` and ``base_value`` only by name, and
+only when the artifact has what they need.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from verdigris_serving.model.linear import LinearExplanation
-from verdigris_serving.model.schema import Manifest, Row, chosen
+from verdigris_serving.model.schema import Manifest, Row, chosen, score_count, score_name
 from verdigris_serving.protocol.messages import AnyRequest, CallerFault, OutputTensor
 
 #: From rows, their scores and the labels' positions (None: the scores decide) to one output.
@@ -31,11 +32,11 @@ class OutputWriter:
         #: Explanations count an output as such: one for two classes or a value, else one a class.
         self._explained = [len(manifest.classes)] if len(manifest.classes) > 2 else []
         self.metadata = output_metadata(manifest)
-        self._makers: dict[str, _Maker] = (
-            {"value": self._value}
-            if manifest.task == "regression"
-            else {"label": self._labels, "probabilities": self._probabilities}
-        )
+        self._scores = score_name(manifest)
+        self._shape = self.metadata[-1]["shape"][1:]
+        self._makers: dict[str, _Maker] = {} if manifest.task == "regression" else {"label": self._labels}
+        if self._scores:
+            self._makers[self._scores] = self._plain if self._shape else self._single
         self._label_datatype = self.metadata[0]["datatype"]
         self._default = tuple(self._makers)
         if explanation is not None:
@@ -72,17 +73,17 @@ class OutputWriter:
         """
         return [self._makers[name](rows, scores, places) for name in names]
 
-    def _value(self, _rows: list[Row], scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
-        return OutputTensor("value", "FP64", [len(scores)], [row[0] for row in scores])
+    def _single(self, _rows: list[Row], scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
+        return OutputTensor(self._scores, "FP64", [len(scores)], [row[0] for row in scores])
 
     def _labels(self, _rows: list[Row], scores: list[list[float]], places: list[int] | None) -> OutputTensor:
         classes = self._classes
         labels = chosen(self._manifest, scores, classes) if places is None else [classes[place] for place in places]
         return OutputTensor("label", self._label_datatype, [len(scores)], labels)
 
-    def _probabilities(self, _rows: list[Row], scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
+    def _plain(self, _rows: list[Row], scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         data = scores[0] if len(scores) == 1 else list(chain.from_iterable(scores))
-        return OutputTensor("probabilities", "FP64", [len(scores), len(self._classes)], data)
+        return OutputTensor(self._scores, "FP64", [len(scores), *self._shape], data)
 
     def _contributions(self, rows: list[Row], _scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         explanation = self._explanation
@@ -98,12 +99,13 @@ class OutputWriter:
 
 def output_metadata(manifest: Manifest) -> list[dict[str, Any]]:
     """Name, datatype and shape of each output that is answered unasked."""
-    if manifest.task == "regression":
-        return [{"name": "value", "datatype": "FP64", "shape": [-1]}]
-    return [
-        {"name": "label", "datatype": LABEL_DATATYPES[type(manifest.classes[0])], "shape": [-1]},
-        {"name": "probabilities", "datatype": "FP64", "shape": [-1, len(manifest.classes)]},
-    ]
+    outputs: list[dict[str, Any]] = []
+    if manifest.task != "regression":
+        outputs.append({"name": "label", "datatype": LABEL_DATATYPES[type(manifest.classes[0])], "shape": [-1]})
+    name, count = score_name(manifest), score_count(manifest)
+    if name:
+        outputs.append({"name": name, "datatype": "FP64", "shape": [-1, count] if count > 1 else [-1]})
+    return outputs
 
 
 def explanation_metadata(manifest: Manifest) -> list[dict[str, Any]]:

@@ -27,6 +27,10 @@ from verdigris_serving.protocol.tensors import MAX_ROWS, InputReader
 
 JSON, OCTETS = b"application/json", b"application/octet-stream"
 _encode = msgspec.json.Encoder().encode
+_NO_ANSWER = (
+    "row {}: the model has no answer to this combination of values, though each is within its feature's range: it is "
+    "too far from what the model was trained on"
+)
 
 #: Told the rows as the model saw them, and their scores, after each inference that succeeded.
 Observer = Callable[[list[Row], list[list[float]]], None]
@@ -130,10 +134,24 @@ class InferenceService:
                 scores = [self._scores(rows[0])] if len(rows) == 1 else self._scores_many(rows)
             outputs = self._writer.tensors(names, rows, scores, places)
         except NonFiniteScore as fault:
+            if self.manifest.partial:
+                raise CallerFault(_NO_ANSWER.format(self._first_without_answer(rows))) from fault
             raise ModelFault(str(fault), request_id) from fault
         if self._observe is not None:
             self._observe(rows, scores)
         return rows, clamped, outputs
+
+    def _first_without_answer(self, rows: list[Row]) -> int:
+        """The number of the first row that the model has no answer to, by halving: there is one."""
+        first, last = 0, len(rows) - 1
+        while first < last:
+            middle = (first + last) // 2
+            try:
+                self._scores_many(rows[first : middle + 1])
+                first = middle + 1
+            except NonFiniteScore:
+                last = middle
+        return first
 
     def _answer(self, request: AnyRequest, request_id: str, outputs: list[OutputTensor], clamped: list[str]) -> Answer:
         manifest, data = self.manifest, b""

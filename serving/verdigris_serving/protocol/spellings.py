@@ -63,8 +63,15 @@ def _difference(row: dict[str, Any], names: list[str], known: set[str]) -> str:
 
 
 def predictions(first: OutputTensor, clamped: list[str]) -> bytes:
-    """The body of KServe V1's answer: a label a row, or a value. ``clamped`` is told beside them, if there is any."""
-    answer: dict[str, Any] = {"predictions": first.data}
+    """The body of KServe V1's answer: a label a row, or a value, a list where there are several of them.
+
+    ``clamped`` is told beside them, if there is any.
+    """
+    data: Any = first.data
+    if len(first.shape) > 1:
+        width = first.shape[1]
+        data = [data[start : start + width] for start in range(0, len(data), width)]
+    answer: dict[str, Any] = {"predictions": data}
     if clamped:
         answer["parameters"] = {"clamped": clamped}
     return _encode(answer)

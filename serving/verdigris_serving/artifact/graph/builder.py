@@ -19,7 +19,9 @@ _OPSETS = (("", 18), ("ai.onnx.ml", 5))
 _IR_VERSION = 9
 #: Operators that move or compare the numbers that stand for texts, and do not compute with them.
 _TEXT_TOO = {"Concat", "Equal", "Gather", "IsNaN"}
-INPUT, PROBABILITIES, VALUE, LABEL = "features", "probabilities", "value", "label"
+INPUT, LABEL = "features", "label"
+#: Names of scores that are what ``decision_function`` says.
+_DECISIONS = {"decision", "score"}
 
 
 class CannotGraph(ValueError):
@@ -179,17 +181,22 @@ class Graph:
         return Value(names[1], value.width, value.exact), Value(names[0], value.width, value.exact)
 
     def finished(self, answer: Answer, width: int, scores: str) -> bytes:
-        """The graph's bytes, always the same for the same pipeline; ``scores`` names its first output.
+        """The graph's bytes, always the same for the same pipeline; ``scores`` names its first output, if there is one.
 
         Raises CannotGraph.
         """
-        if answer.scores is None:
-            raise CannotGraph("it gives no probabilities")
-        self._nodes.append(helper.make_node("Identity", [answer.scores.name], [scores]))
-        outputs = [helper.make_tensor_value_info(scores, TensorProto.DOUBLE, [None, answer.scores.width])]
-        if answer.label is not None:
-            self._nodes.append(helper.make_node("Identity", [answer.label.name], [LABEL]))
-            outputs.append(helper.make_tensor_value_info(LABEL, TensorProto.DOUBLE, [None, 1]))
+        wanted = {LABEL: answer.label} if answer.label is not None else {}
+        if scores:
+            table = answer.decision if scores in _DECISIONS else answer.scores
+            if table is None or (scores in _DECISIONS and answer.label is None):
+                raise CannotGraph(f"it gives no {scores} in a graph")
+            wanted = {scores: table, **wanted}
+        elif not wanted:
+            raise CannotGraph("it gives no label in a graph")
+        outputs = []
+        for name, value in wanted.items():
+            self._nodes.append(helper.make_node("Identity", [value.name], [name]))
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, value.width]))
         inputs = [helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, [None, width])]
         used = {name for node in self._nodes for name in node.input}
         constants = [tensor for tensor in self._tensors if tensor.name in used]

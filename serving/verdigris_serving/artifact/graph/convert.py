@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import is_classifier
-
 from verdigris_serving.artifact.graph import (
     boosting,
     compose,
@@ -13,6 +11,7 @@ from verdigris_serving.artifact.graph import (
     ensembles,
     lightgbm_trees,
     linear,
+    machines,
     probabilistic,
     projecting,
     scaling,
@@ -21,8 +20,6 @@ from verdigris_serving.artifact.graph import (
 )
 from verdigris_serving.artifact.graph.builder import (
     INPUT,
-    PROBABILITIES,
-    VALUE,
     Ask,
     CannotGraph,
     Graph,
@@ -35,6 +32,7 @@ from verdigris_serving.model.schema import Feature
 STEPS: dict[type, Step] = {**scaling.STEPS, **encoding.STEPS, **projecting.STEPS, **compose.STEPS}
 ESTIMATORS: dict[type, Ask] = {
     **linear.ESTIMATORS,
+    **machines.ESTIMATORS,
     **trees.ESTIMATORS,
     **boosting.ESTIMATORS,
     **probabilistic.ESTIMATORS,
@@ -51,18 +49,17 @@ class Converted:
     own_label: bool
 
 
-def convert(pipeline: Any, features: Sequence[Feature]) -> Converted:
+def convert(pipeline: Any, features: Sequence[Feature], scores: str) -> Converted:
     """The graph of a fitted pipeline over these features, always the same bytes. Raises CannotGraph.
 
-    One input, ``features`` [rows, width] of double, NaN for a missing value; output ``probabilities`` [rows, classes]
-    or ``value`` [rows, 1]; output ``label`` [rows, 1] where the label is not the first largest score.
+    One input, ``features`` [rows, width] of double, NaN for a missing value; an output [rows, outputs] called
+    ``scores``, none where that is empty; output ``label`` [rows, 1] where the label is not the first largest score.
     """
     graph = Graph(STEPS, {**ESTIMATORS, **xgboost_trees.estimators(), **lightgbm_trees.estimators()})
     try:
         width = len(features)
         texts = {n: tuple(map(str, f.categories or ())) for n, f in enumerate(features) if f.datatype == "BYTES"}
         answer = graph.ask(pipeline, Value(INPUT, width, texts=texts))
-        scores = PROBABILITIES if is_classifier(pipeline) else VALUE
         return Converted(graph.finished(answer, width, scores), answer.label is not None)
     except CannotGraph:
         raise

@@ -16,6 +16,7 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, inexact
@@ -192,6 +193,11 @@ def transformed_target(graph: Graph, model: Any, value: Value) -> Answer:
     raise CannotGraph(f"TransformedTargetRegressor with {name} has no graph")
 
 
+def several(graph: Graph, model: Any, value: Value) -> Answer:
+    """A value of each of the estimators, one a target."""
+    return Answer(graph.beside([_scores(graph, each, value) for each in model.estimators_]))
+
+
 def frozen(graph: Graph, model: Any, value: Value) -> Answer:
     """What the frozen estimator answers."""
     return graph.ask(model.estimator, value)
@@ -202,6 +208,7 @@ ESTIMATORS: dict[type, Ask] = {
     BaggingRegressor: bag_regressor,
     CalibratedClassifierCV: calibrated,
     FrozenEstimator: frozen,
+    MultiOutputRegressor: several,
     OneVsRestClassifier: against_the_rest,
     StackingClassifier: stack,
     StackingRegressor: stack,

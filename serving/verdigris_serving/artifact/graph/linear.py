@@ -22,8 +22,13 @@ from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
     OrthogonalMatchingPursuit,
     OrthogonalMatchingPursuitCV,
+    PassiveAggressiveClassifier,
     Perceptron,
     PoissonRegressor,
     QuantileRegressor,
@@ -53,8 +58,8 @@ def sums(graph: Graph, model: Any, value: Value) -> Value:
 
 
 def regression(graph: Graph, model: Any, value: Value) -> Answer:
-    """The sum itself."""
-    return Answer(_one(sums(graph, model, value), model))
+    """The sum itself, or a sum a target."""
+    return Answer(sums(graph, model, value))
 
 
 def exponential(graph: Graph, model: Any, value: Value) -> Answer:
@@ -157,6 +162,10 @@ ESTIMATORS: dict[type, Ask] = {
             LassoLarsIC,
             LinearRegression,
             LinearSVR,
+            MultiTaskElasticNet,
+            MultiTaskElasticNetCV,
+            MultiTaskLasso,
+            MultiTaskLassoCV,
             OrthogonalMatchingPursuit,
             OrthogonalMatchingPursuitCV,
             QuantileRegressor,
@@ -169,7 +178,7 @@ ESTIMATORS: dict[type, Ask] = {
     ),
     **dict.fromkeys((GammaRegressor, PoissonRegressor, TweedieRegressor), exponential),
     **dict.fromkeys((LinearDiscriminantAnalysis, LogisticRegression, LogisticRegressionCV), logistic),
-    **dict.fromkeys((LinearSVC, Perceptron, RidgeClassifier, RidgeClassifierCV), decided),
+    **dict.fromkeys((LinearSVC, PassiveAggressiveClassifier, Perceptron, RidgeClassifier, RidgeClassifierCV), decided),
     PLSRegression: partial_least_squares,
     RANSACRegressor: inliers,
     SGDClassifier: stochastic,

@@ -185,15 +185,15 @@ def _followed(site: Site, start: Any, low: Any, high: Any) -> list[tuple[int, fl
             made = made.astype(np.float32).astype(np.float64)
         return made <= thresholds
 
-    left, right = _ordered(low[features]), _ordered(high[features])
-    at_left = below(_floats(left))
-    crossed = at_left != below(_floats(right))
+    left, right = ordered(low[features]), ordered(high[features])
+    at_left = below(floats(left))
+    crossed = at_left != below(floats(right))
     for _ in range(64):
         middle = (left & right) + ((left ^ right) >> 1)  # their sum could overflow
-        same = below(_floats(middle)) == at_left
+        same = below(floats(middle)) == at_left
         left, right = np.where(same, middle, left), np.where(same, right, middle)
     pairs = []
-    for feature, a, b, is_crossed in zip(features, _floats(left), _floats(right), crossed, strict=True):
+    for feature, a, b, is_crossed in zip(features, floats(left), floats(right), crossed, strict=True):
         if is_crossed:
             pairs += [(int(feature), float(a)), (int(feature), float(b))]
     return pairs
@@ -212,12 +212,13 @@ def _moves(through: Through, start: Any, low: Any, high: Any) -> dict[int, int]:
     return found
 
 
-def _ordered(values: Any) -> Any:
+def ordered(values: Any) -> Any:
     """Floats as whole numbers in the same order, neighbours one apart."""
     bits = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
     return np.where(bits >= 0, bits, np.int64(-(2**63)) - bits)
 
 
-def _floats(numbers: Any) -> Any:
+def floats(numbers: Any) -> Any:
+    """The floats that ``ordered`` numbered."""
     bits = np.where(numbers >= 0, numbers, np.int64(-(2**63)) - numbers)
     return np.ascontiguousarray(bits, dtype=np.int64).view(np.float64)

@@ -38,8 +38,8 @@ def compared(served: Predictor, manifest: Manifest, answers: Answers) -> Compari
         except NonFiniteScore as fault:
             return Comparison(len(asked), np.inf, 0, str(fault))
         wanted = asked.scores[part]
-        found = np.abs(np.asarray(scores) - wanted) / np.maximum(1.0, np.abs(wanted))
-        largest = max(largest, float(found.max()) if not np.isnan(found).any() else np.inf)
+        found = np.abs(np.asarray(scores).reshape(wanted.shape) - wanted) / np.maximum(1.0, np.abs(wanted))
+        largest = max(largest, float(found.max(initial=0.0)) if not np.isnan(found).any() else np.inf)
         if asked.labels is not None:
             wrong += int((np.asarray(labels) != asked.labels[part]).sum())
     return Comparison(len(asked), largest, wrong)

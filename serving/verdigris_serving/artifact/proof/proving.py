@@ -8,6 +8,7 @@ import msgspec
 
 from verdigris_serving.artifact.proof.categories import restricted
 from verdigris_serving.artifact.proof.comparing import compared
+from verdigris_serving.artifact.proof.domain import ends, narrowed
 from verdigris_serving.artifact.proof.making import made_rows, takes_missing
 from verdigris_serving.artifact.proof.reference import Answers, Reference
 from verdigris_serving.model.golden import golden_failure
@@ -29,7 +30,8 @@ class Proof:
     """What the pipeline answers to the ``given`` rows and to those ``made`` to differ.
 
     The first ``golden`` of the given rows become golden rows; ``missing`` says of which features the pipeline takes a
-    missing value; ``features`` are the given ones with their categories.
+    missing value; ``features`` are the given ones with their categories and the ranges in which the pipeline has an
+    answer; ``partial``: within these it has none to some combination of values.
     """
 
     pipeline: Any
@@ -38,6 +40,7 @@ class Proof:
     made: Answers
     missing: list[bool]
     golden: int
+    partial: bool
 
     def golden_rows(self, manifest: Manifest) -> GoldenRows:
         """The first of the rows, as the artifact keeps them."""
@@ -80,9 +83,13 @@ def prepared(
         line = str(error).strip().partition("\n")[0]
         raise InvalidModel(f"the pipeline itself refuses the given rows: {line or type(error).__name__}") from error
     described = restricted(pipeline, reference, features, rows)
+    limits = ends(reference, described, rows)
+    described = narrowed(described, limits)
     missing = takes_missing(reference, described, rows)
-    made = reference.kept(made_rows(pipeline, described, rows, missing), seconds=SECONDS)
-    return Proof(pipeline, described, given, made, missing, golden)
+    made, refused = reference.kept(made_rows(pipeline, described, rows, missing), seconds=SECONDS)
+    # A row beyond an end, within a range that was described, breaks a promise: that is the model's fault.
+    partial = any(all(own.hold(v) for own, v in zip(limits, row, strict=True)) for row in refused)
+    return Proof(pipeline, described, given, made, missing, golden, partial)
 
 
 def nullable(features: Sequence[Feature], may: Sequence[bool]) -> list[Feature]:

@@ -4,12 +4,12 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from verdigris_serving.model import arrays
-from verdigris_serving.model.schema import Feature, InvalidModel, Row
+from verdigris_serving.model.schema import Feature, InvalidModel, Label, Row
 
 #: Rows asked at once: few enough that a slow model can be stopped in time.
 _CHUNK = 1_024
@@ -21,7 +21,7 @@ _SPLITS = 400
 class Answers:
     """Rows with what the pipeline says to them: ``scores`` [rows, outputs], ``labels``, positions among the classes.
 
-    ``labels`` is None for a regression.
+    ``labels`` is None for a regression; ``outputs`` is 0 for what has a label and no scores.
     """
 
     rows: list[Row]
@@ -39,7 +39,8 @@ class Answers:
 class Reference:
     """A fitted pipeline, asked as packing asks it.
 
-    ``features`` say which columns of a row stand for texts; ``threshold``: what makes the label instead of ``predict``.
+    ``features`` say which columns of a row stand for texts; ``classes`` are those of its labels, in ascending order,
+    none for a regression; ``threshold``: what makes the label instead of ``predict``.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Reference:
         pipeline: Any,
         features: Sequence[Feature] = (),
         *,
-        classification: bool,
+        classes: Sequence[Label] = (),
+        scores: Literal["probabilities", "decision", "none"] = "probabilities",
         threshold: float | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._features = features
-        self._classification = classification
+        self._classes = np.asarray(classes)
+        self._kind = scores
         self._threshold = threshold
 
     def answers(self, rows: Sequence[Row]) -> Answers:
@@ -60,60 +63,71 @@ class Reference:
         table = arrays.inputs(rows, self._features)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if not self._classification:
-                values = np.asarray(self._pipeline.predict(table), dtype=np.float64)
-                _one_a_row(values, len(rows))
-                return Answers(list(rows), values.reshape(len(rows), 1), None)
-            scores = np.asarray(self._pipeline.predict_proba(table), dtype=np.float64)
+            if not len(self._classes):
+                return Answers(list(rows), _by_row(self._pipeline.predict(table), len(rows)), None)
+            scores = self._scores(table)
             if self._threshold is not None:
                 return Answers(list(rows), scores, (scores[:, 1] >= self._threshold).astype(np.int64))
             said = np.asarray(self._pipeline.predict(table))
-        _one_a_row(said, len(rows))
-        return Answers(list(rows), scores, np.searchsorted(self._pipeline.classes_, said))
+        if said.size != len(rows):
+            raise InvalidModel(
+                f"it predicts {said.size // len(rows)} labels a row; a model has one: fit and pack one for each target"
+            )
+        return Answers(list(rows), scores, np.searchsorted(self._classes, said))
 
-    def takes(self, row: Row) -> bool:
-        """Whether the pipeline has a finite answer to a row."""
+    def _scores(self, table: Any) -> Any:
+        if self._kind == "none":
+            return np.zeros((len(table), 0))
+        ask = self._pipeline.predict_proba if self._kind == "probabilities" else self._pipeline.decision_function
+        return _by_row(ask(table), len(table))
+
+    def takes(self, *rows: Row) -> bool:
+        """Whether the pipeline has a finite answer to each of the rows."""
         try:
-            return bool(len(self._finite([row])))
+            return len(self._finite(list(rows), [])) == len(rows)
         except Exception:  # whatever it says, it is a refusal
             return False
 
-    def kept(self, rows: Sequence[Row], *, seconds: float, clock: Callable[[], float] = time.process_time) -> Answers:
-        """The answers to those rows that the pipeline has a finite answer to, as far as ``seconds`` allow."""
+    def kept(
+        self, rows: Sequence[Row], *, seconds: float, clock: Callable[[], float] = time.process_time
+    ) -> tuple[Answers, list[Row]]:
+        """The answers to those rows that the pipeline has a finite answer to, as far as ``seconds`` allow, and rows
+        that it has none to: not all of them, where there are many."""
         until = clock() + seconds
         splits = [_SPLITS]
         parts: list[Answers] = []
+        refused: list[Row] = []
         for start in range(0, len(rows), _CHUNK):
             if start and clock() > until:
                 break
-            parts += self._halved(list(rows[start : start + _CHUNK]), splits)
-        return joined(parts)
+            parts += self._halved(list(rows[start : start + _CHUNK]), splits, refused)
+        return joined(parts), refused
 
-    def _halved(self, rows: list[Row], splits: list[int]) -> list[Answers]:
+    def _halved(self, rows: list[Row], splits: list[int], refused: list[Row]) -> list[Answers]:
         """The answers without the rows that are refused, which are found by halving, while there are ``splits``."""
         try:
-            return [self._finite(rows)]
+            return [self._finite(rows, refused)]
         except Exception:  # a pipeline refuses a row in whatever way its parts do
             if len(rows) == 1 or splits[0] <= 0:
+                refused += rows[: len(rows) == 1]
                 return []
         splits[0] -= 1
         middle = len(rows) // 2
-        return [*self._halved(rows[:middle], splits), *self._halved(rows[middle:], splits)]
+        return [*self._halved(rows[:middle], splits, refused), *self._halved(rows[middle:], splits, refused)]
 
-    def _finite(self, rows: list[Row]) -> Answers:
+    def _finite(self, rows: list[Row], refused: list[Row]) -> Answers:
         found = self.answers(rows)
         good = np.isfinite(found.scores).all(axis=1)
         if good.all():
             return found
         kept = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+        refused += [row for row, is_good in zip(rows, good, strict=True) if not is_good]
         return Answers(kept, found.scores[good], None if found.labels is None else found.labels[good])
 
 
-def _one_a_row(said: Any, rows: int) -> None:
-    if said.size != rows:
-        raise InvalidModel(
-            f"it predicts {said.size // rows} values a row; a model has one: fit and pack one for each target"
-        )
+def _by_row(said: Any, rows: int) -> Any:
+    """[rows, outputs], one output where there is one number a row."""
+    return np.asarray(said, dtype=np.float64).reshape(rows, -1)
 
 
 def joined(parts: Sequence[Answers]) -> Answers:

@@ -139,10 +139,10 @@ function explanation(model, outputs, label) {
 
 function showAnswer(model, answer) {
   const outputs = Object.fromEntries(answer.outputs.map((output) => [output.name, output]));
-  const label = outputs.label ? outputs.label.data[0] : outputs.value.data[0];
+  const label = outputs.label ? outputs.label.data[0] : outputs.value.data.map(spelt).join(", ");
   const clamped = answer.parameters?.clamped ?? [];
   byId("answer").replaceChildren(
-    element("p", { class: "label" }, outputs.label ? String(label) : spelt(label)),
+    element("p", { class: "label" }, String(label)),
     ...(outputs.probabilities ? [probabilities(model, outputs.probabilities.data)] : []),
     ...clamped.map((place) => element("p", { class: "quiet" }, `${place}: beyond its range, answered for the nearest value in it`)),
     ...(outputs.explanation ? [explanation(model, outputs, label)] : []));
