@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.rollout.parts import spec
+from tests.rollout.small import full, over, serves, small, until
 from tests.rollout.test_rollout import bake
 from tests.rollout.world import World, serving, writes_clients_service
 from verdigris.core.actions import Action, Keep, MoveTraffic
@@ -97,3 +98,11 @@ def test_a_move_that_is_refused_for_ever_ends_the_rollout_with_a_sentence() -> N
     world.apply(spec("1.1.0", rollout={"progressDeadline": "60s"})).run(150)
     assert world.status.rejected[-1].reason == "TrafficNotMoved"
     assert "show-managed-fields" in world.status.rejected[-1].message
+
+
+def test_a_trade_that_takes_longer_than_clients_may_take_to_move_goes_through() -> None:
+    """Each share has its own time to be reached, however long the shares before it lasted."""
+    slow = {"bake": "6m", "progressDeadline": "60s"}
+    world = full(**slow).apply(small("1.1.0", **slow)).run(1)
+    until(world, over, least=2, seconds=900)
+    assert serves(world, "1.1.0", 3)

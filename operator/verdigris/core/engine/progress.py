@@ -132,7 +132,7 @@ def _enter(turn: Turn, number: int) -> Turn:
     turn = turn.change_rollout(evidence=watched_anew(turn.rollout.evidence))
     steps = _with(rollout.steps, number, rollout.steps[number].model_copy(update={"began": turn.now}))
     turn = turn.change_rollout(steps=steps, step=number, stage=step.stage, since=turn.now, deadline=None)
-    turn = turn.change_rollout(wanted=step.share(turn), message=step.message(turn))
+    turn = turn.change_rollout(wanted=step.share(turn), wished_at=None, message=step.message(turn))
     if step.kind == "Approval":
         return turn.note("Normal", "AwaitingApproval", turn.rollout.message)
     if step.kind != "Bake":

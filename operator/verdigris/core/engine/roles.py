@@ -96,8 +96,10 @@ def _adopt_way_back(turn: Turn, rollout: RolloutStatus) -> Turn:
     if not had_clients(rollout) and back not in reached(turn.observed.selected):
         return turn
     found = _running_in(turn, back)
-    rejected = {entry.revision for entry in turn.status.rejected}
-    return turn if found is None or found.revision in rejected else turn.change(active=found)
+    if found is None or found.revision in {entry.revision for entry in turn.status.rejected}:
+        return turn
+    message = f"Version {found.version} ({back}) is taken for active: clients came from it, and the status named none."
+    return turn.change(active=found).note("Normal", "Adopted", message)
 
 
 def _running_in(turn: Turn, color: Color) -> ActiveStatus | None:
