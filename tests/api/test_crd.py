@@ -115,7 +115,7 @@ def test_every_column_shows_a_field_that_exists(resource: crd.Resource) -> None:
 
 
 def test_the_columns_are_those_of_the_design() -> None:
-    columns = {resource.kind: [column.name for column in resource.columns] for resource in crd.RESOURCES}
+    columns = {r.kind: [column.name for column in r.columns if not column.wide] for r in crd.RESOURCES}
     assert columns == {
         "ModelDeployment": ["Ready", "Version", "Active", "Candidate", "Weight", "Verdict", "Age"],
         "RolloutDecision": ["Model", "Revision", "Verb", "By", "Outcome", "Age"],

@@ -128,6 +128,9 @@ async def home(cluster: Cluster) -> AsyncIterator[Home]:
     client = Client(from_kubeconfig(cluster.kubeconfig))
     yield Home(client, Owner(name, KEY.name, stand_in["metadata"]["uid"]))
     await client.close()
+    # The one of type LoadBalancer has a finalizer of a cloud's controller, and there is no cloud.
+    for service in cluster.kubectl("get", "services", "-n", name, "-o", "name").split():
+        cluster.kubectl("patch", service, "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 

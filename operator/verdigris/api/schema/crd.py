@@ -29,6 +29,8 @@ class Column:
     path: str
     type: str = "string"
     description: str = ""
+    wide: bool = False
+    """Only with `kubectl get -o wide`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,18 @@ MODEL_DEPLOYMENT = Resource(
         Column("Weight", ".status.rollout.weight", "integer", "Percent of new connections to the candidate."),
         Column("Verdict", ".status.rollout.evidence.verdict", description="What the evidence says of the candidate."),
         Column("Age", ".metadata.creationTimestamp", "date"),
+        Column(
+            "Available",
+            '.status.conditions[?(@.type=="Available")].status',
+            description="Clients are answered.",
+            wide=True,
+        ),
+        Column(
+            "Reason",
+            '.status.conditions[?(@.type=="Ready")].reason',
+            description="Why the wanted version serves, or does not.",
+            wide=True,
+        ),
     ),
     metadata={
         "type": "object",
@@ -160,9 +174,11 @@ def _selectable(resource: Resource) -> dict[str, Any]:
     return {"selectableFields": [{"jsonPath": path} for path in resource.selectable]} if resource.selectable else {}
 
 
-def _column(column: Column) -> dict[str, str]:
-    written = {"name": column.name, "type": column.type, "jsonPath": column.path}
-    return {**written, "description": column.description} if column.description else written
+def _column(column: Column) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    if column.description:
+        written["description"] = column.description
+    return {**written, "priority": 1} if column.wide else written
 
 
 class _Plain(yaml.SafeDumper):
