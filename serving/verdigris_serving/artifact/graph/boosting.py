@@ -93,7 +93,7 @@ def histogram_regressor(graph: Graph, model: Any, value: Value) -> Answer:
 
 
 def _logistic(graph: Graph, raw: Value) -> Value:
-    return graph.node("Sigmoid", raw, width=1, exact=False)
+    return graph.sigmoid(raw, exact=False)
 
 
 def _softmax(graph: Graph, raw: Value) -> Value:

@@ -144,6 +144,15 @@ class Graph:
         """``value * numbers``."""
         return self.node("Mul", value, self.constant(numbers), width=value.width, exact=exact)
 
+    def sigmoid(self, value: Value, *, exact: bool | None = None) -> Value:
+        """``1 / (1 + exp(-value))``, as scipy's ``expit`` has it.
+
+        Not the operator Sigmoid: below zero that is one less a number close to one, and of 1e-16 nothing is left.
+        Divided by a sum of such probabilities, as one against the rest is, it would be far from nothing.
+        """
+        grown = self.node("Exp", self.node("Neg", value, width=value.width), width=value.width)
+        return self.node("Reciprocal", self.plus(grown, 1.0), width=value.width, exact=exact)
+
     def by(self, value: Value, numbers: Any) -> Value:
         """``value / numbers``."""
         return self.node("Div", value, self.constant(numbers), width=value.width)

@@ -99,7 +99,7 @@ def _calibrated_one(graph: Graph, model: Any, value: Value) -> Value:
 
 def _sigmoid(graph: Graph, calibrator: Any, column: Value) -> Value:
     line = graph.plus(graph.times(column, float(calibrator.a_)), float(calibrator.b_))
-    return graph.node("Sigmoid", graph.node("Neg", line, width=1), width=1, exact=False)
+    return graph.sigmoid(graph.node("Neg", line, width=1), exact=False)
 
 
 def _isotonic(graph: Graph, calibrator: Any, column: Value) -> Value:

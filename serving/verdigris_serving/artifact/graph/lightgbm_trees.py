@@ -64,7 +64,7 @@ def classifier(graph: Graph, model: Any, value: Value) -> Answer:
     found = _SIGMOID.search(objective)
     slope = float(found[1]) if found else 1.0
     scaled = raw if slope == 1 else graph.times(raw, slope)
-    second = graph.node("Sigmoid", scaled, width=1, exact=False)
+    second = graph.sigmoid(scaled, exact=False)
     above = graph.node("Greater", scaled, graph.constant(_EVEN), width=1)
     return Answer(both(graph, second), graph.double(above), raw)
 

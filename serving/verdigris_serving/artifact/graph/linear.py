@@ -110,7 +110,7 @@ def logistic(graph: Graph, model: Any, value: Value) -> Answer:
     """Logistic regression and linear discriminants: logistic of one sum, softmax of several."""
     decision = sums(graph, model, value)
     if decision.width == 1:
-        scores = both(graph, graph.node("Sigmoid", decision, width=1))
+        scores = both(graph, graph.sigmoid(decision))
     else:
         scores = graph.node("Softmax", decision, width=decision.width, axis=1)
     return Answer(scores, label_of(graph, decision), decision)
@@ -121,7 +121,7 @@ def stochastic(graph: Graph, model: Any, value: Value) -> Answer:
     decision = sums(graph, model, value)
     label = label_of(graph, decision)
     if model.loss == "log_loss":
-        each = graph.node("Sigmoid", decision, width=decision.width)
+        each = graph.sigmoid(decision)
     elif model.loss == "modified_huber":
         cut = graph.node("Clip", decision, graph.constant(-1.0), graph.constant(1.0), width=decision.width)
         each = graph.by(graph.plus(cut, 1.0), 2.0)

@@ -99,7 +99,7 @@ def _probabilities(graph: Graph, model: Any, sums: Value) -> Value | None:
             "no graph; CalibratedClassifierCV around it has one"
         )
     line = graph.plus(graph.times(sums, float(model._probA[0])), float(model._probB[0]))
-    first = graph.node("Sigmoid", graph.node("Neg", line, width=1), width=1)
+    first = graph.sigmoid(graph.node("Neg", line, width=1))
     first = graph.node("Clip", first, graph.constant(_LEAST), graph.constant(1.0 - _LEAST), width=1)
     return both(graph, Coupling(graph, first).second())
 

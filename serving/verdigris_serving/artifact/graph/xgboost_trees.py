@@ -58,7 +58,7 @@ def classifier(graph: Graph, model: Any, value: Value) -> Answer:
     if raw.width > 1:
         scores = graph.node("Softmax", raw, width=raw.width, exact=False, axis=1)
         return Answer(scores, graph.position(raw), raw)
-    second = graph.node("Sigmoid", raw, width=1, exact=False)
+    second = graph.sigmoid(raw, exact=False)
     above = graph.node("Greater", raw, graph.constant(_EVEN), width=1)
     return Answer(both(graph, second), graph.double(above), raw)
 
