@@ -1,5 +1,6 @@
 """``verdigris-model serve`` and ``predict``: a model on one's own machine."""
 
+import argparse
 import csv
 import io
 import json
@@ -17,14 +18,19 @@ from typing import Any
 
 import joblib  # type: ignore[import-untyped]
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from tests.serving.support import FEATURES, PATIENCE, write_artifact
 from verdigris_serving.cli import main
+from verdigris_serving.laptop.model import add_options, load
 from verdigris_serving.model.schema import Feature
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -140,9 +146,16 @@ def no_pickle(folder: Path) -> Path:
     return folder / "m.joblib"
 
 
+def only_years(values: Any) -> Any:
+    """A step that refuses whatever is made up."""
+    if (np.asarray(values) < 1_900).any():
+        raise ValueError("a year is needed")
+    return values
+
+
 def answers_nothing(folder: Path) -> Path:
-    words = make_pipeline(OneHotEncoder(), LogisticRegression()).fit([["a"], ["b"]], [0, 1])
-    joblib.dump(words, folder / "m.joblib")
+    model = make_pipeline(FunctionTransformer(only_years), LogisticRegression()).fit([[1950.0], [1980.0]], [0, 1])
+    joblib.dump(model, folder / "m.joblib")
     return folder / "m.joblib"
 
 
@@ -153,7 +166,7 @@ def answers_nothing(folder: Path) -> Path:
         (no_pickle, [], "is no .vmodel. If it is a pipeline by joblib, it is a pickle"),
         (no_pickle, ["--trust-pickle"], "cannot be loaded by joblib"),
         (not_fitted, ["--trust-pickle"], "does not say how many features it has: give --rows"),
-        (answers_nothing, ["--trust-pickle"], "answers none of the rows that can be made"),
+        (answers_nothing, ["--trust-pickle"], "To the first that was made it says: a year is needed"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_a_sentence(
@@ -257,3 +270,70 @@ def test_a_curl_command_survives_any_feature_name(tmp_path: Path) -> None:
     words = shlex.split(curl("http://127.0.0.1:1", _verified(tmp_path / "m.vmodel")))
     assert set(json.loads(words[-1])["rows"][0]) == set(names)
     assert len(FEATURES) == len(names)
+
+
+SHOP = pd.DataFrame(
+    {
+        "income": [10.0, 20.0, 30.0, 45.0],
+        "city": ["Bonn", "Ulm", "Bonn", "Köln"],
+        "member": [True, False, False, True],
+        "zone": [3, 7, 3, 7],
+    }
+)
+
+
+def by_name(**steps: tuple[Any, list[str]]) -> Any:
+    columns = ColumnTransformer([(name, step, names) for name, (step, names) in steps.items()])
+    return make_pipeline(columns, LogisticRegression())
+
+
+NUMBERS, TEXTS = (StandardScaler(), ["income"]), (OneHotEncoder(), ["city"])
+BOUGHT = ["no", "no", "yes", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("model", "names", "datatypes"),
+    [
+        (by_name(numbers=(StandardScaler(), ["income", "zone"])), ["income", "zone"], ["FP64", "FP64"]),
+        (by_name(numbers=NUMBERS, texts=TEXTS), ["income", "city"], ["FP64", "BYTES"]),
+        (by_name(texts=(OneHotEncoder(), ["city", "member"])), ["city", "member"], ["BYTES", "BOOL"]),
+        (by_name(numbers=NUMBERS, truths=(OneHotEncoder(), ["member"])), ["income", "member"], ["FP64", "BOOL"]),
+        (by_name(numbers=NUMBERS, truths=("passthrough", ["member"])), ["income", "member"], ["FP64", "FP64"]),
+        (
+            by_name(
+                texts=(make_pipeline(SimpleImputer(strategy="most_frequent"), OrdinalEncoder()), ["city"]),
+                zones=(OneHotEncoder(), ["zone"]),
+            ),
+            ["city", "zone"],
+            ["BYTES", "FP64"],
+        ),
+        (make_pipeline(OneHotEncoder(), LogisticRegression()), ["city"], ["BYTES"]),
+        (make_pipeline(OneHotEncoder(), LogisticRegression()), ["member"], ["BOOL"]),
+    ],
+    ids=["numbers", "text", "text and truth", "truth", "truth as number", "strict numbers", "bare", "bare truth"],
+)
+def test_rows_are_made_up_for_what_takes_columns_by_name_texts_and_truths(
+    model: Any, names: list[str], datatypes: list[str], tmp_path: Path
+) -> None:
+    joblib.dump(clone(model).fit(SHOP[names], BOUGHT), tmp_path / "shop.joblib")
+
+    loaded, told = load(laptop_options(tmp_path / "shop.joblib"))
+
+    assert [(f.name, f.datatype) for f in loaded.manifest.features] == list(zip(names, datatypes, strict=True))
+    assert "that were made up" in told[0]
+
+
+def test_rows_are_made_up_for_texts_without_names(tmp_path: Path) -> None:
+    model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit([["a"], ["b"]], [0, 1])
+    joblib.dump(model, tmp_path / "words.joblib")
+
+    loaded, _ = load(laptop_options(tmp_path / "words.joblib"))
+
+    (feature,) = loaded.manifest.features
+    assert (feature.name, feature.datatype, feature.categories) == ("x0", "BYTES", ["a", "b"])
+
+
+def laptop_options(path: Path, *more: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return parser.parse_args([str(path), "--trust-pickle", *more])

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -13,15 +14,24 @@ from verdigris_serving.artifact.graph.compose import columns_of
 from verdigris_serving.model.schema import Feature, InvalidModel, Row
 
 
-def text_categories(model: Any, width: int) -> dict[int, set[str]]:
-    """For each column of the input that an encoder takes texts of, the texts that any encoder knows."""
-    found: dict[int, set[str]] = {}
-    for place, texts in _known(model, list(range(width))):
-        found.setdefault(place, set()).update(texts)
+def encoded(model: Any, width: int) -> dict[int, list[Any]]:
+    """For each column of the input that an encoder takes, the values that any encoder knows, none for a missing one."""
+    found: dict[int, list[Any]] = {}
+    for place, values in _known(model, list(range(width))):
+        own = found.setdefault(place, [])
+        own += [value for value in values if value not in own]
     return found
 
 
-def _known(step: Any, columns: Sequence[int]) -> Iterator[tuple[int, set[str]]]:
+def text_categories(model: Any, width: int) -> dict[int, set[str]]:
+    """For each column of the input that an encoder takes texts of, the texts that any encoder knows."""
+    found = {
+        place: {value for value in values if isinstance(value, str)} for place, values in encoded(model, width).items()
+    }
+    return {place: texts for place, texts in found.items() if texts}
+
+
+def _known(step: Any, columns: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
     if isinstance(step, Pipeline):
         for _, part in step.steps:
             yield from _known(part, columns)
@@ -36,9 +46,12 @@ def _known(step: Any, columns: Sequence[int]) -> Iterator[tuple[int, set[str]]]:
             yield from _known(part, columns)
     else:
         for place, known in zip(columns, getattr(step, "categories_", ()), strict=False):
-            texts = {value for value in known if isinstance(value, str)}
-            if texts:
-                yield place, {str(text) for text in texts}
+            yield place, [value for value in np.asarray(known, dtype=object).tolist() if _is_value(value)]
+
+
+def _is_value(category: Any) -> bool:
+    """Whether a category is a text, a truth or a number, and not what stands for a missing one."""
+    return isinstance(category, str | bool | int | float) and category == category  # noqa: PLR0124 - NaN is not itself
 
 
 def described(features: Sequence[Feature], tables: Sequence[Frame], known: dict[int, set[str]]) -> list[Feature]:

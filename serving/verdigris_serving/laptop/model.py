@@ -16,13 +16,10 @@ from verdigris_serving.artifact.naming import model_name
 from verdigris_serving.artifact.tables import Table, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Feature, Row
+from verdigris_serving.model.schema import Feature
 
 #: Bytes; a laptop has memory for it.
 MAX_BYTES = 2**31
-#: What rows are made of where none are given.
-_MADE_OF = (0.0, 1.0, -1.0, 0.5, 2.0, 10.0, 100.0, -10.0)
-_MADE_ROWS = 64
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -79,7 +76,7 @@ def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
     with tempfile.TemporaryDirectory(prefix="verdigris-") as folder, warnings.catch_warnings():
         # Rows have no names here, which scikit-learn says of each where the pipeline was fitted on some with.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        names, rows, told = _rows(loaded.pipeline, shown, options)
+        names, rows, told = _rows(loaded.pipeline, shown, described, options)
         out = Path(folder) / "model.vmodel"
         try:
             packed = pack(
@@ -98,9 +95,10 @@ def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
 
 
 def _rows(
-    pipeline: Any, shown: Table | None, options: argparse.Namespace
+    pipeline: Any, shown: Table | None, described: dict[str, Feature], options: argparse.Namespace
 ) -> tuple[list[str], Sequence[Any], list[str]]:
-    """The features' names, the rows to prove on, and what to say about them. Raises Failure."""
+    """The features' names, the rows to prove on, and what to say about them. What is found out about a feature is
+    added to ``described``. Raises Failure."""
     named = list(map(str, getattr(pipeline, "feature_names_in_", ())))
     if options.rows:
         table = read_table(options.rows, names=named, unused=options.unused)
@@ -110,27 +108,14 @@ def _rows(
     width = getattr(pipeline, "n_features_in_", None)
     if width is None:
         raise Failure(f"{options.model} does not say how many features it has: give --rows, a CSV of some")
-    rows = [row for row in _made(width) if _answers(pipeline, row)][:_MADE_ROWS]
-    if not rows:
-        raise Failure(f"{options.model} answers none of the rows that can be made without any data: give --rows")
-    names = named or [f"x{number}" for number in range(width)]
-    return names, rows, [f"no --rows were given: proven on {len(rows)} that were made up"]
+    from verdigris_serving.laptop.making import made  # noqa: PLC0415 - needs scikit-learn
 
-
-def _made(width: int) -> list[Row]:
-    """The same value for all features, then other values in turns."""
-    alike: list[Row] = [[value] * width for value in _MADE_OF]
-    in_turns: list[Row] = [
-        [_MADE_OF[(place * step + start) % len(_MADE_OF)] for place in range(width)]
-        for step in (1, 3, 5, 7)
-        for start in range(2 * len(_MADE_OF))
-    ]
-    return alike + in_turns
-
-
-def _answers(pipeline: Any, row: Row) -> bool:
-    try:
-        pipeline.predict([row])
-    except Exception:  # a row that nobody gave it may be anything to it
-        return False
-    return True
+    found = made(pipeline, width, described)
+    if not found.rows:
+        raise Failure(
+            f"{options.model} answers none of the rows that can be made without any data: give --rows, a CSV of some "
+            f"that it answers. To the first that was made it says: {found.refusal}"
+        )
+    for name in found.truths:
+        described.setdefault(name, Feature(name, datatype="BOOL"))
+    return found.names, found.rows, [f"no --rows were given: proven on {len(found.rows)} that were made up"]
