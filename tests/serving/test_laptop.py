@@ -337,3 +337,51 @@ def laptop_options(path: Path, *more: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_options(parser)
     return parser.parse_args([str(path), "--trust-pickle", *more])
+
+
+@pytest.mark.parametrize("member", [("passthrough", ["member"]), (OneHotEncoder(), ["member"])], ids=["plain", "coded"])
+@pytest.mark.parametrize("write", [str, str.lower, str.upper])
+def test_a_column_of_true_and_false_in_a_file_is_of_truths(
+    member: Any, write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = by_name(numbers=NUMBERS, member=member).fit(SHOP[["income", "member"]], BOUGHT)
+    joblib.dump(model, tmp_path / "shop.joblib")
+    table, path = SHOP[["income", "member"]].assign(member=SHOP["member"].map(lambda value: write(str(value)))), {}
+    for name in ("rows", "training", "holdout"):
+        path[name] = str(tmp_path / f"{name}.csv")
+        (table.assign(bought=BOUGHT) if name == "holdout" else table).to_csv(path[name], index=False)
+    artifact = str(tmp_path / "shop.vmodel")
+    pack = ["pack", str(tmp_path / "shop.joblib"), "--trust-pickle", "--name", "shop", "--version", "1.0.0"]
+    pack += ["--out", artifact, "--holdout", path["holdout"], "--target", "bought", "--training", path["training"]]
+
+    loaded, _ = load(laptop_options(tmp_path / "shop.joblib", "--rows", path["rows"]))
+    assert [feature.datatype for feature in loaded.manifest.features] == ["FP64", "BOOL"]
+    assert main([*pack, "--rows", path["rows"]]) == 0
+    assert main(pack) == 0
+    capsys.readouterr()
+    for asked in ([artifact], [str(tmp_path / "shop.joblib"), "--trust-pickle"]):
+        assert main(["predict", asked[0], path["rows"], *asked[1:]]) == 0
+        assert [line["label"] for line in lines(capsys.readouterr().out)] == list(model.predict(SHOP))
+
+
+def test_texts_that_look_like_truths_and_numbers_are_texts_where_the_pipeline_encodes_texts(tmp_path: Path) -> None:
+    table = pd.DataFrame({"member": ["True", "False", "True", "False"], "zip": ["01", "02", "01", "02"]})
+    joblib.dump(by_name(texts=(OneHotEncoder(), ["member", "zip"])).fit(table, BOUGHT), tmp_path / "shop.joblib")
+    table.to_csv(tmp_path / "rows.csv", index=False)
+
+    loaded, _ = load(laptop_options(tmp_path / "shop.joblib", "--rows", str(tmp_path / "rows.csv")))
+
+    assert [f.categories for f in loaded.manifest.features] == [["False", "True"], ["01", "02"]]
+
+
+def test_a_text_where_an_encoder_knows_truths_is_refused_by_what_it_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(by_name(truths=(OneHotEncoder(), ["member"])).fit(SHOP[["member"]], BOUGHT), tmp_path / "shop.joblib")
+    (tmp_path / "rows.csv").write_text("member\nyes\nno\n")
+
+    command = ["serve", str(tmp_path / "shop.joblib"), "--trust-pickle", "--rows", str(tmp_path / "rows.csv")]
+    assert main(command) == 1
+    assert 'column "member", row 0 holds text, and the pipeline\'s encoder knows true and false there' in (
+        capsys.readouterr().err
+    )

@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
@@ -17,7 +18,7 @@ import msgspec
 from verdigris_serving.artifact import describe, diff
 from verdigris_serving.artifact.archive import MODELS, Contents, InvalidArchive, read_archive
 from verdigris_serving.artifact.limits import TooCostly, bounded_memory
-from verdigris_serving.artifact.tables import Table, UnreadableTable, read_table
+from verdigris_serving.artifact.tables import Table, Texts, UnreadableTable, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.schema import Datatype, Feature
 from verdigris_serving.reasons import ServingError
@@ -123,19 +124,20 @@ def _pack(options: argparse.Namespace) -> None:
         from verdigris_serving.artifact.importing.opening import example, opened  # noqa: PLC0415
         from verdigris_serving.artifact.loading import CannotLoad  # noqa: PLC0415
         from verdigris_serving.artifact.pack import Holdout, PackingRefused, pack  # noqa: PLC0415
+        from verdigris_serving.artifact.texts import text_names  # noqa: PLC0415
     except ImportError as error:
         raise Failure(
             f"packing needs scikit-learn ({error}): install verdigris with its extra, verdigris[pack]"
         ) from error
     try:
         loaded = opened(options.pipeline, trust_pickle=options.trust_pickle)
-        rows, holdout, training = _tables(options, example(loaded))
+        rows, holdout, training = _tables(options, example(loaded), partial(text_names, loaded.pipeline))
         packed = pack(
             loaded,
             options.out,
             name=options.name,
             version=options.version,
-            features=_features(rows.names, options.feature, loaded.features),
+            features=_features(rows, options.feature, loaded.features),
             rows=rows.rows,
             golden=options.golden,
             threshold=options.threshold,
@@ -154,26 +156,31 @@ def _pack(options: argparse.Namespace) -> None:
         print(f"on the holdout: {describe.metrics(packed.quality)}")
 
 
-def _tables(options: argparse.Namespace, example: Table | None) -> tuple[Table, Table | None, Table | None]:
+def _tables(
+    options: argparse.Namespace, example: Table | None, texts: Texts
+) -> tuple[Table, Table | None, Table | None]:
     """The rows to prove equivalence on, the holdout, the training rows, all with the same columns.
 
-    ``example`` are the rows that came with the pipeline: they are proven on where no others are given.
+    ``example`` are the rows that came with the pipeline: they are proven on where no others are given. ``texts`` says
+    which columns the pipeline takes as texts.
     """
     if options.holdout and not options.target:
         raise Failure("--holdout needs --target, the column that says what is true of each row")
-    rows = read_table(options.rows, unused=options.target) if options.rows else None
+    read = partial(read_table, texts=texts)
+    rows = read(options.rows, unused=options.target) if options.rows else None
     names = rows.names if rows else ()
-    holdout = read_table(options.holdout, target=options.target, names=names) if options.holdout else None
+    holdout = read(options.holdout, target=options.target, names=names) if options.holdout else None
     shown = rows or holdout or example
     if shown is None:
         raise Failure("give --rows or --holdout: equivalence is proven on one of them")
-    training = read_table(options.training, names=shown.names, unused=options.target) if options.training else None
+    training = read(options.training, names=shown.names, unused=options.target) if options.training else None
     return shown, holdout, training
 
 
-def _features(names: Sequence[str], notes: Sequence[str], known: Sequence[Feature] = ()) -> list[Feature]:
-    """A feature a name, as it is ``known`` beside the pipeline and as the notes say."""
-    described = {name: Feature(name) for name in names}
+def _features(rows: Table, notes: Sequence[str], known: Sequence[Feature] = ()) -> list[Feature]:
+    """A feature a column, as it is ``known`` beside the pipeline and as the notes say."""
+    names = rows.names
+    described = {name: Feature(name, datatype="BOOL" if name in rows.truths else "FP64") for name in names}
     described |= {feature.name: feature for feature in known if feature.name in described}
     for note in notes:
         name, _, rest = note.partition("=")

@@ -49,7 +49,7 @@ def given(
         for table, what in ((proven or tested, "row"), (trained, "training row"), (tested, "holdout row"))
     ]
     in_order = naming.features_in(places, named)
-    known = texts.text_categories(model, len(in_order))
+    known = texts.encoded(model, len(in_order))
     described = texts.described(in_order, [table for table in ordered if table], known)
     coded = [texts.coded(table.rows, described) if table else [] for table in ordered]
     return Given(described, coded[0], coded[1], replace(holdout, rows=coded[2]) if holdout and tested else holdout)

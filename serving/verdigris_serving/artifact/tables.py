@@ -1,7 +1,10 @@
-"""CSV files as rows: a header of names, an empty cell for a missing value, texts where a column is not of numbers."""
+"""CSV files as rows: a header of names, an empty cell for a missing value.
+
+A column is of numbers where all its cells are, of truths where all are true or false (in any case), else of texts.
+"""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +15,30 @@ class UnreadableTable(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """``rows`` have one value a name: numbers, or, in a column that has others, texts; None is missing.
+    """``rows`` have one value a name: numbers, truths, or, in a column that has others, texts; None is missing.
 
-    ``target`` has the cells of the target column as text, when there is one.
+    ``target`` has the cells of the target column as text, when there is one. ``truths`` are the columns of truths.
     """
 
     names: list[str]
     rows: list[list[float | str | None]]
     target: list[str]
+    truths: frozenset[str] = frozenset()
 
 
-def read_table(path: Path, *, target: str = "", names: Sequence[str] = (), unused: str = "") -> Table:
+#: Which of the features with these names are texts, whatever stands in their cells.
+Texts = Callable[[Sequence[str]], Collection[str]]
+_TRUTH = {"true": True, "false": False}
+
+
+def read_table(
+    path: Path,
+    *,
+    target: str = "",
+    names: Sequence[str] = (),
+    unused: str = "",
+    texts: Texts = lambda _: (),
+) -> Table:
     """The columns ``names`` of a CSV file in that order; when none are given, all but ``target`` and ``unused``.
 
     ``unused`` may be there and is not read; any other column is an error. Raises UnreadableTable.
@@ -38,11 +54,18 @@ def read_table(path: Path, *, target: str = "", names: Sequence[str] = (), unuse
             f"{path} has a column {unknown[0]} that is no feature; the features are {', '.join(wanted)}"
         )
     places = [header.index(name) for name in wanted]
-    columns = [_column([line[place] for line in lines]) for place in places]
+    known = texts(wanted)
+    columns = [
+        _column([line[place] for line in lines], is_text=name in known)
+        for name, place in zip(wanted, places, strict=True)
+    ]
     return Table(
         wanted,
         [list(row) for row in zip(*columns, strict=True)],
         [line[header.index(target)] for line in lines] if target else [],
+        frozenset(
+            name for name, column in zip(wanted, columns, strict=True) if any(isinstance(v, bool) for v in column)
+        ),
     )
 
 
@@ -62,9 +85,18 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
     return lines[0], lines[1:]
 
 
-def _column(cells: Sequence[str]) -> list[float | str | None]:
-    """Numbers where all cells that are not empty are such, else the texts as they stand."""
+def _column(cells: Sequence[str], *, is_text: bool) -> list[float | str | None]:
+    if is_text:
+        return [cell or None for cell in cells]
+    if are_truths(cells):
+        return [_TRUTH[cell.strip().lower()] if cell.strip() else None for cell in cells]
     try:
         return [float(cell) if cell.strip() else None for cell in cells]
     except ValueError:
         return [cell or None for cell in cells]
+
+
+def are_truths(cells: Sequence[str]) -> bool:
+    """Whether all cells that are not empty are true or false, in any case, and there is one."""
+    full = {cell.strip().lower() for cell in cells} - {""}
+    return bool(full) and full <= _TRUTH.keys()

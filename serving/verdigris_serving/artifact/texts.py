@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from verdigris_serving.artifact.frames import Frame
 from verdigris_serving.artifact.graph.compose import columns_of
+from verdigris_serving.artifact.pipeline import columns, unwrapped
 from verdigris_serving.model.schema import Feature, InvalidModel, Row
 
 
@@ -29,6 +31,19 @@ def text_categories(model: Any, width: int) -> dict[int, set[str]]:
         place: {value for value in values if isinstance(value, str)} for place, values in encoded(model, width).items()
     }
     return {place: texts for place, texts in found.items() if texts}
+
+
+def text_names(pipeline: Any, names: Sequence[str]) -> set[str]:
+    """Which features an encoder of the ``pipeline`` takes texts of; ``names`` hold where it was fitted without any.
+
+    None where it is not fitted, or no pipeline: packing says so.
+    """
+    try:
+        model = unwrapped(pipeline).model
+        own = list(columns(model)) or list(names)
+        return {own[place] for place in text_categories(model, len(own))}
+    except (AttributeError, NotFittedError, InvalidModel):
+        return set()
 
 
 def _known(step: Any, columns: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
@@ -54,33 +69,42 @@ def _is_value(category: Any) -> bool:
     return isinstance(category, str | bool | int | float) and category == category  # noqa: PLR0124 - NaN is not itself
 
 
-def described(features: Sequence[Feature], tables: Sequence[Frame], known: dict[int, set[str]]) -> list[Feature]:
+def described(features: Sequence[Feature], tables: Sequence[Frame], known: dict[int, list[Any]]) -> list[Feature]:
     """The features, those that hold texts with datatype BYTES and their categories.
 
-    ``tables`` have their columns in the features' order. Raises InvalidModel when a column holds texts that no encoder
-    of the pipeline takes.
+    ``tables`` have their columns in the features' order; ``known`` are the values that encoders know of a column.
+    Raises InvalidModel when a column holds texts that no encoder of the pipeline takes.
     """
-    return [_described(feature, place, tables, known.get(place)) for place, feature in enumerate(features)]
+    return [_described(feature, place, tables, known.get(place, ())) for place, feature in enumerate(features)]
 
 
-def _described(feature: Feature, place: int, tables: Sequence[Frame], known: set[str] | None) -> Feature:
-    texts = set(known or ())
+def _described(feature: Feature, place: int, tables: Sequence[Frame], known: Sequence[Any]) -> Feature:
+    texts = {value for value in known if isinstance(value, str)}
+    takes_texts = bool(texts)
     for table in tables:
         for row, values in enumerate(table.rows):
             value = values[place]
             where = f'{table.what}, column "{feature.name}", row {row}'
             if isinstance(value, str):
-                if known is None:
-                    raise InvalidModel(
-                        f"{where} holds text, and the pipeline encodes no text there: put a OneHotEncoder or "
-                        "OrdinalEncoder for this column into it (ColumnTransformer)"
-                    )
+                if not takes_texts:
+                    raise InvalidModel(f"{where} holds text, and {_instead(known)}")
                 texts.add(value)
-            elif known is not None and value is not None:
+            elif takes_texts and value is not None:
                 raise InvalidModel(f"{where} holds a number, and the pipeline encodes texts there")
-    if known is None:
+    if not takes_texts:
         return feature
     return msgspec.structs.replace(feature, datatype="BYTES", categories=sorted(texts), minimum=None, maximum=None)
+
+
+def _instead(known: Sequence[Any]) -> str:
+    """What the pipeline does with a column that holds text and may not, and what to do."""
+    if not known:
+        return (
+            "the pipeline encodes no text there: put a OneHotEncoder or OrdinalEncoder for this column into it "
+            "(ColumnTransformer)"
+        )
+    kind = "true and false" if all(isinstance(value, bool) for value in known) else "numbers"
+    return f"the pipeline's encoder knows {kind} there: give the column as it was when the pipeline was fitted"
 
 
 def coded(rows: Sequence[Sequence[Any]], features: Sequence[Feature]) -> list[Row]:

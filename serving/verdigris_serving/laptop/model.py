@@ -3,8 +3,9 @@
 import argparse
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from verdigris_serving.artifact.naming import model_name
 from verdigris_serving.artifact.tables import Table, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Feature
+from verdigris_serving.model.schema import Feature, InvalidModel
 
 #: Bytes; a laptop has memory for it.
 MAX_BYTES = 2**31
@@ -76,9 +77,9 @@ def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
     with tempfile.TemporaryDirectory(prefix="verdigris-") as folder, warnings.catch_warnings():
         # Rows have no names here, which scikit-learn says of each where the pipeline was fitted on some with.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        names, rows, told = _rows(loaded.pipeline, shown, described, options)
         out = Path(folder) / "model.vmodel"
         try:
+            names, rows, told = _rows(loaded.pipeline, shown, described, options)
             packed = pack(
                 loaded,
                 out,
@@ -87,7 +88,7 @@ def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
                 features=[described.get(name, Feature(name)) for name in names],
                 rows=rows,
             )
-        except PackingRefused as refusal:
+        except (PackingRefused, InvalidModel) as refusal:
             raise Failure(str(refusal)) from refusal
         model = _verified(out)
     told += [*packed.told, f"packed: {describe.equivalence(packed.manifest)}"]
@@ -101,7 +102,10 @@ def _rows(
     added to ``described``. Raises Failure."""
     named = list(map(str, getattr(pipeline, "feature_names_in_", ())))
     if options.rows:
-        table = read_table(options.rows, names=named, unused=options.unused)
+        from verdigris_serving.artifact.texts import text_names  # noqa: PLC0415 - needs scikit-learn
+
+        table = read_table(options.rows, names=named, unused=options.unused, texts=partial(text_names, pipeline))
+        _note_truths(described, table.truths)
         return table.names, table.rows, []
     if shown:
         return shown.names, shown.rows, [f"no --rows were given: proven on the {len(shown.rows)} of its input example"]
@@ -116,6 +120,10 @@ def _rows(
             f"{options.model} answers none of the rows that can be made without any data: give --rows, a CSV of some "
             f"that it answers. To the first that was made it says: {found.refusal}"
         )
-    for name in found.truths:
-        described.setdefault(name, Feature(name, datatype="BOOL"))
+    _note_truths(described, found.truths)
     return found.names, found.rows, [f"no --rows were given: proven on {len(found.rows)} that were made up"]
+
+
+def _note_truths(described: dict[str, Feature], names: Iterable[str]) -> None:
+    for name in names:
+        described.setdefault(name, Feature(name, datatype="BOOL"))

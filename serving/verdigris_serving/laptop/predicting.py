@@ -3,11 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from verdigris_serving.artifact.cli import Commands, Failure
+from verdigris_serving.artifact.tables import are_truths
 from verdigris_serving.laptop import model as models
+from verdigris_serving.model.schema import Feature
 from verdigris_serving.protocol import csv_table
 from verdigris_serving.protocol.messages import CallerFault
 from verdigris_serving.protocol.service import InferenceService, ModelFault
@@ -58,12 +60,25 @@ def _answers(service: InferenceService, table: bytes, keep: list[str]) -> Iterat
     ragged = next((number for number, line in enumerate(lines[1:]) if len(line) != len(header)), None)
     if ragged is not None:
         raise CallerFault(f"row {ragged}: {len(lines[ragged + 1])} cells; the header has {len(header)}")
+    lines[1:] = _with_truths(header, lines[1:], service.manifest.features)
     kept = [header.index(name) for name in keep]
     features = {feature.name for feature in service.manifest.features}
     dropped = {place for place in kept if header[place] not in features}
     asked = ([cell for place, cell in enumerate(line) if place not in dropped] for line in lines)
     for line, answer in zip(lines, service.table(asked, "predict"), strict=True):
         yield [*(line[place] for place in kept), *answer]
+
+
+def _with_truths(header: list[str], lines: list[list[str]], features: Sequence[Feature]) -> list[list[str]]:
+    """The lines with 1 and 0 in a column of true and false whose feature is a number: so the pipeline takes them."""
+    numbers = {feature.name for feature in features if feature.datatype not in {"BOOL", "BYTES"}}
+    truths = {p for p, name in enumerate(header) if name in numbers and are_truths([line[p] for line in lines])}
+    if not truths:
+        return lines
+    ones = {"true": "1", "false": "0"}
+    return [
+        [ones.get(cell.strip().lower(), cell) if p in truths else cell for p, cell in enumerate(line)] for line in lines
+    ]
 
 
 def _write(path: Path | None, answers: bytes) -> None:
