@@ -220,7 +220,7 @@ def test_more_rows_than_a_request_may_have_are_answered(artifact: Path, tmp_path
         (
             TABLE.replace("90", "much"),
             ["--keep", "id"],
-            'feature "insulin", row 1: a number or an empty cell is needed',
+            'feature "insulin", row 1: a number is needed',
         ),
         (TABLE.replace("90", ""), ["--keep", "id"], 'feature "insulin", row 1: a value is needed'),
         (TABLE.replace("80", "0"), ["--keep", "id"], "log has no finite value"),

@@ -174,8 +174,8 @@ def test_only_the_outputs_that_were_asked_for_are_answered() -> None:
         (body(tensor(data=[[1.0, 2.0], [3.0]])), "nesting of its data"),
         (body(tensor(data="120")), "must be a list of numbers"),
         (body(tensor(datatype="BYTES")), '"BYTES" is not numeric'),
-        (body(tensor(shape=[2, 3], data=[*ROW, 100.0, "80", 40.0])), 'feature "insulin", row 1: a number or null'),
-        (body(tensor(data=[120.0, True, 40.0])), 'feature "insulin", row 0: a number or null is needed, not a boolean'),
+        (body(tensor(shape=[2, 3], data=[*ROW, 100.0, "80", 40.0])), 'feature "insulin", row 1: a number is needed'),
+        (body(tensor(data=[120.0, True, 40.0])), 'feature "insulin", row 0: a number is needed, not a boolean'),
         (body(tensor(data=[120.0, None, 40.0])), 'feature "insulin", row 0: a value is needed'),
         (body(tensor(data=[120.0, -1.0, 40.0])), 'feature "insulin", row 0: below 0'),
         (body(tensor(data=[120.0, 2001.0, 40.0])), 'feature "insulin", row 0: above 2000'),
@@ -212,7 +212,7 @@ def test_only_the_outputs_that_were_asked_for_are_answered() -> None:
         (body(*columns(), tensor(name="bmi")), '"bmi" is no feature of this model; it has "glucose", "insulin", "age"'),
         (body(*columns(age={"shape": [2], "data": [1, 2]})), "different numbers of rows"),
         (body(*columns(age={"shape": [1, 2], "data": [1, 2]})), 'feature "age": shape [1, 2]'),
-        (body(*columns(age={"data": ["old"]})), 'feature "age", row 0: a number or null is needed, not a string'),
+        (body(*columns(age={"data": ["old"]})), 'feature "age", row 0: a number is needed, not a string'),
     ],
 )
 def test_a_bad_request_gets_a_400_that_says_what_and_where(bad: bytes, says: str) -> None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tests.serving.support import FEATURES, ROW, request_body, service
 from verdigris_serving.model.schema import Feature, Row
 from verdigris_serving.protocol.csv_table import CsvReader
-from verdigris_serving.protocol.messages import CallerFault
+from verdigris_serving.protocol.messages import CallerFault, decode_request
 from verdigris_serving.protocol.service import Answer
+from verdigris_serving.protocol.tensors import InputReader
 
 SERVICE = service()
 CLAMPING = service(features=[Feature("glucose", nullable=True, maximum=200.0, out_of_range="clamp"), *FEATURES[1:]])
@@ -167,9 +168,9 @@ def test_csv_says_in_each_row_which_values_were_clamped() -> None:
         (b"glucose,insulin,age,outcome\n1,2,3,1\n", '"outcome", which is no feature'),
         (b"glucose,insulin,age,age\n1,2,3,3\n", 'the header has "age" twice'),
         (b"glucose,insulin,age\n1,2,3\n1,2\n", "row 1: 2 cells; the header has 3"),
-        (b"glucose,insulin,age\n1,2,three\n", 'feature "age", row 0: a number or an empty cell is needed'),
-        (b"glucose,insulin,age\n1,2,NaN\n", 'feature "age", row 0: a number or an empty cell is needed'),
-        (b"glucose,insulin,age\n1,2,1_000\n", 'feature "age", row 0: a number or an empty cell is needed'),
+        (b"glucose,insulin,age\n1,2,three\n", 'feature "age", row 0: a number is needed'),
+        (b"glucose,insulin,age\n1,2,NaN\n", 'feature "age", row 0: a number is needed'),
+        (b"glucose,insulin,age\n1,2,1_000\n", 'feature "age", row 0: a number is needed'),
         (b"glucose,insulin,age\n1,2,1e999\n", 'feature "age", row 0: the number is too large'),
         (b"glucose,insulin,age\n1,,3\n", 'feature "insulin", row 0: a value is needed'),
         (b'glucose,insulin,age\n1,"2"x,3\n', "line 2: this is no CSV"),
@@ -179,6 +180,30 @@ def test_csv_says_in_each_row_which_values_were_clamped() -> None:
 )
 def test_csv_that_is_no_table_of_this_models_rows_is_refused_in_a_sentence(body: bytes, says: str) -> None:
     assert says in error(SERVICE.infer_csv(body, "id"))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "nullable", "as_json", "as_csv"),
+    [
+        ("BOOL", True, "true, false or null is needed, not a string", "true, false or an empty cell is needed"),
+        ("BOOL", False, "true or false is needed, not a string", "true or false is needed"),
+        ("FP64", True, "a number or null is needed, not a string", "a number or an empty cell is needed"),
+        ("FP64", False, "a number is needed, not a string", "a number is needed"),
+    ],
+)
+def test_what_is_needed_is_said_of_the_feature_and_null_only_where_it_may_be(
+    datatype: Any, nullable: bool, as_json: str, as_csv: str
+) -> None:
+    features = [Feature("smokes", datatype, nullable=nullable)]
+    sent = {"inputs": [{"name": "smokes", "shape": [1], "datatype": datatype, "data": ["high"]}]}
+
+    with pytest.raises(CallerFault) as by_json:
+        InputReader(features).rows(decode_request(json.dumps(sent).encode()))
+    with pytest.raises(CallerFault) as by_csv:
+        CsvReader(features, ["smokes"]).tensors([["high"]])
+
+    assert by_json.value.message == f'feature "smokes", row 0: {as_json}'
+    assert by_csv.value.message == f'feature "smokes", row 0: {as_csv}'
 
 
 def test_an_empty_line_of_one_column_is_not_skipped_in_silence() -> None:

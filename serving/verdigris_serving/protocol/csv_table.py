@@ -12,7 +12,7 @@ from typing import Any
 from verdigris_serving.model.schema import Feature, Label, Row
 from verdigris_serving.protocol.messages import CallerFault, LooseTensor, OutputTensor
 from verdigris_serving.protocol.spellings import tensors
-from verdigris_serving.protocol.tensors import place
+from verdigris_serving.protocol.tensors import needed, place
 
 CSV = b"text/csv"
 #: Python would also read 1_000, NaN and the digits of other scripts.
@@ -82,10 +82,10 @@ def _value(cell: str, feature: Feature, row: int) -> Any:
         return None
     if datatype == "BOOL":
         if cell.lower() not in _TRUTH:
-            raise CallerFault(f"{place(feature.name, row)}: true, false or an empty cell is needed")
+            raise CallerFault(f"{place(feature.name, row)}: {needed(feature, 'true or false', 'an empty cell')}")
         return _TRUTH[cell.lower()]
     if not _NUMBER.fullmatch(cell):
-        raise CallerFault(f"{place(feature.name, row)}: a number or an empty cell is needed")
+        raise CallerFault(f"{place(feature.name, row)}: {needed(feature, 'a number', 'an empty cell')}")
     return float(cell)
 
 

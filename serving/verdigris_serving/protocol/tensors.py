@@ -5,7 +5,8 @@ tensor a feature, of shape [rows] or [rows, 1]. No message repeats a value: it w
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -25,8 +26,21 @@ from verdigris_serving.protocol.messages import (
 #: Most rows of a request of the usual largest size: its answer must not be many times its size.
 MAX_ROWS = 250_000
 
-#: Turns a value's position in a tensor's flat data into words.
-_Place = Callable[[int], str]
+
+@dataclass(frozen=True)
+class _Places:
+    """Whose value is at a position in a tensor's flat data: rows of these ``features``."""
+
+    features: Sequence[Feature]
+
+    def __call__(self, position: int) -> str:
+        """The place in words."""
+        row, column = divmod(position, len(self.features))
+        return place(self.features[column].name, row)
+
+    def needed(self, position: int, what: str) -> str:
+        """The place, and what is needed there: null only where a value may be missing."""
+        return f"{self(position)}: {needed(self.features[position % len(self.features)], what, 'null')}"
 
 
 class InputReader:
@@ -67,7 +81,7 @@ class InputReader:
             raise CallerFault(
                 f'input "{_short(tensor.name)}": this model has texts among its features; send a tensor a feature'
             )
-        data = _flat(tensor, lambda position: place(self._features[position % width].name, position // width))
+        data = _flat(tensor, _Places(self._features))
         if len(data) == width:
             return [data]
         return [data[start : start + width] for start in range(0, len(data), width)]
@@ -98,10 +112,11 @@ class InputReader:
                 f'feature "{tensor.name}": shape {_short(shape)} does not fit; [rows] or [rows, 1] is needed'
             )
         self._check_count(shape[0])
+        places = _Places([self._features[self._index[tensor.name]]])
         known = self._codes.get(tensor.name)
         if known is not None:
-            return _coded(tensor, known)
-        return _flat(tensor, lambda position: place(tensor.name, position))
+            return _coded(tensor, known, places)
+        return _flat(tensor, places)
 
     def _check_count(self, rows: int) -> None:
         if rows > self._max_rows:
@@ -117,12 +132,19 @@ def place(name: str, row: int) -> str:
     return f'feature "{name}", row {row}'
 
 
+def needed(feature: Feature, what: str, missing: str) -> str:
+    """What is needed for a feature, and how a ``missing`` value is written where it may be missing."""
+    if not feature.nullable:
+        return f"{what} is needed"
+    return f"{what.replace(' or ', ', ')} or {missing} is needed"
+
+
 def _short(thing: object) -> str:
     text = str(thing)
     return text if len(text) <= 100 else text[:100] + "…"
 
 
-def _flat(tensor: AnyTensor, place: _Place) -> Row:
+def _flat(tensor: AnyTensor, place: _Places) -> Row:
     """The tensor's data, flat, checked against its shape and datatype. Raises CallerFault."""
     datatype = tensor.datatype
     if datatype not in FLOAT_DATATYPES and datatype not in INTEGER_DATATYPES:
@@ -138,7 +160,7 @@ def _flat(tensor: AnyTensor, place: _Place) -> Row:
     return data
 
 
-def _coded(tensor: AnyTensor, known: dict[str, float]) -> Row:
+def _coded(tensor: AnyTensor, known: dict[str, float], place: _Places) -> Row:
     """A text feature's values as positions among its categories, -1 for another text. Raises CallerFault."""
     if tensor.datatype != "BYTES":
         raise CallerFault(f'feature "{tensor.name}": it is a text, of datatype BYTES, not "{_short(tensor.datatype)}"')
@@ -150,11 +172,11 @@ def _coded(tensor: AnyTensor, known: dict[str, float]) -> Row:
         raise CallerFault(f'feature "{tensor.name}": {len(flat)} values, but its shape says {math.prod(tensor.shape)}')
     for row, value in enumerate(flat):
         if value is not None and not isinstance(value, str):
-            raise CallerFault(f"{place(tensor.name, row)}: a text or null is needed")
+            raise CallerFault(place.needed(row, "a text"))
     return [None if value is None else known.get(value, -1.0) for value in flat]
 
 
-def _check_datatype(data: Row, datatype: str, place: _Place) -> None:
+def _check_datatype(data: Row, datatype: str, place: _Places) -> None:
     integral = datatype in INTEGER_DATATYPES
     low, high = INTEGER_DATATYPES[datatype] if integral else FLOAT_DATATYPES[datatype]
     for position, value in enumerate(data):
@@ -166,7 +188,7 @@ def _check_datatype(data: Row, datatype: str, place: _Place) -> None:
             raise CallerFault(f"{place(position)}: beyond what {datatype} can hold; declare a wider datatype")
 
 
-def _values(tensor: AnyTensor, place: _Place) -> Row:
+def _values(tensor: AnyTensor, place: _Places) -> Row:
     data: Any = tensor.data
     if tensor.parameters is not None and tensor.parameters.binary_data_size is not None:
         raise CallerFault(
@@ -197,7 +219,7 @@ def _unnest(data: list[Any], shape: Sequence[int], name: str) -> list[Any]:
     return level
 
 
-def _number(value: Any, datatype: str, place: _Place, position: int) -> float | None:
+def _number(value: Any, datatype: str, place: _Places, position: int) -> float | None:
     if value is None:
         return None
     if datatype == "BOOL" and isinstance(value, bool):
@@ -205,7 +227,8 @@ def _number(value: Any, datatype: str, place: _Place, position: int) -> float | 
     if isinstance(value, NotJson):
         raise CallerFault(f"{place(position)}: NaN and Infinity are no numbers in JSON; null is a missing value")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CallerFault(f"{place(position)}: a number or null is needed, not {_JSON_KINDS.get(type(value), 'this')}")
+        what = "true or false" if datatype == "BOOL" else "a number"
+        raise CallerFault(f"{place.needed(position, what)}, not {_JSON_KINDS.get(type(value), 'this')}")
     try:
         number = float(value)
     except OverflowError:
