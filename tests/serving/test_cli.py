@@ -6,6 +6,7 @@ from pathlib import Path
 import joblib  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+import yaml
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -37,7 +38,16 @@ def test_a_pipeline_is_packed_inspected_and_verified(pipeline: Path, capsys: pyt
     assert "golden row 1" in capsys.readouterr().err  # 2.5 is no dose a caller may send
     assert main(pack_arguments(pipeline, "--trust-pickle", "--feature", "dose=FP64:0:10")) == 0
     artifact = str(pipeline.parent / "m.vmodel")
-    sha256 = capsys.readouterr().out.split("sha256 ")[1].split()[0]
+    said = capsys.readouterr().out
+    sha256 = said.split("sha256 ")[1].split()[0]
+    spec = yaml.safe_load(said.split("write in the ModelDeployment:\n")[1])["spec"]["model"]
+    assert spec == {
+        "name": "m",
+        "version": "2.0.0",
+        "format": "linear",
+        "uri": "https://HOST/PATH.vmodel",
+        "sha256": sha256,
+    }
 
     assert main(["inspect", artifact, "--json"]) == 0
     about = json.loads(capsys.readouterr().out)

@@ -102,10 +102,14 @@ def test_training_rows_may_be_a_frame(tmp_path: Path) -> None:
 def test_the_result_shows_itself_in_a_notebook(tmp_path: Path) -> None:
     values, target = data()
 
-    shown = pack(fitted(values, target), tmp_path / "<m>.vmodel", X=values, y=target)._repr_html_()
+    packed = pack(fitted(values, target), tmp_path / "<m>.vmodel", X=values, y=target)
+    shown = packed._repr_html_()
 
     for text in ("linear", "of the pipeline over 40 rows and", "accuracy", "bytes", "sha256", "&lt;m&gt;.vmodel"):
         assert text in shown
+    for whole in (repr(packed), shown.replace("&quot;", '"')):
+        assert "format: linear\n    uri: https://HOST/PATH.vmodel" in whole
+        assert f'sha256: "{packed.sha256}"' in whole
 
 
 def by_name(*, frames: bool, last: Any) -> Any:

@@ -154,6 +154,7 @@ def _pack(options: argparse.Namespace) -> None:
     print(f"proven {describe.equivalence(packed.manifest)}")
     if packed.quality:
         print(f"on the holdout: {describe.metrics(packed.quality)}")
+    print(f"to serve it, write in the ModelDeployment:\n{packed.spec}")
 
 
 def _tables(

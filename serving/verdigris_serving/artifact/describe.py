@@ -28,6 +28,24 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
         yield from _baseline(contents.baseline)
 
 
+def spec(manifest: Manifest, sha256: str) -> str:
+    """The block of a ModelDeployment that serves the artifact, ready to paste but for where it is put."""
+    return (
+        "spec:\n"
+        "  model:\n"
+        f"    name: {_scalar(manifest.name)}\n"
+        f"    version: {_scalar(manifest.version)}\n"
+        f"    format: {manifest.format}\n"
+        "    uri: https://HOST/PATH.vmodel  # where you put the file\n"
+        f"    sha256: {_scalar(sha256)}"
+    )
+
+
+def _scalar(text: str) -> str:
+    """In quotes: YAML would read 1.0 or 12e5 as a number, and yes as true."""
+    return f'"{text}"'
+
+
 def label(manifest: Manifest) -> str:
     """Whence the label comes, in words."""
     if manifest.threshold is not None:

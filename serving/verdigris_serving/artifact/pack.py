@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from threadpoolctl import threadpool_limits
 
-from verdigris_serving.artifact import naming
+from verdigris_serving.artifact import describe, naming
 from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive, write_archive
 from verdigris_serving.artifact.baseline import baseline, centered
 from verdigris_serving.artifact.compile import CannotCompile, Compiled, compiled
@@ -42,7 +42,7 @@ class PackingRefused(ValueError):
     """The pipeline cannot be packed; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Packed:
     """A written artifact: its path, its checksum for ``spec.model.sha256``, its size in bytes, and its manifest.
 
@@ -56,6 +56,15 @@ class Packed:
     manifest: Manifest
     quality: dict[str, float]
     told: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Where it is, and the block of a ModelDeployment that serves it."""
+        return f"{self.path}  {self.size} bytes\n{self.spec}"
+
+    @property
+    def spec(self) -> str:
+        """The block ``spec.model`` of a ModelDeployment, as YAML to paste; ``uri`` is yours to fill in."""
+        return describe.spec(self.manifest, self.sha256)
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""

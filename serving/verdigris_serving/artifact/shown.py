@@ -12,12 +12,16 @@ _LEFT = "style='text-align:left'"
 def as_html(
     manifest: Manifest, path: str, size: int, sha256: str, quality: Mapping[str, float], *, told: Sequence[str]
 ) -> str:
-    """A small table: format, equivalence, quality, size, what was ``told``; nothing in it is taken for markup."""
+    """A small table (format, equivalence, quality, size, what was ``told``), and below it what to write in the spec.
+
+    Nothing in it is taken for markup.
+    """
     rows = "".join(
         f"<tr><th {_LEFT}>{html.escape(name)}</th><td {_LEFT}>{html.escape(text)}</td></tr>"
         for name, text in _lines(manifest, path, size, sha256, quality, told=told)
     )
-    return f"<table><caption>{html.escape(f'{manifest.name} {manifest.version}')}</caption>{rows}</table>"
+    block = f"<pre {_LEFT}>{html.escape(describe.spec(manifest, sha256))}</pre>"
+    return f"<table><caption>{html.escape(f'{manifest.name} {manifest.version}')}</caption>{rows}</table>{block}"
 
 
 def _lines(
