@@ -145,7 +145,10 @@ def test_a_fallback_is_said_when_packing_and_when_inspecting(tables: Path, capsy
         ("holdout.csv", "dose,weight\n1,5\n", "no column ill"),
         ("holdout.csv", "dose,ill,weight\n1,0\n", "line 2: 2 cells for 3 columns"),
         ("training.csv", "dose\n1\n", "training.csv has no column weight"),
-        ("training.csv", "dose,weight,name\n1,5,Ann\n", "has a column name that is no feature"),
+        ("training.csv", "dose,weight,name\n1,5,Ann\n", "has a column name that is no feature: say --unused name"),
+        ("training.csv", "dose,wieght\n1,5\n", 'no column weight and has "wieght", which is none of them'),
+        ("training.csv", "dose;weight\n1;5\n", "looks separated by semicolons: separate its cells by commas"),
+        ("holdout.csv", "dose;ill;weight\n1,0;1;5\n", "looks separated by semicolons"),
         ("training.csv", "dose,weight\n1,high\n", "row 0 holds text, and the pipeline encodes no text"),
         ("holdout.csv", "dose,ill,weight\n1,maybe,5\n2,0,5\n", "a label that is no class of the model"),
     ],
@@ -157,6 +160,12 @@ def test_a_table_that_does_not_fit_says_where(
 
     assert main(report_arguments(tables)) == 1
     assert says in capsys.readouterr().err
+
+
+def test_a_column_that_is_no_feature_is_left_out_when_it_is_named(tables: Path) -> None:
+    (tables / "holdout.csv").write_text("dose,ill,weight,id,by\n1,0,5,a,x\n2.5,0,,b,y\n4,1,1,c,x\n")
+
+    assert main(report_arguments(tables, "--unused", "id", "--unused", "by")) == 0
 
 
 def test_the_target_may_be_a_column_of_the_rows(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:

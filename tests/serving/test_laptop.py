@@ -215,7 +215,18 @@ def test_more_rows_than_a_request_may_have_are_answered(artifact: Path, tmp_path
 @pytest.mark.parametrize(
     ("table", "more", "says"),
     [
-        (TABLE, [], '"id", which is no feature of this model'),
+        (
+            TABLE,
+            [],
+            '"id", which is no feature of this model: copy it to the answers with --keep id, or leave it out\n',
+        ),
+        (TABLE.replace(",", ";"), [], "the header looks separated by semicolons; commas are needed\n"),
+        (
+            TABLE.replace("age", "years"),
+            ["--keep", "id"],
+            'the header lacks "age" and has "id", "years", no feature of this model; its first line must name every '
+            "feature\n",
+        ),
         (TABLE, ["--keep", "hight"], 'no column "hight" to keep; the header has id, age, glucose, insulin'),
         (
             TABLE.replace("90", "much"),

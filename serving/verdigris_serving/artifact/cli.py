@@ -94,6 +94,9 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument(
         "--target", default="", help="the column of --holdout that is predicted; --rows and --training may have it, too"
     )
+    pack.add_argument(
+        "--unused", action="append", default=[], metavar="COLUMN", help="a column of these files that is no feature"
+    )
     pack.add_argument("--training", type=Path, help="CSV of the training rows, for the baseline (counts, never rows)")
     pack.add_argument("--golden", type=int, help="golden rows: the first N rows (default: 16, or all)")
     pack.add_argument(
@@ -167,14 +170,14 @@ def _tables(
     """
     if options.holdout and not options.target:
         raise Failure("--holdout needs --target, the column that says what is true of each row")
-    read = partial(read_table, texts=texts)
-    rows = read(options.rows, unused=options.target) if options.rows else None
+    read = partial(read_table, texts=texts, unused=[options.target, *options.unused])
+    rows = read(options.rows) if options.rows else None
     names = rows.names if rows else ()
     holdout = read(options.holdout, target=options.target, names=names) if options.holdout else None
     shown = rows or holdout or example
     if shown is None:
         raise Failure("give --rows or --holdout: equivalence is proven on one of them")
-    training = read(options.training, names=shown.names, unused=options.target) if options.training else None
+    training = read(options.training, names=shown.names) if options.training else None
     return shown, holdout, training
 
 

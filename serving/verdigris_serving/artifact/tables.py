@@ -4,9 +4,12 @@ A column is of numbers where all its cells are, of truths where all are true or 
 """
 
 import csv
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from verdigris_serving.model.headers import other_separator, quoted
 
 
 class UnreadableTable(ValueError):
@@ -36,7 +39,7 @@ def read_table(
     *,
     target: str = "",
     names: Sequence[str] = (),
-    unused: str = "",
+    unused: Collection[str] = (),
     texts: Texts = lambda _: (),
 ) -> Table:
     """The columns ``names`` of a CSV file in that order; when none are given, all but ``target`` and ``unused``.
@@ -44,14 +47,23 @@ def read_table(
     ``unused`` may be there and is not read; any other column is an error. Raises UnreadableTable.
     """
     header, lines = _lines(path)
-    wanted = list(names) or [name for name in header if name not in {target, unused}]
+    wanted = list(names) or [name for name in header if name not in {target, *unused}]
+    unknown = [name for name in header if name not in (*wanted, target, *unused)]
+    separator = other_separator(header)
+    if separator and header[0] not in names:
+        raise UnreadableTable(f"{path} looks separated by {separator}: separate its cells by commas")
     lacking = [name for name in (*wanted, *([target] if target else [])) if name not in header]
     if lacking:
-        raise UnreadableTable(f"{path} has no column {lacking[0]}; it has {', '.join(header)}")
-    unknown = [name for name in header if name not in (*wanted, target, unused)]
-    if unknown:
+        instead = f" and has {quoted(unknown)}, which is none of them" if unknown and names else ""
         raise UnreadableTable(
-            f"{path} has a column {unknown[0]} that is no feature; the features are {', '.join(wanted)}"
+            f"{path} has no column {', '.join(lacking[:20])}{instead}: name the columns as the features are named; it "
+            f"has {', '.join(header)}"
+        )
+    if unknown:
+        more = " ".join(f"--unused {shlex.quote(name)}" for name in unknown[:20])
+        raise UnreadableTable(
+            f"{path} has a column {unknown[0]} that is no feature: say {more}, or leave it out; the features are "
+            f"{', '.join(wanted)}"
         )
     places = [header.index(name) for name in wanted]
     known = texts(wanted)
@@ -80,7 +92,7 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
     if len(lines) < 2:
         raise UnreadableTable(f"{path} needs a header of feature names and at least one row")
     for number, line in enumerate(lines, start=1):
-        if len(line) != len(lines[0]):
+        if len(line) != len(lines[0]) and not other_separator(lines[0]):
             raise UnreadableTable(f"{path}, line {number}: {len(line)} cells for {len(lines[0])} columns")
     return lines[0], lines[1:]
 

@@ -31,7 +31,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     fitted = command.add_argument_group("a fitted pipeline (needs the extra verdigris[pack])")
     fitted.add_argument("--trust-pickle", action="store_true", help="I made this file: loading a pickle runs its code")
     fitted.add_argument("--rows", type=Path, help="CSV of rows to prove on that what is packed gives what it gives")
-    fitted.add_argument("--unused", default="", metavar="COLUMN", help="a column of --rows that is no feature")
+    fitted.add_argument(
+        "--unused", action="append", default=[], metavar="COLUMN", help="a column of --rows that is no feature"
+    )
     fitted.add_argument("--name", default="", help="its name (default: the file's)")
     fitted.add_argument("--version", default="0.0.0", help="its version (default 0.0.0)")
 

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from verdigris_serving.artifact.cli import Commands, Failure
 from verdigris_serving.artifact.tables import are_truths
 from verdigris_serving.laptop import model as models
+from verdigris_serving.model.headers import quoted
 from verdigris_serving.model.schema import Feature
 from verdigris_serving.protocol import csv_table
 from verdigris_serving.protocol.messages import CallerFault
@@ -38,8 +41,13 @@ def _predict(options: argparse.Namespace) -> None:
     try:
         answers = csv_table.write(_answers(service, _read(options.table), options.keep))
     except (CallerFault, ModelFault) as fault:
-        raise Failure(f"{options.table}: {fault.message} (rows are counted from 0, below the header)") from fault
+        raise Failure(f"{options.table}: {fault.message}{_counting(fault.message)}") from fault
     _write(options.out, answers)
+
+
+def _counting(message: str) -> str:
+    """How rows are counted, behind a message that names one."""
+    return " (rows are counted from 0, below the header)" if re.search(r"\brow \d", message) else ""
 
 
 def _read(path: Path) -> bytes:
@@ -57,12 +65,20 @@ def _answers(service: InferenceService, table: bytes, keep: list[str]) -> Iterat
     lacking = next((name for name in keep if name not in header), None)
     if lacking is not None:
         raise CallerFault(f'there is no column "{lacking}" to keep; the header has {", ".join(header)}')
+    features = {feature.name for feature in service.manifest.features}
+    csv_table.check_lacking(service.manifest.features, header)
+    foreign = [name for name in header if name not in features and name not in keep]
+    if foreign:
+        more = " ".join(f"--keep {shlex.quote(name)}" for name in foreign[:20])
+        raise CallerFault(
+            f"the header has {quoted(foreign)}, which is no feature of this model: copy it to the answers with {more}, "
+            "or leave it out"
+        )
     ragged = next((number for number, line in enumerate(lines[1:]) if len(line) != len(header)), None)
     if ragged is not None:
         raise CallerFault(f"row {ragged}: {len(lines[ragged + 1])} cells; the header has {len(header)}")
     lines[1:] = _with_truths(header, lines[1:], service.manifest.features)
     kept = [header.index(name) for name in keep]
-    features = {feature.name for feature in service.manifest.features}
     dropped = {place for place in kept if header[place] not in features}
     asked = ([cell for place, cell in enumerate(line) if place not in dropped] for line in lines)
     for line, answer in zip(lines, service.table(asked, "predict"), strict=True):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from verdigris_serving.model.headers import other_separator, quoted
 from verdigris_serving.model.schema import Feature, Label, Row
 from verdigris_serving.protocol.messages import CallerFault, LooseTensor, OutputTensor
 from verdigris_serving.protocol.spellings import tensors
@@ -38,6 +39,19 @@ def cells(lines: Iterable[str]) -> Iterator[list[str]]:
         raise CallerFault(f"line {reader.line_num}: this is no CSV: {error}") from error
 
 
+def check_lacking(features: Sequence[Feature], names: Sequence[str]) -> None:
+    """Raise CallerFault where a header lacks a feature: with what it has instead, or what separates it instead."""
+    known = [feature.name for feature in features]
+    lacking = [name for name in known if name not in names]
+    separator = other_separator(names)
+    if lacking and separator:
+        raise CallerFault(f"the header looks separated by {separator}; commas are needed")
+    if lacking:
+        foreign = [name for name in names if name and name not in known]
+        instead = f" and has {quoted(foreign)}, no feature of this model" if foreign else ""
+        raise CallerFault(f"the header lacks {quoted(lacking)}{instead}; its first line must name every feature")
+
+
 class CsvReader:
     """Reads lines with this header as tensors of these features. Raises CallerFault when it is not theirs."""
 
@@ -46,13 +60,11 @@ class CsvReader:
         if len(set(names)) != len(names):
             twice = next(name for number, name in enumerate(names) if name in names[:number])
             raise CallerFault(f'the header has "{twice[:100]}" twice')
-        lacking = [f'"{feature.name}"' for feature in features if feature.name not in names]
-        if lacking:
-            raise CallerFault(f"the header lacks {', '.join(lacking[:20])}; its first line must name every feature")
+        check_lacking(features, names)
         known = {feature.name for feature in features}
         foreign = next((name for name in names if name not in known), None)
         if foreign is not None:
-            raise CallerFault(f'the header has "{foreign[:100]}", which is no feature of this model')
+            raise CallerFault(f'the header has "{foreign[:100]}", which is no feature of this model: leave it out')
         self._features = features
         self._width = len(names)
         self._places = [names.index(feature.name) for feature in features]
