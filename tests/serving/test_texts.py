@@ -189,6 +189,25 @@ def test_an_unknown_text_is_none_of_them_where_the_encoder_says_so(tmp_path: Pat
     assert asked(service, {"rows": records(other)})[1]["data"] == fitted.predict_proba(other).ravel().tolist()
 
 
+def test_a_text_has_no_mean_where_artifacts_are_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, target = people(missing=True)
+    fitted = pipeline(IMPUTED, LogisticRegression()).fit(table, target)
+    for name, rows in (("a", table), ("b", table[:30])):
+        pack(fitted, tmp_path / f"{name}.vmodel", X=table, training=rows)
+
+    assert main(["inspect", str(tmp_path / "a.vmodel")]) == 0
+    inspected = capsys.readouterr().out.partition("training baseline")[2].splitlines()
+    assert main(["diff", str(tmp_path / "a.vmodel"), str(tmp_path / "b.vmodel")]) == 0
+    compared = capsys.readouterr().out.partition("training data")[2].splitlines()
+
+    for lines in (inspected, compared):
+        said = {line.split()[0]: line for line in lines if line.startswith("  ")}
+        assert "mean" in said["dose"]
+        assert "mean" not in said["colour"]
+        assert "missing" in said["colour"]
+        assert "mean" not in said.get("town", "")
+
+
 def test_a_csv_with_texts_is_packed_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, target = people()
     joblib.dump(pipeline(OneHotEncoder(), LogisticRegression()).fit(table, target), tmp_path / "p.joblib")

@@ -130,7 +130,7 @@ def _pack(options: argparse.Namespace) -> None:
         from verdigris_serving.artifact.texts import text_names  # noqa: PLC0415
     except ImportError as error:
         raise Failure(
-            f"packing needs scikit-learn ({error}): install verdigris with its extra, verdigris[pack]"
+            f"packing needs scikit-learn ({error}): install it with its extra, in a clone: pip install '.[pack]'"
         ) from error
     try:
         loaded = opened(options.pipeline, trust_pickle=options.trust_pickle)

@@ -1,6 +1,6 @@
 """What an artifact says about itself, as lines for a person: ``verdigris-model inspect``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from verdigris_serving.artifact.archive import Contents
 from verdigris_serving.model.schema import Baseline, Feature, Manifest, score_name
@@ -25,7 +25,7 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     yield f"made with    {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))}"
     yield from _features(manifest)
     if contents.baseline:
-        yield from _baseline(contents.baseline)
+        yield from _baseline(contents.baseline, {f.name for f in manifest.features if f.datatype == "BYTES"})
 
 
 def spec(manifest: Manifest, sha256: str) -> str:
@@ -82,9 +82,10 @@ def limits(feature: Feature) -> str:
     return low + high + (f", {feature.out_of_range} beyond" if low or high else "")
 
 
-def _baseline(baseline: Baseline) -> Iterator[str]:
+def _baseline(baseline: Baseline, texts: Collection[str]) -> Iterator[str]:
     yield f"training baseline over {baseline.rows} rows"
     for entry in baseline.features:
         missing = f"  {entry.missing / max(1, baseline.rows):.1%} missing" if entry.missing else ""
-        spread = f"mean {entry.mean:.4g}, deviation {entry.deviation:.4g}"
-        yield f"  {entry.name:24} {spread}, {len(entry.counts)} bins{missing}"
+        # A text is stored by its place among the categories, of which a mean says nothing.
+        spread = "" if entry.name in texts else f"mean {entry.mean:.4g}, deviation {entry.deviation:.4g}, "
+        yield f"  {entry.name:24} {spread}{len(entry.counts)} bins{missing}"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from verdigris_serving.artifact.archive import Contents
-from verdigris_serving.model.schema import Baseline, LinearSpec, Manifest
+from verdigris_serving.model.schema import LinearSpec, Manifest
 
 #: A value before and after; None where one of the two has none.
 Change = tuple[Any, Any]
@@ -16,9 +16,12 @@ _COMPARED = ("name", "version", "format", "task", "classes", "threshold", "libra
 
 @dataclass(frozen=True)
 class Shift:
-    """How the training data of one feature moved: ``deviations`` is the change of the mean in deviations of before."""
+    """How the training data of one feature moved: ``deviations`` is the change of the mean in deviations of before.
 
-    mean: Change
+    ``mean`` is None for a text, which has none.
+    """
+
+    mean: Change | None
     deviations: float | None
     missing: Change
 
@@ -50,7 +53,7 @@ def difference(before: Contents, after: Contents) -> Difference:
         features=_features(old, new),
         weights=_weights(before, after),
         quality=_pairs(_metrics(before), _metrics(after)),
-        baseline=_shifts(before.baseline, after.baseline),
+        baseline=_shifts(before, after),
     )
 
 
@@ -100,17 +103,21 @@ def _distance(old: list[float] | None, new: list[float] | None) -> float:
     return max(abs(a - b) for a, b in zip(old, new, strict=True))
 
 
-def _shifts(old: Baseline | None, new: Baseline | None) -> dict[str, Shift]:
+def _shifts(before: Contents, after: Contents) -> dict[str, Shift]:
+    old, new = before.baseline, after.baseline
     if old is None or new is None:
         return {}
     known = {entry.name: entry for entry in old.features}
+    manifests = (before.manifest, after.manifest)
+    texts = {feature.name for manifest in manifests for feature in manifest.features if feature.datatype == "BYTES"}
     shifts = {}
     for entry in new.features:
         if entry.name in known:
             was = known[entry.name]
-            moved = (entry.mean - was.mean) / was.deviation if was.deviation else None
+            is_text = entry.name in texts
+            moved = (entry.mean - was.mean) / was.deviation if was.deviation and not is_text else None
             missing = was.missing / max(1, old.rows), entry.missing / max(1, new.rows)
-            shifts[entry.name] = Shift((was.mean, entry.mean), moved, missing)
+            shifts[entry.name] = Shift(None if is_text else (was.mean, entry.mean), moved, missing)
     return shifts
 
 
@@ -132,8 +139,10 @@ def lines(change: Difference) -> Iterator[str]:
         yield "training data"
     for name, shift in change.baseline.items():
         moved = "" if shift.deviations is None else f" ({shift.deviations:+.2f} deviations)"
-        missing = f", missing {shift.missing[0]:.1%} → {shift.missing[1]:.1%}" if any(shift.missing) else ""
-        yield f"  {name:24} mean {_value(shift.mean[0])} → {_value(shift.mean[1])}{moved}{missing}"
+        mean = f"mean {_value(shift.mean[0])} → {_value(shift.mean[1])}{moved}" if shift.mean else ""
+        missing = f"missing {shift.missing[0]:.1%} → {shift.missing[1]:.1%}" if any(shift.missing) else ""
+        if mean or missing:
+            yield f"  {name:24} {', '.join(filter(None, (mean, missing)))}"
 
 
 def _value(value: Any) -> str:

@@ -28,7 +28,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "model", type=Path, help="a .vmodel, or a fitted pipeline by joblib or skops, or in a folder of MLflow's"
     )
-    fitted = command.add_argument_group("a fitted pipeline (needs the extra verdigris[pack])")
+    fitted = command.add_argument_group("a fitted pipeline (needs the extra pack: pip install '.[pack]')")
     fitted.add_argument("--trust-pickle", action="store_true", help="I made this file: loading a pickle runs its code")
     fitted.add_argument("--rows", type=Path, help="CSV of rows to prove on that what is packed gives what it gives")
     fitted.add_argument(
@@ -69,7 +69,7 @@ def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
         from verdigris_serving.artifact.loading import CannotLoad  # noqa: PLC0415
         from verdigris_serving.artifact.pack import PackingRefused, pack  # noqa: PLC0415
     except ImportError as error:
-        raise Failure(f"packing needs scikit-learn ({error}): install verdigris[pack]") from error
+        raise Failure(f"packing needs scikit-learn ({error}): in a clone, pip install '.[pack]'") from error
     try:
         loaded = opened(path, trust_pickle=options.trust_pickle)
         shown = example(loaded)
