@@ -110,6 +110,8 @@ def _bake_while(scene: Scene, cluster: Cluster, way: str, replace: Callable[[], 
     """A version bakes, the operator is replaced, and the one that leads then takes the version back when asked to."""
     scene.apply("1.1.0", **LONG, serving={"env": [{"name": "WAY", "value": way}]})
     baking = scene.until("1.1.0 to bake", lambda status: stage(status) == "Baking")
+    # What the switch itself changes (how a colour without clients replaces its pods) is written by then.
+    _let_it_judge(scene)
     pods, templates, old = scene.pods(), _templates(scene), set(operator_pods(cluster))
     replace()
     wait_for("new operator pods only", lambda: old.isdisjoint(operator_pods(cluster)), 60, every=0.5)
