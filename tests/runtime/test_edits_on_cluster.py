@@ -99,8 +99,8 @@ class Home:
         return await self.get(live)
 
     async def is_put_back(self, manifest: Json, before: Json, edited: Json) -> bool:
-        """Within three looks: a controller may have written its status since the one before was read."""
-        for _ in range(3):
+        """Within ten looks: a controller may have written its status since the one before was read."""
+        for _ in range(10):
             outcome = await self.do(Keep(manifest), edited)
             assert all(isinstance(problem, Conflict) for problem in outcome.problems)
             edited = await self.get(manifest)
