@@ -58,7 +58,7 @@ def run(seed: int, folder: Path, count: int) -> Trial:
                 made.fit(data.values, data.target)
                 made.predict(data.values[:2])
                 break
-            except Exception:  # scikit-learn refuses what it cannot fit in many ways, some of them by mistake
+            except (IndexError, TypeError, ValueError):  # of discriminants with no variance left the first
                 continue
         return _packed(seed, data, made, folder / "trial.vmodel", count)
 

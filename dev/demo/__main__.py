@@ -123,8 +123,8 @@ def _conclude(
     ]
     pictures = draw(observer.requests, acts, setting.out)
     print(f"\n{runs_table(taken_back)}\n\n{table(lines)}\n")
-    if not all(bar.met for bar in lines):
-        print("MISSED beside nothing lost: this machine was too busy for that time. Run it again while it is idle.\n")
+    if not wrong and not all(bar.met for bar in lines):
+        print("A time was missed, and no request was lost: a busy machine is slower. Run it again while it is idle.\n")
     print(f"Report: {setting.out / 'report.json'}   Picture: {', '.join(str(path) for path in pictures)}")
     print('Look around:  eval "$(.venv/bin/python -m dev.cluster env)"')
     print(f"  kubectl -n {NAMESPACE} get mdep {NAME}; kubectl -n {NAMESPACE} describe mdep {NAME}")

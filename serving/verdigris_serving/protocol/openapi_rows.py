@@ -9,14 +9,17 @@ _TYPES = {"BYTES": "string", "BOOL": "boolean"}
 
 
 def object_of(**properties: Document) -> Document:
+    """The schema of an object that has all of these."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def list_of(items: Document) -> Document:
+    """The schema of a list of these."""
     return {"type": "array", "items": items}
 
 
 def ref(name: str) -> Document:
+    """A reference to a schema of the document's own."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

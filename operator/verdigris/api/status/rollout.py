@@ -69,7 +69,9 @@ class RolloutStatus(RevisionRef):
     wanted: int = Field(default=0, description="Percent of new connections that are to reach the candidate.")
     weight: int = Field(default=0, description="Percent of new connections that were last seen to reach it.")
     exposed_at: Time | None = Field(default=None, description="When clients were first seen to reach the candidate.")
-    wished_at: Time | None = Field(default=None, description="Since when clients are wanted that were not there then.")
+    wished_at: Time | None = Field(
+        default=None, description="Since when the move of clients under way has been wanted."
+    )
     withdrawn_at: Time | None = Field(
         default=None,
         description="When a wish for clients was last taken back before any were seen: that move may still come. "

@@ -16,7 +16,7 @@ import numpy as np
 
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, needs_exact
 from verdigris_serving.artifact.graph.linear import both
-from verdigris_serving.artifact.graph.trees import Tree, added_leaves
+from verdigris_serving.artifact.graph.trees import Tree, added_leaves, comparisons
 
 #: Objectives by what becomes of the sum of the leaves.
 _VALUES = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
@@ -42,11 +42,7 @@ def thresholds(model: Any) -> tuple[Any, Any] | None:
         trees = _trees(model, _dump(model))
     except CannotGraph:  # it is refused with this very sentence where its graph is written
         return None
-    pairs = [(tree, tree.left >= 0) for tree in trees]
-    return (
-        np.concatenate([tree.feature[of] for tree, of in pairs]),
-        np.concatenate([tree.threshold[of] for tree, of in pairs]),
-    )
+    return comparisons(trees)
 
 
 def classifier(graph: Graph, model: Any, value: Value) -> Answer:

@@ -50,6 +50,13 @@ def tree_of(fitted: Any, values: Any) -> Tree:
     )
 
 
+def comparisons(trees: Sequence[Tree]) -> tuple[Any, Any]:
+    """(columns, thresholds) of all inner nodes of these trees."""
+    inner = [(tree, tree.left >= 0) for tree in trees]
+    columns, thresholds = [tree.feature[of] for tree, of in inner], [tree.threshold[of] for tree, of in inner]
+    return np.concatenate(columns), np.concatenate(thresholds)
+
+
 def added_leaves(
     graph: Graph,
     trees: Sequence[Tree],
