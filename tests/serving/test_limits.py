@@ -1,45 +1,43 @@
 """What an artifact may cost to load: a bomb is a sentence with its reason, and a sound one does not notice."""
 
 import json
+import multiprocessing
+import resource
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from tests.serving import bombs
+from tests.serving import bombs, little_memory
 from tests.serving.support import termination
 from tests.serving.test_formats import fitted
 from tests.serving.test_pack import packed
 from verdigris_serving.artifact import limits
 from verdigris_serving.artifact.importing.opening import opened
-from verdigris_serving.artifact.limits import TooCostly, bounded_memory, memory_left
+from verdigris_serving.artifact.limits import bounded_memory, memory_left
 from verdigris_serving.artifact.loading import CannotLoad
-from verdigris_serving.artifact.verify import Expectation, verify_bytes
-from verdigris_serving.cli import main
-from verdigris_serving.reasons import Reason, ServingError
+from verdigris_serving.reasons import Reason
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds what a process maps")
 #: Bytes beyond the limit that a process may have had: garbage that the allocator keeps, pages of libraries.
 SLACK = 64 * 2**20
 
 
-@pytest.fixture
-def little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod without memory to spare."""
-    monkeypatch.setattr(limits, "memory_left", lambda: limits.LEAST)
+@pytest.fixture(scope="module")
+def pod() -> Iterator[Executor]:
+    """A process without memory to spare, and of one thread: memory is bounded only there."""
+    with ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), initializer=little_memory.leave_little
+    ) as executor:
+        yield executor
 
 
-def resident(name: str) -> int:
-    """Bytes of this process, ``VmRSS`` now or ``VmHWM`` at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
-@pytest.mark.usefixtures("little")
 @pytest.mark.parametrize(
     ("bomb", "reason"),
     [
@@ -53,57 +51,65 @@ def resident(name: str) -> int:
         (bombs.impossible_tensor, Reason.GOLDEN_ROWS_FAILED),
     ],
 )
-def test_a_bomb_is_a_sentence_and_takes_no_more_memory_than_there_is(bomb: Callable[[], bytes], reason: Reason) -> None:
-    data = bomb()
-    Path("/proc/self/clear_refs").write_text("5")  # the most so far is what it is now
-    before = resident("VmRSS")
+def test_a_bomb_is_a_sentence_and_takes_no_more_memory_than_there_is(
+    bomb: Callable[[], bytes], reason: Reason, pod: Executor
+) -> None:
+    said, message, taken = pod.submit(little_memory.refusal_of, bomb()).result()
 
-    with pytest.raises(ServingError) as refused:
-        verify_bytes(data, Expectation(), where="m.vmodel")
-
-    assert refused.value.reason == reason
-    assert refused.value.message.startswith("m.vmodel: ")
-    assert "\n" not in refused.value.message
-    assert resident("VmHWM") - before < limits.LEAST + SLACK
+    assert said == reason
+    assert message.startswith("m.vmodel: ")
+    assert "\n" not in message
+    assert taken < limits.LEAST + SLACK
 
 
-@pytest.mark.usefixtures("little")
 @pytest.mark.parametrize("form", ["onnx", "sklearn"])
-def test_a_forest_of_a_hundred_trees_loads_with_the_least_that_there_ever_is(form: str, tmp_path: Path) -> None:
+def test_a_forest_of_a_hundred_trees_loads_with_the_least_that_there_ever_is(
+    form: str, tmp_path: Path, pod: Executor
+) -> None:
     forest = fitted(RandomForestClassifier(100, random_state=0))
 
     data = packed(forest, tmp_path, format=form).path.read_bytes()
 
-    assert verify_bytes(data, Expectation(), where="m").golden_rows > 0
+    assert pod.submit(little_memory.golden_rows_of, data).result() > 0
 
 
-@pytest.mark.usefixtures("little")
-def test_inspect_and_diff_are_bounded_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("names", [("inspect", "m.vmodel"), ("diff", "m.vmodel", "m.vmodel")])
+def test_inspect_and_diff_are_bounded_too(names: tuple[str, ...], tmp_path: Path, pod: Executor) -> None:
     (tmp_path / "m.vmodel").write_bytes(bombs.rows_of_millions())
+    command, *files = names
 
-    assert main(["inspect", str(tmp_path / "m.vmodel")]) == 1
-    assert main(["diff", str(tmp_path / "m.vmodel"), str(tmp_path / "m.vmodel")]) == 1
-    assert capsys.readouterr().err.count("takes more than the 128 MiB of memory that are left here") == 2
+    code, said = pod.submit(little_memory.said_by, command, *(str(tmp_path / name) for name in files)).result()
+
+    assert code == 1
+    assert "takes more than the 128 MiB of memory that are left here" in said
 
 
-@pytest.mark.usefixtures("little")
-def test_a_skops_file_is_bounded_where_it_is_packed(tmp_path: Path) -> None:
+def test_a_skops_file_is_bounded_where_it_is_packed(tmp_path: Path, pod: Executor) -> None:
     (tmp_path / "outer.zip").write_bytes(bombs.array_many_times())
     with zipfile.ZipFile(tmp_path / "outer.zip") as archive:
         (tmp_path / "m.skops").write_bytes(archive.read("model.skops"))
 
     with pytest.raises(CannotLoad, match="takes more memory than there is here: load it yourself"):
-        opened(tmp_path / "m.skops")
+        pod.submit(opened, tmp_path / "m.skops").result()
 
 
-@pytest.mark.usefixtures("little")
-def test_the_limit_is_gone_afterwards_whatever_happened() -> None:
-    with pytest.raises(TooCostly), bounded_memory():
-        bytearray(2 * limits.LEAST)
-    with pytest.raises(KeyError), bounded_memory():
-        raise KeyError
+@pytest.mark.parametrize("error", ["memory", "another"])
+def test_the_limit_is_gone_afterwards_whatever_happened(error: str, pod: Executor) -> None:
+    assert pod.submit(little_memory.bounded, error).result() == resource.RLIM_INFINITY
 
-    assert len(bytearray(2 * limits.LEAST)) == 2 * limits.LEAST
+
+def test_a_thread_of_somebody_else_never_meets_the_limit() -> None:
+    seen: list[int] = []
+    loaded = threading.Event()
+    other = threading.Thread(target=loaded.wait)
+    other.start()
+
+    with bounded_memory():
+        seen.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
+    loaded.set()
+    other.join()
+
+    assert seen == [resource.RLIM_INFINITY]
 
 
 @pytest.mark.parametrize(("name", "limit"), [("memory.max", 2**30), ("memory.limit_in_bytes", 2**30)])

@@ -2,6 +2,10 @@
 
 Memory is bounded by RLIMIT_DATA of this very process while it loads: what would be too much is a MemoryError, of
 whatever reader (docs/design/0027-limits.md says why not in a child). Time is bounded by a thread that ends the process.
+
+A limit of the process is one of all its threads, and a thread that starts without memory for it is waited for by its
+starter for ever (CPython). So memory is bounded only where no other thread runs: in a pod and on the command line, not
+in a notebook.
 """
 
 import contextlib
@@ -15,6 +19,8 @@ from verdigris_serving.reasons import Reason, write_termination
 
 #: Bytes that loading may always take: libraries set aside more than they use.
 LEAST = 128 * 2**20
+#: How the names of threads begin that may fail for want of memory: nobody waits for them.
+OWN_THREADS = "verdigris-"
 #: Seconds for loading and the golden rows. The slowest sound artifact that was seen took some 20.
 SECONDS = 300.0
 #: Share of the limit that is given out: what the kernel keeps for a process counts, too.
@@ -45,9 +51,9 @@ def memory_left() -> int | None:
 def bounded_memory() -> Iterator[None]:
     """Within it the process takes no more memory than there is. Raises TooCostly in place of whatever that caused.
 
-    On Linux only, and for all threads: nothing is served yet.
+    On Linux only, and where no thread of somebody else would meet the limit.
     """
-    left = memory_left() if sys.platform == "linux" else None
+    left = memory_left() if sys.platform == "linux" and _alone() else None
     if left is None:
         yield
         return
@@ -80,11 +86,18 @@ def bounded_time(termination: str, seconds: float = SECONDS) -> Iterator[None]:
     """
     watch = threading.Timer(seconds, _give_up, (termination, seconds))
     watch.daemon = True
+    watch.name = f"{OWN_THREADS}watch"
     watch.start()
     try:
         yield
     finally:
         watch.cancel()
+
+
+def _alone() -> bool:
+    """Whether this thread is the only one of the process, but for our own that may fail."""
+    others = (thread for thread in threading.enumerate() if thread is not threading.current_thread())
+    return all(thread.name.startswith(OWN_THREADS) for thread in others)
 
 
 def _give_up(termination: str, seconds: float) -> None:

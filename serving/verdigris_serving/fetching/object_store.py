@@ -17,6 +17,7 @@ import obstore
 from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from verdigris_serving.artifact.limits import OWN_THREADS
 from verdigris_serving.fetching.port import Resume, Retry, Source
 from verdigris_serving.reasons import Reason, ServingError
 
@@ -255,5 +256,5 @@ def _aside(call: Callable[[], _T], timeout: float) -> _T:
         except BaseException as error:
             done.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=work, name=f"{OWN_THREADS}fetch", daemon=True).start()
     return done.result(timeout)
