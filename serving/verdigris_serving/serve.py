@@ -25,6 +25,8 @@ from verdigris_serving.http.lifecycle import Server, allow_many_connections, end
 from verdigris_serving.http.limits import BODY, Limits
 from verdigris_serving.http.listener import listen
 from verdigris_serving.http.metrics import Metrics
+from verdigris_serving.http.shield.front import Shield
+from verdigris_serving.http.shield.order import Orders
 from verdigris_serving.logs import set_up_logging
 from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.protocol.service import Answer, InferenceService
@@ -89,7 +91,7 @@ def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Serve
         access=AccessLog(settings.access_log) if settings.access_log else None,
     )
     return Server(
-        app,
+        Shield(app, Orders(settings.shield_file)),
         Drain(settings.traffic_file),
         admission,
         metrics,

@@ -12,6 +12,7 @@
 | VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
 | VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |
 | VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |
+| VERDIGRIS_SHIELD_FILE | server | /etc/verdigris/shield | which share goes to which version on trial |
 | VERDIGRIS_CONCURRENCY | server | 8 | inferences in threads at once: large batches, and all of a slow format |
 | VERDIGRIS_QUEUE | server | 64 | inferences that may wait for a thread; further ones get 503 |
 | VERDIGRIS_MAX_BODY_MIB | server | 8 | largest body of a request, packed or not, in MiB |
@@ -82,6 +83,7 @@ class ServerSettings:
     model: ModelSettings
     port: int
     traffic_file: Path
+    shield_file: Path
     concurrency: int
     queue: int
     access_log: float
@@ -95,6 +97,7 @@ class ServerSettings:
         return cls(
             model=ModelSettings.from_environment(env),
             port=int(_number(env, "VERDIGRIS_PORT", DEFAULT_PORT, low=0, high=65_535)),
+            shield_file=Path(env.get("VERDIGRIS_SHIELD_FILE", "/etc/verdigris/shield")),
             traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
             concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
             queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),

@@ -104,6 +104,7 @@ class ServerProcess:
     process: subprocess.Popen[str]
     port: int
     traffic: Path
+    shield: Path
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def connect(self) -> http.client.HTTPConnection:
@@ -149,7 +150,7 @@ def server(
     **env: str,
 ) -> Iterator[ServerProcess]:
     """A server process on a free port for ``folder/artifact``, ended at the end."""
-    traffic = folder / "traffic"
+    traffic, shield = folder / "traffic", folder / "shield"
     process = start(
         module,
         folder,
@@ -157,11 +158,12 @@ def server(
         VERDIGRIS_MODEL_SHA256=sha256,
         VERDIGRIS_PORT="0",
         VERDIGRIS_TRAFFIC_FILE=str(traffic),
+        VERDIGRIS_SHIELD_FILE=str(shield),
         **env,
     )
     try:
         log = [json.loads(line) for line in _until_ready(process)]
-        yield ServerProcess(process, log[-1]["port"], traffic, log)
+        yield ServerProcess(process, log[-1]["port"], traffic, shield, log)
     finally:
         process.kill()
         process.communicate()

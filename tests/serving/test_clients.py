@@ -44,7 +44,7 @@ def test_the_client_finds_the_server_and_the_model(client: Any) -> None:
     assert client.is_server_ready()
     assert client.is_model_ready("demo")
     assert client.is_model_ready("demo", "1.0.0")
-    assert client.get_server_metadata()["extensions"] == ["binary_tensor_data"]
+    assert client.get_server_metadata()["extensions"] == ["binary_tensor_data", "verdigris_shield"]
     assert [given["name"] for given in client.get_model_metadata("demo")["inputs"]] == ["glucose", "insulin", "age"]
 
 

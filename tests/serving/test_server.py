@@ -47,7 +47,7 @@ def test_ready_is_said_once_the_golden_rows_have_passed(running: ServerProcess) 
         ("/v2/health/live", {"live": True}),
         ("/v2/health/ready", {"ready": True}),
         ("/v2/health/ready/", {"ready": True}),
-        ("/v2", {"name": "verdigris", "version": "0.1.0", "extensions": ["binary_tensor_data"]}),
+        ("/v2", {"name": "verdigris", "version": "0.1.0", "extensions": ["binary_tensor_data", "verdigris_shield"]}),
         ("/v2/models/demo/ready", {"name": "demo", "ready": True}),
         ("/v2/models/demo/versions/1.0.0/ready", {"name": "demo", "ready": True}),
     ],

@@ -76,6 +76,10 @@ class App:
             return Response(200, self._metrics.exposition(), CONTENT_TYPE)
         return self._looked_up(request)
 
+    def may_pass_on(self, request: Request) -> bool:
+        """Whether it asks for an inference by whichever version there is."""
+        return request.method == "POST" and request.path in self._routes.of_any_version
+
     def refuse(self, request: Request, status: int, message: str) -> Response:
         """The answer to a request that will not be acted upon; the sentence of a 503 is a Rejection."""
         request.inference = request.method == "POST" and request.path in self._routes.infer

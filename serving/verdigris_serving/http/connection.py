@@ -11,10 +11,10 @@ from collections import deque
 from typing import cast
 
 from verdigris_serving.http.admission import Admission, Rejection
-from verdigris_serving.http.app import App
 from verdigris_serving.http.drain import Drain
 from verdigris_serving.http.messages import CONTINUE, Request, Response, render
 from verdigris_serving.http.parser import RequestParser, Stage
+from verdigris_serving.http.shield.front import Shield
 
 #: Pipelined requests of one connection answered in a row before the others get their turn.
 BURST = 16
@@ -24,7 +24,7 @@ _KEEP, _KEEP_1_0, _CLOSE = b"", b"connection: keep-alive\r\n", b"connection: clo
 class Shared:
     """What all connections of a server have in common."""
 
-    def __init__(self, app: App, drain: Drain, admission: Admission) -> None:
+    def __init__(self, app: Shield, drain: Drain, admission: Admission) -> None:
         self.app = app
         self.drain = drain
         self.admission = admission

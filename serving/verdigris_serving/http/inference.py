@@ -9,7 +9,7 @@ import time
 
 from verdigris_serving.http import codings
 from verdigris_serving.http.huge_bodies import HUGE, HugeBodyLock
-from verdigris_serving.http.messages import Request, Response
+from verdigris_serving.http.messages import VERSION, Request, Response
 from verdigris_serving.logs import Sparse
 from verdigris_serving.protocol.binary import HEADER
 from verdigris_serving.protocol.csv_table import CSV
@@ -30,6 +30,7 @@ class Inference:
         self._service = service
         self._limit = limit
         self._huge_bodies = lock
+        self._version = b"%b: %b\r\n" % (VERSION, service.manifest.version.encode())
         self._faults = Sparse()
 
     def answer(self, request: Request, fresh_id: str) -> Response:
@@ -44,7 +45,7 @@ class Inference:
         except Exception:
             self._report("an inference failed in a way the server does not know", fresh_id, trace=True)
             answer = error_answer(500, f"internal error, id {fresh_id}")
-        return _response(request, answer)
+        return _response(request, answer, self._version)
 
     def _answer(self, request: Request, fresh_id: str) -> Answer:
         headers, body = request.headers, request.body
@@ -72,9 +73,10 @@ class Inference:
             _log.error("%s", message, exc_info=trace, extra={"fields": fields})
 
 
-def _response(request: Request, answer: Answer) -> Response:
+def _response(request: Request, answer: Answer, fields: bytes) -> Response:
     body = answer.body
-    fields = b"" if answer.header_length is None else b"%b: %d\r\n" % (HEADER, answer.header_length)
+    if answer.header_length is not None:
+        fields += b"%b: %d\r\n" % (HEADER, answer.header_length)
     if answer.status == 415:
         fields += b"accept-encoding: %b\r\n" % codings.OFFER
     if len(body) >= codings.SMALLEST and b"accept-encoding" in request.headers:

@@ -18,14 +18,14 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from verdigris_serving.http.admission import Admission
-from verdigris_serving.http.app import App
 from verdigris_serving.http.connection import Connection, Shared
 from verdigris_serving.http.door import Door
 from verdigris_serving.http.drain import Drain
 from verdigris_serving.http.metrics import Metrics
+from verdigris_serving.http.shield.front import Shield
 
 _log = logging.getLogger("verdigris.lifecycle")
-#: Seconds between two heartbeats: the traffic file is looked at, overdue connections are ended, rows are counted.
+#: Seconds between two heartbeats: the traffic and shield files are looked at, overdue connections ended, rows counted.
 BEAT = 0.05
 #: Seconds without any connection after which nobody else is expected.
 QUIET = 0.2
@@ -55,7 +55,7 @@ class Server:
 
     def __init__(
         self,
-        app: App,
+        shield: Shield,
         drain: Drain,
         admission: Admission,
         metrics: Metrics,
@@ -63,11 +63,12 @@ class Server:
         grace: float,
         stopping: Callable[[], None] = lambda: None,
     ) -> None:
-        self.shared = Shared(app, drain, admission)
+        self.shared = Shared(shield, drain, admission)
         self._metrics = metrics
         self._grace = grace
         self._stopping = stopping
         metrics.connections = lambda: len(self.shared.connections)
+        metrics.shield = shield.collect
 
     async def serve(self, listener: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT, then leave gently; returns once every connection is closed."""
@@ -95,6 +96,7 @@ class Server:
     def _beat(self) -> None:
         shared, now = self.shared, time.monotonic()
         shared.drain.look()
+        shared.app.look()
         shared.date = formatdate(usegmt=True).encode()
         self._metrics.observations.count()
         for connection in list(shared.connections):

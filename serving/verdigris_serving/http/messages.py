@@ -3,6 +3,10 @@
 from http import HTTPStatus
 
 JSON = b"application/json"
+#: Marks a request that another pod's shield has passed on.
+FORWARDED = b"verdigris-forwarded"
+#: Says in each inference answer which version gave it.
+VERSION = b"verdigris-version"
 #: What is sent to a client that waits for permission to send its body.
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

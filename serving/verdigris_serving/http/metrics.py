@@ -5,7 +5,7 @@ own Counter and Histogram take a lock and a dictionary for each of the dozen buc
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -27,7 +27,7 @@ EDGES = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 
 class Metrics(Collector):
-    """The server's counts. ``in_flight`` and ``connections`` are asked at a scrape; set them before the first."""
+    """The server's counts. ``in_flight``, ``connections`` and ``shield`` are asked at a scrape; set them before."""
 
     def __init__(self, model: LoadedModel, registry: CollectorRegistry | None = None) -> None:
         self._model = model
@@ -38,6 +38,7 @@ class Metrics(Collector):
         self.observations = Observations(model)
         self.in_flight: Callable[[], int] = lambda: 0
         self.connections: Callable[[], int] = lambda: 0
+        self.shield: Callable[[], Iterable[Metric]] = tuple
         self._registry = registry or CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -61,6 +62,7 @@ class Metrics(Collector):
         yield from self._of_requests()
         yield from self._of_the_model()
         yield from self._of_observations()
+        yield from self.shield()
 
     def _of_requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(

@@ -21,7 +21,9 @@ class Routes:
         bases = [f"/v2/models/{manifest.name}", f"/v2/models/{manifest.name}/versions/{manifest.version}"]
         self._manifest: Manifest = manifest
         first = f"/v1/models/{manifest.name}"
-        self.infer = frozenset([f"{first}{V1}", *(f"{base}/infer{slash}" for base in bases for slash in ("", "/"))])
+        #: Where an inference is asked of whichever version there is, and where of any.
+        self.of_any_version = frozenset([f"{first}{V1}", *(f"{bases[0]}/infer{slash}" for slash in ("", "/"))])
+        self.infer = self.of_any_version | {f"{bases[1]}/infer{slash}" for slash in ("", "/")}
         bodies = {
             "/v2": service.server_metadata(),
             "/v2/health/live": b'{"live":true}',

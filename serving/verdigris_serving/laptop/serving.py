@@ -22,6 +22,8 @@ from verdigris_serving.settings import ModelSettings, ServerSettings
 
 #: Seconds that open connections get after Ctrl-C.
 _GRACE = 1.0
+#: Nobody gives orders to a server on a laptop.
+_NO_FILE = Path(os.devnull) / "none"
 
 
 def add(commands: Commands) -> None:
@@ -63,7 +65,8 @@ def _settings(options: argparse.Namespace) -> ServerSettings:
     return ServerSettings(
         model=ModelSettings(options.model, Expectation(), models.MAX_BYTES),
         port=options.port,
-        traffic_file=Path(os.devnull) / "traffic",  # there is none
+        traffic_file=_NO_FILE,
+        shield_file=_NO_FILE,
         concurrency=8,
         queue=64,
         access_log=0.0,

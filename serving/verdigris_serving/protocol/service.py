@@ -27,6 +27,8 @@ from verdigris_serving.protocol.tensors import MAX_ROWS, InputReader
 
 JSON, OCTETS = b"application/json", b"application/octet-stream"
 _encode = msgspec.json.Encoder().encode
+#: In the server's extensions: it passes a share of its requests on, and answers what does not come back well.
+SHIELD = "verdigris_shield"
 _NO_ANSWER = (
     "row {}: the model has no answer to this combination of values, though each is within its feature's range: it is "
     "too far from what the model was trained on"
@@ -166,7 +168,7 @@ class InferenceService:
 
     def server_metadata(self) -> bytes:
         """The body of ``GET /v2``."""
-        return _encode({"name": "verdigris", "version": __version__, "extensions": [binary.EXTENSION]})
+        return _encode({"name": "verdigris", "version": __version__, "extensions": [binary.EXTENSION, SHIELD]})
 
     def model_metadata(self) -> bytes:
         """The body of ``GET /v2/models/{model}``: the features by name, in the order of the one-tensor spelling."""

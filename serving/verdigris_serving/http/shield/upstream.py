@@ -1,0 +1,278 @@
+"""Connections to the version on trial: HTTP/1.1, one request at a time on each, kept for a moment.
+
+Their other end is a Service, which spreads connections over its ready pods, not requests. So no connection grows old:
+a pod that is new has its share within a second or two, and one that is gone gets nothing more.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from verdigris_serving.http.messages import FORWARDED, JSON, Request, Response
+from verdigris_serving.http.shield.outcomes import Outcome
+
+#: Seconds for which a connection is used.
+MOST_AGE = 1.0
+#: Connections at once, and so requests that are under way; each may hold a body.
+MOST_CONNECTIONS = 256
+#: Bytes of an answer.
+MOST_BYTES = 64 * 2**20
+#: What belongs to one connection, and what is said anew.
+_OWN = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect"}
+    | {b"proxy-connection", b"content-length", b"host", b"date", b"server", b"content-type"}
+)
+
+#: Takes in how an exchange ended, and the answer where there is one.
+Ended = Callable[[Outcome, Response | None], None]
+
+
+def rendered(request: Request, host: bytes) -> bytes:
+    """The request as it is passed on: marked, and otherwise as it came."""
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.path.encode()), b"host: " + host]
+    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in _OWN]
+    lines.append(b"content-type: " + request.headers.get(b"content-type", JSON))
+    lines.append(b"content-length: %d" % len(request.body))
+    lines.append(FORWARDED + b": 1")
+    return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
+
+
+class Exchange:
+    """One request on its way: ``ended`` is called once, unless it is ``dropped`` before."""
+
+    def __init__(self, request: Request, ended: Ended) -> None:
+        self.request = request
+        self._ended: Ended | None = ended
+        self.line: Line | None = None
+        #: What makes a connection for it.
+        self.connecting: asyncio.Task[None] | None = None
+        #: Whether it is on a connection that had been kept, which its other end may have just closed.
+        self.reused = False
+
+    def end(self, outcome: Outcome, response: Response | None = None) -> None:
+        """Tell how it ended."""
+        ended, self._ended, self.line = self._ended, None, None
+        if ended is not None:
+            ended(outcome, response)
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._ended is None
+
+    def drop(self) -> None:
+        """Wait no longer. Its connection ends: whatever still came over it would be this answer."""
+        self._ended = None
+        if self.line is not None:
+            self.line.abort()
+        if self.connecting is not None:
+            self.connecting.cancel()
+
+
+class Upstream:
+    """The connections to one address; belongs to the running event loop."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address = host, port
+        self._name = f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
+        self._idle: list[Line] = []
+        self._connecting = 0
+        self._open = 0
+        self._closed = False
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open or on their way."""
+        return self._connecting + self._open
+
+    def ask(self, request: Request, ended: Ended) -> Exchange | None:
+        """Pass a request on; None when too many are under way."""
+        exchange = Exchange(request, ended)
+        line = self._kept()
+        if line is not None:
+            exchange.reused = True
+            line.send(exchange, rendered(request, self._name))
+        elif self.connections < MOST_CONNECTIONS:
+            self._connect(exchange)
+        else:
+            return None
+        return exchange
+
+    def close(self) -> None:
+        """Keep no connection; what is under way may end."""
+        self._closed = True
+        for line in self._idle:
+            line.abort()
+        self._idle.clear()
+
+    def tidy(self) -> None:
+        """End idle connections that have grown old; to be called now and then."""
+        now = time.monotonic()
+        old = [line for line in self._idle if line.outlived(now)]
+        self._idle = [line for line in self._idle if not line.outlived(now)]
+        for line in old:
+            line.abort()
+
+    def _kept(self) -> "Line | None":
+        now = time.monotonic()
+        while self._idle:
+            line = self._idle.pop()
+            if not line.outlived(now):
+                return line
+            line.abort()
+        return None
+
+    def _connect(self, exchange: Exchange) -> None:
+        self._connecting += 1
+        exchange.connecting = asyncio.get_running_loop().create_task(self._begin(exchange))
+
+    async def _begin(self, exchange: Exchange) -> None:
+        line = Line(self)
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: line, *self.address)
+        except OSError:
+            exchange.end(Outcome.UNREACHABLE)
+        except asyncio.CancelledError:
+            line.abort()
+            raise
+        else:
+            line.send(exchange, rendered(exchange.request, self._name))
+        finally:
+            exchange.connecting = None
+            self._connecting -= 1
+
+    def made(self) -> None:
+        """A connection is open."""
+        self._open += 1
+
+    def keep(self, line: "Line") -> None:
+        """A connection is free for the next request."""
+        if self._closed or line.outlived(time.monotonic()):
+            line.abort()
+        else:
+            self._idle.append(line)
+
+    def lost(self, line: "Line", exchange: Exchange | None) -> None:
+        """A connection is gone, with a request on it or without."""
+        self._open -= 1
+        if line in self._idle:
+            self._idle.remove(line)
+        if exchange is None or exchange.over:
+            return
+        if exchange.reused and not line.answering:
+            # Its other end closed it while the request was on its way: no fault of anybody's. Once more, on a new one.
+            exchange.reused, exchange.line = False, None
+            self._connect(exchange)
+        else:
+            exchange.end(Outcome.RESET)
+
+
+class Line(asyncio.Protocol):
+    """One connection to the version on trial."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._transport: asyncio.Transport | None = None
+        self._opened = 0.0
+        self._exchange: Exchange | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._whole = self._malformed = self._stays = False
+        self._parser = httptools.HttpResponseParser(self)
+        #: Whether a part of the answer is here.
+        self.answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once, first."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by behaviour, not by class
+        self._opened = time.monotonic()
+        self._upstream.made()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended changes nothing
+        """Called once, last."""
+        exchange, self._exchange = self._exchange, None
+        self._upstream.lost(self, exchange)
+
+    def outlived(self, now: float) -> bool:
+        """Whether it is too old for another request, or closing."""
+        return self._transport is None or self._transport.is_closing() or now - self._opened >= MOST_AGE
+
+    def send(self, exchange: Exchange, data: bytes) -> None:
+        """Send a request."""
+        self._exchange, exchange.line = exchange, self
+        self.answering = self._whole = False
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def abort(self) -> None:
+        """Close at once, whatever is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes of the answer."""
+        if self._exchange is None:  # nobody has asked
+            self.abort()
+            return
+        self.answering = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._malformed = True
+        if self._malformed:
+            self._end(Outcome.MALFORMED, None)
+        elif self._whole:
+            response = self._response()
+            self._end(Outcome.MALFORMED if response is None else _outcome(response.status), response)
+
+    # What llhttp calls, in the order of an answer.
+
+    def on_message_begin(self) -> None:
+        """An answer's first byte."""
+        self._malformed = self._whole
+        self._fields, self._pieces, self._size = [], [], 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One whole field, of the head or (after the body) a trailer."""
+        self._fields.append((name.lower(), value))
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self._malformed = True
+        else:
+            self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole. What follows from it waits until these bytes are read: it may be another request."""
+        self._whole = True
+        self._stays = self._parser.should_keep_alive()
+
+    def _end(self, outcome: Outcome, response: Response | None) -> None:
+        exchange, self._exchange = self._exchange, None
+        if outcome is not Outcome.MALFORMED and self._stays:
+            self._upstream.keep(self)
+        else:
+            self.abort()
+        if exchange is not None:
+            exchange.end(outcome, response)
+
+    def _response(self) -> Response | None:
+        """The answer as it is passed back; None when no client could be given it."""
+        status = self._parser.get_status_code()
+        if not 200 <= status <= 599 or 300 <= status < 400:
+            return None
+        fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OWN)
+        content_type = next((value for name, value in self._fields if name == b"content-type"), JSON)
+        return Response(status, b"".join(self._pieces), content_type, fields)
+
+
+def _outcome(status: int) -> Outcome:
+    if status >= 500:
+        return Outcome.ERROR
+    return Outcome.REFUSED if status >= 400 else Outcome.ANSWERED
