@@ -31,10 +31,14 @@ SLACK = 64 * 2**20
 
 @pytest.fixture(scope="module")
 def pod() -> Iterator[Executor]:
-    """A process without memory to spare, and of one thread: memory is bounded only there."""
-    with ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), initializer=little_memory.leave_little
-    ) as executor:
+    """Processes without memory to spare, and of one thread: memory is bounded only there.
+
+    Each load has a new one, as in a pod: what an earlier one has left set aside would count. They are copies of one
+    that has imported everything.
+    """
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([little_memory.__name__])
+    with ProcessPoolExecutor(1, processes, initializer=little_memory.leave_little, max_tasks_per_child=1) as executor:
         yield executor
 
 
