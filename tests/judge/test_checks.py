@@ -223,3 +223,12 @@ def test_counts_of_checks_that_are_gone_from_the_policy_are_dropped() -> None:
 def test_a_count_never_outgrows_what_a_failure_needs() -> None:
     before = (Breaches(name="m", count=3),)
     assert count_breaches(before, [Bound("m", high=1.0)], {"m": Reading(2.0)}) == before
+
+
+def test_beyond_the_end_of_the_histogram_no_version_is_slower_than_another() -> None:
+    policy = AnalysisSpec(latency=LatencySpec(p95="2x"))
+    (bound,) = bounds(policy, SCRAPE, (CheckValue(name=LATENCY, value=HISTOGRAM_END),))
+
+    assert not bound.known
+    assert not count_breaches((), (bound,), {LATENCY: Reading(HISTOGRAM_END)})
+    assert "beyond that no two can be told apart: leave spec.analysis.latency out" in bound.hint

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.judge.scenes import START, Scraped, clock, watch
 from verdigris.api.spec import ErrorRateSpec
-from verdigris.api.status import Counts
+from verdigris.api.status import Baseline, Counts
 from verdigris.core.facts.evidence import Series
-from verdigris.core.judges.baseline import dispersion, freeze_baseline, upper_limit
+from verdigris.core.judges.baseline import KEPT_FOR, better_known, dispersion, freeze_baseline, upper_limit
 from verdigris.core.judges.counts import increments, once, seen_pods
 from verdigris.core.judges.onset import worst_stretch
 
@@ -256,3 +256,17 @@ def test_the_worst_stretch_is_where_the_fault_began() -> None:
 
 def test_a_candidate_within_its_limit_has_no_worst_stretch() -> None:
     assert worst_stretch(_regular(1000, {5: 2}), [START, START + 100], limit=0.005) is None
+
+
+def test_a_baseline_of_enough_requests_stays_until_it_is_old_or_the_version_has_become_worse() -> None:
+    known = Baseline(requests=1000, limit=0.005, source="Frozen", at=clock(0))
+    few = Baseline(requests=5, limit=0.10, source="Frozen", at=clock(60))
+
+    assert better_known(known, few, POLICY) is known
+    assert better_known(Baseline(), few, POLICY) is few
+    enough = few.model_copy(update={"requests": 50})
+    assert better_known(known, enough, POLICY) is enough
+    worse = few.model_copy(update={"requests": 20, "errors": 10})
+    assert better_known(known, worse, POLICY) is worse
+    late = few.model_copy(update={"at": clock(0) + KEPT_FOR * 1.01})
+    assert better_known(known, late, POLICY) is late

@@ -15,7 +15,7 @@ from verdigris.core.judges.ask import MOST_SAMPLES, ask
 from verdigris.core.judges.baseline import BASELINE_WINDOW, concurrent_baseline, freeze_baseline
 from verdigris.core.judges.errors import begun
 from verdigris.core.judges.fold import fold
-from verdigris.core.judges.visibility import measured, unseen
+from verdigris.core.judges.visibility import measured, seen_baseline, unseen
 
 PODS = ("m-green-7f9-aaaaa", "m-green-7f9-bbbbb")
 
@@ -373,3 +373,42 @@ def test_a_relative_limit_that_will_never_be_known_holds_the_switch() -> None:
     held = visible(None, policy=relative)
     assert (held.verdict, held.reason) == ("Inconclusive", "CheckWithoutLimit")
     assert "too few requests before the switch" in held.message
+
+
+def test_what_pods_of_the_active_version_answered_before_they_ended_counts_in_its_baseline() -> None:
+    old = series("m-blue-1-aaaaa", until=200, ok=100)
+    new = series("m-blue-1-bbbbb", until=300, ok=1)
+
+    def requests(*found: Series) -> int:
+        pods = ["m-blue-1-bbbbb"]
+        policy, now = AnalysisSpec(), clock(300)
+        return seen_baseline(
+            Evidence(counters={"blue": found}), "blue", pods, policy=policy, scrape=SCRAPE, now=now
+        ).requests
+
+    assert requests(*old, *new) > 4000
+    stranger = series("other-blue-1-ccccc", until=300, ok=100)
+    assert requests(*old, *new, *stranger) < 100, "of whom it is then is not known"
+
+
+def test_an_active_version_whose_counters_contradict_each_other_holds_the_switch() -> None:
+    good = series(PODS[0], until=60)
+    active = series("m-blue-1-aaaaa", until=60, ok=1000)
+    begin = active[0].samples[0][0]
+    doubled = Series("m-blue-1-aaaaa", "200", tuple((begin + 5 * n, 70_000 + 900.0 * n) for n in range(14)))
+
+    def state(*others: Series) -> EvidenceStatus:
+        return measured(
+            EvidenceStatus(),
+            Evidence(counters={"green": good, "blue": others}),
+            candidate="green",
+            policy=AnalysisSpec(),
+            scrape=SCRAPE,
+            ready=PODS[:1],
+            baseline=BASELINE,
+            now=clock(60),
+            pods=PODS[:1],
+        )
+
+    assert state(*active).verdict == "Pass"
+    assert (state(*active, doubled).verdict, state(*active, doubled).reason) == ("Inconclusive", "ScrapedTwice")

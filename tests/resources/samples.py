@@ -101,7 +101,7 @@ def children(owner: Owner, parsed: ModelDeploymentSpec, revision: str = REVISION
         "service_account": service_account.build(owner),
         "controller_revision": controller_revision.build(owner, kept),
         "network_policy": network_policy.build(owner, [kept.uri], external=clients.type != "ClusterIP"),
-        "service_monitor": service_monitor.build(owner, parsed.monitoring),
+        "service_monitor": service_monitor.build(owner, parsed.monitoring, parsed.monitoring.service_monitor.interval),
         "service_clients": service.clients(owner, clients, "blue"),
     }
     for color in COLORS:

@@ -97,7 +97,7 @@ def test_the_service_monitor_takes_the_colour_services_and_leaves_the_clients_on
 def test_the_users_monitor_labels_cannot_hide_the_child_from_us() -> None:
     parsed = spec({**MINIMAL, "monitoring": {"serviceMonitor": {"labels": {MODEL_LABEL: "other", "team": "a"}}}})
 
-    labels = service_monitor.build(OWNER, parsed.monitoring)["metadata"]["labels"]
+    labels = service_monitor.build(OWNER, parsed.monitoring, "5s")["metadata"]["labels"]
 
     assert labels == {**meta.labels(OWNER), "team": "a"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -46,7 +47,7 @@ def test_a_policy_kept_by_an_older_operator_is_not_called_edited_for_fields_that
     bake(world.apply(spec("1.1.0")))
     assert world.status.rollout
     assert world.status.rollout.policy
-    kept = {name: dict(section) for name, section in world.status.rollout.policy.items()}
+    kept = deepcopy(world.status.rollout.policy)
     del kept["rollout"]["inconclusiveDeadline"]
     kept["analysis"]["ofAnotherOperator"] = True
     change_rollout(world, policy=kept).run(1)

@@ -8,8 +8,11 @@ import pytest
 
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake, condition
-from tests.rollout.world import serving
+from tests.rollout.world import World, serving
 from verdigris.api.status import RolloutStatus
+from verdigris.core.actions import Keep
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.evidence import Evidence
 from verdigris.core.facts.policy import LIVE, changed_since, in_force, keep
 
 
@@ -87,6 +90,21 @@ def test_the_policy_of_a_rollout_that_an_older_operator_began_is_kept_from_the_f
     assert world.status.active.version == "1.0.0"
 
 
+def test_how_often_pods_are_scraped_stays_what_it_was_when_the_rollout_began() -> None:
+    """Who lengthens the interval in mid-bake would have a version promoted that nobody watched."""
+    world = bake(serving("1.0.0").apply(spec("1.1.0", rollout={"bake": "5m"})))
+    slow = {"serviceMonitor": {"interval": "5m"}}
+    world.apply(spec("1.1.0", rollout={"bake": "5m"}, monitoring=slow)).run(1)
+
+    rollout = world.status.rollout
+    assert rollout
+    assert in_force(world.spec, rollout).scrape == spec().monitoring.service_monitor.interval
+    assert "spec.monitoring.serviceMonitor.interval" in changed_since(world.spec, rollout)
+    assert _interval(world) == "5s"
+    world.run(400)
+    assert _interval(world) == "5m"
+
+
 def test_what_another_operator_kept_and_nobody_can_read_leaves_the_spec_in_force() -> None:
     rollout = _rollout({"rollout": {"bake": 7}, "analysis": {}})
     assert in_force(spec(), rollout).rollout == spec().rollout
@@ -95,6 +113,14 @@ def test_what_another_operator_kept_and_nobody_can_read_leaves_the_spec_in_force
 def test_every_field_of_the_policy_is_frozen_but_those_about_room() -> None:
     frozen = set(keep(spec())["rollout"]) - LIVE
     assert {"approval", "bake", "strategy", "onInconclusive", "progressDeadline", "keepWarm"} <= frozen
+
+
+def _interval(world: World) -> str:
+    """What the ServiceMonitor is to say."""
+    actions = plan(world.observe(), Evidence(), world.now).actions
+    manifests = (action.manifest for action in actions if isinstance(action, Keep))
+    monitor = next(manifest for manifest in manifests if manifest["kind"] == "ServiceMonitor")
+    return str(monitor["spec"]["endpoints"][0]["interval"])
 
 
 def _rollout(policy: dict[str, Any]) -> RolloutStatus:

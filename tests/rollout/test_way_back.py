@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake
@@ -106,3 +107,20 @@ def test_a_version_whose_clients_were_taken_from_it_is_not_promoted() -> None:
     assert "waits for its clients" in world.status.rollout.message
     assert world.status.active
     assert world.status.active.version == "1.0.0"
+
+
+def test_a_size_that_was_typed_wrong_and_corrected_before_the_switch_is_no_longer_asked_for() -> None:
+    def sized(version: str, least: int) -> Any:
+        return spec(version, autoscaling={"minReplicas": least, "maxReplicas": 60})
+
+    world = World(sized("1.0.0", 2), versions={"1.1.0": Version(ready_after=8.0)}).run(60)
+    world.apply(sized("1.1.0", 2)).run(3)
+    world.apply(sized("1.1.0", 50)).run(1)
+    world.apply(sized("1.1.0", 2)).run(1)
+    # What an autoscaler does once nothing asks for so many any more.
+    world.deployments["blue"] = replace(world.deployments["blue"], replicas=2)
+    world.run(1)
+
+    assert world.status.rollout is not None
+    assert world.status.rollout.replicas == 2
+    assert world.hpas == {"blue": 2, "green": 2}

@@ -17,8 +17,8 @@ UID_LABEL = "modeldeployment_uid"
 """Label of the series: one Prometheus over several clusters tells models of equal names apart by it."""
 
 
-def build(owner: Owner, spec: MonitoringSpec) -> Manifest:
-    """Scrapes each pod once: through the Service of its colour, never through the clients' Service.
+def build(owner: Owner, spec: MonitoringSpec, interval: str) -> Manifest:
+    """Scrapes each pod once in `interval`: through the Service of its colour, never through the clients' Service.
 
     Only colour Services bear the colour label. `model`, `color` and `revision` come from the pod, `namespace` and
     `pod` from the Prometheus Operator itself. `spec.service_monitor.enabled` is the caller's to look at.
@@ -37,7 +37,7 @@ def build(owner: Owner, spec: MonitoringSpec) -> Manifest:
                 {
                     "port": "http",
                     "path": "/metrics",
-                    "interval": prometheus_duration(monitor.interval),
+                    "interval": prometheus_duration(interval),
                     "honorLabels": False,
                     "relabelings": [
                         {"action": "replace", "sourceLabels": [_pod_label(label)], "targetLabel": target}

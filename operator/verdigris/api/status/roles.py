@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from verdigris.api.schema.fields import StatusModel, Time
+from verdigris.api.status.evidence import Baseline
 from verdigris.api.status.words import Color, RevisionName, Version
 
 
@@ -29,6 +30,9 @@ class ActiveStatus(RevisionRef):
         description="What spec.autoscaling asked for together with this version; it holds until another is promoted.",
     )
     max_replicas: int | None = Field(default=None, description="The same of its upper bound.")
+    baseline: Baseline | None = Field(
+        default=None, description="What the last rollout that it outlived was held against; the next one may be, too."
+    )
 
 
 class WarmStatus(RevisionRef):

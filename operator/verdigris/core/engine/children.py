@@ -91,7 +91,7 @@ def _shared(turn: Turn) -> Iterator[Action]:
         yield Keep(service.colored(owner, color))
     if not observed.service_monitors_known:
         return
-    manifest = service_monitor.build(owner, monitoring)
+    manifest = service_monitor.build(owner, monitoring, turn.policy.scrape)
     if monitoring.service_monitor.enabled:
         yield Keep(manifest)
     else:

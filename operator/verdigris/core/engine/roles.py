@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.status import ActiveStatus, Color, Failure, RolloutStatus, Sizes, other
+from verdigris.api.status import ActiveStatus, Color, EvidenceStatus, Failure, RolloutStatus, Sizes, other
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.taking_back import back_to_warm, is_stranded, make_way, take_back
 from verdigris.core.facts import policy
@@ -176,6 +176,7 @@ def start(turn: Turn) -> Turn:
         started_at=turn.now,
         since=turn.now,
         deadline=turn.now + parse_duration(asked.progress_deadline),
+        evidence=EvidenceStatus(baseline=active.baseline) if active and active.baseline else EvidenceStatus(),
     )
     turn = turn.change(rollout=rollout, warm=None)
     turn = turn.change_rollout(replicas=needed_replicas(turn), message=STEPS[steps[0].kind].message(turn))

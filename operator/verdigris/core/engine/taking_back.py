@@ -191,6 +191,8 @@ def _close(turn: Turn, rollout: RolloutStatus) -> Turn:
         turn = turn.change(rejected=(*others, rejected)[-KEPT:])
     turn = remember(turn, rollout, outcome, failure.reason)
     kept = f"Version {turn.active.version} stays active." if turn.active else "No version is active yet."
+    if turn.active is not None and rollout.evidence.baseline.at is not None:
+        turn = turn.change(active=turn.active.model_copy(update={"baseline": rollout.evidence.baseline}))
     turn = turn.change(rollout=None)
     return turn.note(
         "Normal" if outcome == "Superseded" else "Warning",
@@ -227,7 +229,7 @@ def back_to_warm(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
         since=active.since,
         replicas=max(1, turn.size(active.color)),
     )
-    back = active.model_copy(update={**warm.model_dump(include=_REF), "since": turn.now})
+    back = active.model_copy(update={**warm.model_dump(include=_REF), "since": turn.now, "baseline": None})
     return take_back(turn.change(active=back, warm=None, rollout=leaving), outcome, failure)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -23,28 +24,35 @@ LIVE = frozenset({"onInsufficientCapacity", "minAvailable"})
 
 @dataclass(frozen=True)
 class Policy:
-    """How a rollout goes and what its version is held against."""
+    """How a rollout goes, what its version is held against, and how often its pods are scraped (a duration)."""
 
     rollout: RolloutSpec
     analysis: AnalysisSpec
+    scrape: str
 
 
 def keep(spec: ModelDeploymentSpec) -> dict[str, Any]:
     """What the status keeps of a spec whose rollout begins."""
-    return {"rollout": spec.rollout.dump(), "analysis": spec.analysis.dump()}
+    return {"rollout": spec.rollout.dump(), "analysis": spec.analysis.dump(), _SCRAPE: _scrape(spec)}
+
+
+_SCRAPE = "scrape"
+
+
+def _scrape(spec: ModelDeploymentSpec) -> str:
+    interval: str = spec.monitoring.service_monitor.interval
+    return interval
 
 
 def in_force(spec: ModelDeploymentSpec, rollout: RolloutStatus | None) -> Policy:
     """The policy that the rollout began with; that of the spec when there is none, or it was not kept."""
     kept = rollout.policy if rollout is not None else None
-    if not kept:
-        return Policy(spec.rollout, spec.analysis)
-    began = _parsed(json.dumps(kept, sort_keys=True))
+    began = _parsed(json.dumps(kept, sort_keys=True)) if kept else None
     if began is None:
-        return Policy(spec.rollout, spec.analysis)
+        return Policy(spec.rollout, spec.analysis, _scrape(spec))
     asked = spec.rollout
     live = {"on_insufficient_capacity": asked.on_insufficient_capacity, "min_available": asked.min_available}
-    return Policy(began.rollout.model_copy(update=live), began.analysis)
+    return Policy(began.rollout.model_copy(update=live), began.analysis, began.scrape or _scrape(spec))
 
 
 def can_be_read(rollout: RolloutStatus) -> bool:
@@ -56,12 +64,16 @@ def changed_since(spec: ModelDeploymentSpec, rollout: RolloutStatus) -> tuple[st
     """The fields of the spec that say something else than the policy in force, by their path."""
     if not rollout.policy:
         return ()
-    began, after = _parsed(json.dumps(rollout.policy, sort_keys=True)), keep(spec)
+    began = _parsed(json.dumps(rollout.policy, sort_keys=True))
     if began is None:
         return ()
     # As read, so that a field that an older operator did not keep has its default, and none that is not known counts.
     before = {"rollout": began.rollout.dump(), "analysis": began.analysis.dump()}
-    return tuple(f"spec.{section}.{name}" for section in after for name in _differing(before[section], after[section]))
+    after = {"rollout": spec.rollout.dump(), "analysis": spec.analysis.dump()}
+    found = [f"spec.{section}.{name}" for section in after for name in _differing(before[section], after[section])]
+    if began.scrape and _meaning(began.scrape) != _meaning(_scrape(spec)):
+        found.append("spec.monitoring.serviceMonitor.interval")
+    return tuple(found)
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -83,8 +95,10 @@ def _meaning(value: Any) -> Any:
 def _parsed(text: str) -> Policy | None:
     """None for what another version of the operator kept and this one cannot read. What it does not know is ignored."""
     kept = json.loads(text)
-    rollout, analysis = kept.get("rollout") or {}, kept.get("analysis") or {}
-    if not isinstance(rollout, dict) or not isinstance(analysis, dict):
+    rollout, analysis, scrape = kept.get("rollout") or {}, kept.get("analysis") or {}, kept.get(_SCRAPE) or ""
+    if not isinstance(rollout, dict) or not isinstance(analysis, dict) or not isinstance(scrape, str):
+        return None
+    if scrape and not isinstance(_meaning(scrape), timedelta):
         return None
     parts = read(RolloutSpec, rollout), read(AnalysisSpec, analysis)
-    return None if any(part.faults for part in parts) else Policy(parts[0].value, parts[1].value)
+    return None if any(part.faults for part in parts) else Policy(parts[0].value, parts[1].value, scrape)

@@ -15,6 +15,9 @@ from verdigris.core.judges.counts import increments, once, steps
 BASELINE_WINDOW = timedelta(minutes=5)
 """How far back the baseline looks."""
 
+KEPT_FOR = timedelta(days=1)
+"""How long a baseline of enough requests counts for more than a later one of too few."""
+
 UNSEEN_LIMIT = 0.10
 """The highest limit that a baseline of too few requests can earn: not having been seen excuses nothing."""
 
@@ -91,6 +94,21 @@ def freeze_baseline(series: Iterable[Series], after: datetime, now: datetime, po
         source="Frozen",
         at=now,
     )
+
+
+def better_known(last: Baseline, seen: Baseline, policy: ErrorRateSpec) -> Baseline:
+    """The baseline of an active version of which something was known before: `seen`, unless `last` tells more.
+
+    Clients who were away for some seconds, or pods that were replaced, leave few requests to be seen, and few requests
+    earn a high limit. So what rests on enough of them stays for `KEPT_FOR`, unless the version is shown to have become
+    worse since (lower 99 % limit above it).
+    """
+    enough = policy.min_requests
+    if seen.requests >= enough or last.requests < enough or last.at is None:
+        return seen
+    outdated = seen.at is not None and seen.at - last.at > KEPT_FOR
+    worse = lower_limit(seen, seen.dispersion, Z_99) > last.limit
+    return seen if outdated or worse else last
 
 
 def concurrent_baseline(last: Baseline, now: Baseline, policy: ErrorRateSpec) -> Baseline:

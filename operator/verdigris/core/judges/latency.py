@@ -13,6 +13,9 @@ LATENCY = "latency.p95"
 HISTOGRAM_END = 1.0
 """Seconds. The server's histogram tells nothing apart above this, and a p95 beyond it is told as this."""
 
+_TOLD_APART = 0.9999 * HISTOGRAM_END
+"""Beyond its end the histogram says just this much: told as a breach, not as the last value that holds."""
+
 _REQUESTS = 20
 _WINDOW = timedelta(minutes=2)
 _Z_999 = 3.0902
@@ -23,13 +26,17 @@ def limit(policy: LatencySpec, active: float | None) -> float | None:
     if policy.factor is None:
         wanted: float | None = policy.seconds
     else:
-        wanted = None if active is None else policy.factor * active
-    # Beyond its end the histogram says just this much: told as a breach, not as the last value that holds.
-    return None if wanted is None else min(wanted, 0.9999 * HISTOGRAM_END)
+        wanted = None if active is None or active >= _TOLD_APART else policy.factor * active
+    return None if wanted is None else min(wanted, _TOLD_APART)
 
 
 def hint(policy: LatencySpec, scrape: timedelta, active: float | None) -> str:
     """What to do when the check has no value or no limit."""
+    if policy.factor is not None and active is not None and active >= _TOLD_APART:
+        return (
+            f"the active version's p95 is {shown(HISTOGRAM_END)} or more, and beyond that no two can be told apart: "
+            "leave spec.analysis.latency out, or compare by a query of your own in spec.analysis.metrics"
+        )
     if policy.factor is not None and active is None:
         return "the active version has no p95 to compare with (too few requests before the switch): give p95 a duration"
     seconds = window(scrape)

@@ -35,7 +35,7 @@ def measured(
     now: datetime,
     pods: Collection[str] | None = None,
 ) -> EvidenceStatus:
-    """The evidence before the candidate has clients: Pass when it can be seen and nothing holds the switch.
+    """The evidence before the candidate has clients: Pass when both versions can be counted and nothing holds it.
 
     `ready` are the names of its ready pods, `pods` of all of them, `baseline` what it will be held against.
     """
@@ -46,6 +46,7 @@ def measured(
     values = queries.values_of_active(previous.active_values, policy, evidence.checks)
     ruling = (
         unseen(evidence, candidate, ready, scrape, now)
+        or _uncounted(evidence, candidate)
         or queries.holds_before_traffic(policy, scrape, values, evidence.checks)
         or ("Pass", "CandidateVisible", "Prometheus scrapes every candidate pod.")
     )
@@ -64,13 +65,22 @@ def measured(
 
 
 def seen_baseline(
-    evidence: Evidence, active: Color, pods: Collection[str] | None, policy: AnalysisSpec, now: datetime
+    evidence: Evidence,
+    active: Color,
+    pods: Collection[str] | None,
+    *,
+    policy: AnalysisSpec,
+    scrape: timedelta,
+    now: datetime,
 ) -> Baseline:
-    """What the active colour's pods have answered in the last `BASELINE_WINDOW`. `pods` as in `fold`."""
-    series = evidence.counters.get(active, ())
+    """What the active colour's pods have answered in the last `BASELINE_WINDOW`. `pods` as in `fold`.
+
+    Pods that have ended count, too, unless others are scraped that are not this model's in this cluster.
+    """
+    series, end = evidence.counters.get(active, ()), evidence.clock(now)
     if pods is not None:
-        series, _ = of_pods(series, frozenset(mark(pod) for pod in pods))
-    end = evidence.clock(now)
+        ours, strangers = of_pods(series, frozenset(mark(pod) for pod in pods), fresh(end, scrape))
+        series = ours if strangers else series
     found = freeze_baseline(series, end - BASELINE_WINDOW, end, policy.error_rate)
     return found.model_copy(update={"at": now})
 
@@ -103,6 +113,13 @@ def unseen(
         return None
     late = {one.pod: clock.timestamp() - one.samples[-1][0] for one in series}
     return "Inconclusive", "CandidateNotScraped", _not_scraped(missing, late)
+
+
+def _uncounted(evidence: Evidence, candidate: Color) -> Ruling | None:
+    """Why the active version's requests cannot be counted: nothing would be known of what it does."""
+    others = (series for color, series in evidence.counters.items() if color != candidate)
+    contradicted = next((pod for series in others if (pod := once(series)[1]) is not None), None)
+    return doubled(contradicted) if contradicted is not None else None
 
 
 def fresh(clock: datetime, scrape: timedelta) -> float:

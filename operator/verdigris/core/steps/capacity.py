@@ -12,6 +12,7 @@ from verdigris.core.pods.room import fit as capacity
 from verdigris.core.pods.room.volumes import volume_in_use
 from verdigris.core.rendering import template_of
 from verdigris.core.routing.service import min_available, reached
+from verdigris.core.routing.split import had_clients
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
@@ -34,14 +35,16 @@ _ENDED = ("Failed", "Succeeded")
 
 
 def needed_replicas(turn: Turn) -> int:
-    """The size at which the candidate may take over: what active runs now, and never below what was asked before.
+    """The size at which the candidate may take over: what is asked for, and never below what active runs now.
 
-    While pods are traded it stays as it is: more of them have no room, and what must stay available rests on it.
+    Nor does it shrink once it has had clients. While pods are traded it stays as it is: more of them have no room, and
+    what must stay available rests on it.
     """
     if turn.rollout.sizes is not None:
         return max(1, turn.rollout.replicas)
     active = turn.size(turn.active.color) if turn.active else 0
-    return max(turn.observed.spec.autoscaling.min_replicas, active, turn.rollout.replicas)
+    before = turn.rollout.replicas if had_clients(turn.rollout) else 1
+    return max(turn.observed.spec.autoscaling.min_replicas, active, before)
 
 
 def candidate_size(turn: Turn) -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Color, Failure, Outcome, Stage, StepKind
 from verdigris.core.facts.observed import Observed
+from verdigris.core.facts.policy import in_force
 from verdigris.core.turn import Turn
 
 
@@ -81,5 +82,5 @@ class Step:
 
 
 def scrape_interval(observed: Observed) -> timedelta:
-    """How often Prometheus takes the pods' samples, as declared."""
-    return parse_duration(observed.spec.monitoring.service_monitor.interval)
+    """How often Prometheus takes the pods' samples, as declared; during a rollout it stays what it was."""
+    return parse_duration(in_force(observed.spec, observed.status.rollout).scrape)

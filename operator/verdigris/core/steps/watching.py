@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Baseline, Color, Failure, Outcome, RolloutStatus, other
 from verdigris.core.judges.availability import unavailable
+from verdigris.core.judges.baseline import better_known
 from verdigris.core.judges.candidate import fault_of_candidate
 from verdigris.core.judges.fold import fold
 from verdigris.core.judges.visibility import VISIBLE_SCRAPES, baseline_while_shared, seen_baseline
@@ -55,19 +56,24 @@ def hold_against_active(turn: Turn) -> Turn:
     if turn.evidence.problem or active is None or not turn.ready(active):
         return turn
     analysis = turn.policy.analysis
-    seen = seen_baseline(turn.evidence, active.color, pod_names(turn, active.color), analysis, turn.now)
+    seen = _seen(turn, active.color)
     baseline = baseline_while_shared(evidence.baseline, seen, analysis)
     return turn.change_rollout(evidence=evolve(evidence, baseline=baseline))
 
 
 def frozen_baseline(turn: Turn) -> Baseline:
-    """The active colour's counts of the last minutes (law 5); while Prometheus is away, the last that were seen."""
+    """The active colour's counts of the last minutes (law 5), or those from before that tell more of it."""
     active, last = turn.active, turn.rollout.evidence.baseline
     gone = turn.rollout.has("EndActive")
     if (turn.evidence.problem or gone) and last.at is not None:
         return last
     color = active.color if active else other(turn.rollout.color)
-    return seen_baseline(turn.evidence, color, pod_names(turn, color), turn.policy.analysis, turn.now)
+    return better_known(last, _seen(turn, color), turn.policy.analysis.error_rate)
+
+
+def _seen(turn: Turn, color: Color) -> Baseline:
+    pods, scrape, policy = pod_names(turn, color), scrape_interval(turn.observed), turn.policy.analysis
+    return seen_baseline(turn.evidence, color, pods, policy=policy, scrape=scrape, now=turn.now)
 
 
 def pod_names(turn: Turn, color: Color) -> tuple[str, ...]:
