@@ -11,6 +11,7 @@
 | VERDIGRIS_FETCH_DEADLINE | fetch | 120 | seconds for the whole fetch, retries included |
 | VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
 | VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |
+| VERDIGRIS_GRPC_PORT | server | (empty) | port for the protocol over gRPC, all addresses; empty: none |
 | VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |
 | VERDIGRIS_CONCURRENCY | server | 8 | inferences in threads at once: large batches, and all of a slow format |
 | VERDIGRIS_QUEUE | server | 64 | inferences that may wait for a thread; further ones get 503 |
@@ -77,10 +78,14 @@ class FetchSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """The server's settings; ``grace`` in seconds, ``access_log`` a share, ``max_body`` in bytes."""
+    """The server's settings; ``grace`` in seconds, ``access_log`` a share, ``max_body`` in bytes.
+
+    ``grpc_port`` None: nothing is answered over gRPC.
+    """
 
     model: ModelSettings
     port: int
+    grpc_port: int | None
     traffic_file: Path
     concurrency: int
     queue: int
@@ -95,6 +100,7 @@ class ServerSettings:
         return cls(
             model=ModelSettings.from_environment(env),
             port=int(_number(env, "VERDIGRIS_PORT", DEFAULT_PORT, low=0, high=65_535)),
+            grpc_port=_optional_port(env, "VERDIGRIS_GRPC_PORT"),
             traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
             concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
             queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),
@@ -115,6 +121,10 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if text not in {"on", "off"}:
         raise ServingError(Reason.SETTINGS_INVALID, f'{name} is "{text}"; it must be on or off')
     return text == "on"
+
+
+def _optional_port(env: Mapping[str, str], name: str) -> int | None:
+    return int(_number(env, name, 0, low=0, high=65_535)) if env.get(name) else None
 
 
 def _number(env: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:

@@ -63,6 +63,7 @@ def _settings(options: argparse.Namespace) -> ServerSettings:
     return ServerSettings(
         model=ModelSettings(options.model, Expectation(), models.MAX_BYTES),
         port=options.port,
+        grpc_port=None,
         traffic_file=Path(os.devnull) / "traffic",  # there is none
         concurrency=8,
         queue=64,
