@@ -28,6 +28,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	@$(PY) -m verdigris.tools.crds --check
 	@$(PY) -m verdigris.tools.stuck_table --check
+	@$(PY) -m dev.protobuf --check
 
 crds: setup      ## write the CRDs from the models
 	@$(PY) -m verdigris.tools.crds --write
@@ -44,7 +45,7 @@ images: setup    ## build all images and print their sizes
 fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by coverage
 	@$(PY) -m tests.serving.fuzz_requests -max_total_time=600
 
-bench-serving: setup  ## our server and its peers on one core: table, chart, out/bench/serving.json (10 min)
+bench-serving: setup  ## our server and its peers on one core: table, chart, out/bench/serving.json (14 min)
 	@$(PY) -m benchmarks.serving
 
 bench-stuck: setup  ## faults given to Verdigris and to a plain Deployment: table, out/bench/stuck.json (15 min)

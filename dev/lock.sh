@@ -9,6 +9,6 @@ compile() {
 }
 # The rest is resolved within what the tests run with: an image gets no version that they have not seen.
 compile --all-extras --group dev pyproject.toml -o requirements/dev.txt
-for extra in operator serving serving-onnx serving-sklearn; do
+for extra in operator serving serving-onnx serving-sklearn serving-grpc; do
     compile --extra "$extra" -c requirements/dev.txt pyproject.toml -o "requirements/$extra.txt"
 done

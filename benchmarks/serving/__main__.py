@@ -23,6 +23,8 @@ from dev.demo.report import machine
 from dev.demo.report import table as bars_table
 
 NAMES = ("verdigris", "verdigris-sklearn", "mlserver", "kserve", "bentoml", "nginx")
+FOREST_NAMES = ("verdigris", "mlserver", "kserve")
+"""The servers that are measured with a forest as well."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,14 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, STARTS + 1), metavar=f"1..{STARTS}")
     parser.add_argument("--seconds", type=int, default=5, help="length of each load (default 5)")
     parser.add_argument("--servers", default=",".join(NAMES), help=f"some of {','.join(NAMES)} (default all)")
-    parser.add_argument("--model", choices=MODELS, default="diabetes", help="which pipeline (default diabetes)")
+    parser.add_argument("--model", choices=MODELS, help="which pipeline (default diabetes, and after it a forest)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder of the report and the chart")
     given = parser.parse_args(argv)
     wanted = given.servers.split(",")
     if unknown := set(wanted) - set(NAMES):
         parser.error(f"there is no server {min(unknown)}; there are {', '.join(NAMES)}")
     try:
-        found = _run(wanted, given.model, given.rounds, given.seconds)
+        found = _run(wanted, given.model or "diabetes", given.rounds, given.seconds)
+        if given.model is None:
+            forest = _run([name for name in wanted if name in FOREST_NAMES], "forest", given.rounds, given.seconds)
+            found["forest"] = forest
     except (BenchError, ClusterError) as error:
         print(f"\nThe benchmark failed: {error}", file=sys.stderr)
         return 1
@@ -64,8 +69,9 @@ def _run(wanted: Sequence[str], model: str, rounds: int, seconds: int) -> dict[s
 
 def _environments(settings: Settings, material: Material, wanted: Sequence[str]) -> dict[str, Path]:
     """The interpreter of each server that is wanted and can be had, all installed before anything is measured."""
+    ours = material.ours.manifest.format
     requirements = {
-        "verdigris": install.LOCKS / "serving.txt",
+        "verdigris": install.LOCKS / ("serving.txt" if ours == "linear" else f"serving-{ours}.txt"),
         "verdigris-sklearn": install.LOCKS / "serving-sklearn.txt",
         **{name: install.PEERS / f"{name}.txt" for name in report.PEERS},
     }
@@ -78,7 +84,7 @@ def _environments(settings: Settings, material: Material, wanted: Sequence[str])
 def _measured(
     settings: Settings, material: Material, plan: Plan, environments: dict[str, Path], wanted: Sequence[str]
 ) -> dict[str, Any]:
-    ours = Verdigris(environments["verdigris"], material.linear)
+    ours = Verdigris(environments["verdigris"], material.ours)
     all_servers: list[Server] = [ours]
     sentences = []
     if material.sklearn and "verdigris-sklearn" in environments:
@@ -118,15 +124,17 @@ def _mlserver(python: Path, material: Material, plan: Plan) -> tuple[MLServer, s
 
 
 def _conclude(found: dict[str, Any], out: Path) -> None:
-    lines = report.bars(found)
+    lines = [*report.bars(found), *report.forest_bars(found)]
     found["bars"] = {bar.what: {"measured": bar.figure, "bar": bar.bar, "met": bar.met} for bar in lines}
     out.mkdir(parents=True, exist_ok=True)
     path = out / "serving.json"
     path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     pictures = draw(found, out)
-    print(f"\n{report.table(found)}\n\n{bars_table(lines)}\n")
-    for sentence in report.notes(found):
-        print(f"  {sentence}")
+    parts = [found, found["forest"]] if "forest" in found else [found]
+    for part in parts:
+        print(f"\n{part['model']}:\n{report.table(part)}\n")
+        print(*(f"  {sentence}" for sentence in report.notes(part)), sep="\n")
+    print(f"\n{bars_table(lines)}")
     print(f"\nReport: {path}   Picture: {', '.join(map(str, pictures))}")
     say("done")
 

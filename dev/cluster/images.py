@@ -44,9 +44,9 @@ PROJECT_IMAGES = (
 
 VARIANT_IMAGES = tuple(
     ProjectImage(f"docker.io/verdigris/{variant}:0.1.0", "Dockerfile.serving", arguments=(f"VARIANT={variant}",))
-    for variant in ("serving-onnx", "serving-sklearn")
+    for variant in ("serving-onnx", "serving-sklearn", "serving-grpc")
 )
-"""The serving image for the other formats, built on demand: their packages are ten times as large."""
+"""The serving image for the other formats and for gRPC, built on demand: what they need is large."""
 
 
 def build_and_load(settings: Settings, provider: Provider, images: tuple[ProjectImage, ...] = PROJECT_IMAGES) -> None:

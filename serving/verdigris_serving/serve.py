@@ -11,6 +11,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -33,6 +34,9 @@ from verdigris_serving.protocol.service import Answer, InferenceService
 from verdigris_serving.protocol.tensors import MAX_ROWS
 from verdigris_serving.reasons import Reason, ServingError, write_termination
 from verdigris_serving.settings import ServerSettings, termination_log
+
+if TYPE_CHECKING:
+    from verdigris_serving.grpc.port import Port
 
 _log = logging.getLogger("verdigris.server")
 
@@ -80,8 +84,12 @@ def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Serve
     lock, metrics = HugeBodyLock(), Metrics(model)
     model = replace(model, predictor=releasing(model.predictor, lock))
     admission = Admission(limits, concurrency=settings.concurrency, queue=settings.queue)
+    service = InferenceService(
+        model, metrics.observations.observe, max_rows=max(MAX_ROWS, MAX_ROWS * limits.body // BODY)
+    )
+    port = None if settings.grpc_port is None else _grpc_port(settings.grpc_port, service, admission)
     app = App(
-        InferenceService(model, metrics.observations.observe, max_rows=max(MAX_ROWS, MAX_ROWS * limits.body // BODY)),
+        service,
         metrics,
         admission,
         concurrency=settings.concurrency,
@@ -89,6 +97,7 @@ def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Serve
         lock=lock,
         page=_page(model) if settings.page else None,
         access=AccessLog(settings.access_log) if settings.access_log else None,
+        spellings=port.spellings if port else None,
     )
     return Server(
         Shield(app, Orders(settings.shield_file)),
@@ -97,7 +106,21 @@ def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Serve
         metrics,
         grace=settings.grace,
         stopping=partial(end_within, settings.grace),
+        ports=[port] if port else [],
     )
+
+
+def _grpc_port(number: int, service: InferenceService, admission: Admission) -> "Port":
+    # Imported only where there is such a port: the default image has no grpcio.
+    try:
+        from verdigris_serving.grpc.port import Port  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ServingError(
+            Reason.SETTINGS_INVALID,
+            f"VERDIGRIS_GRPC_PORT is set, but there is no package {error.name} here: take an image for gRPC (its name "
+            "ends in -grpc), or install verdigris[serving-grpc]",
+        ) from error
+    return Port(number, service, admission)
 
 
 def _page(model: LoadedModel) -> Mapping[str, Answer]:

@@ -11,6 +11,7 @@
 | VERDIGRIS_FETCH_DEADLINE | fetch | 120 | seconds for the whole fetch, retries included |
 | VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
 | VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |
+| VERDIGRIS_GRPC_PORT | server | (empty) | port for the protocol over gRPC, all addresses; empty: none |
 | VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |
 | VERDIGRIS_SHIELD_FILE | server | /etc/verdigris/shield | which share goes to which version on trial |
 | VERDIGRIS_CONCURRENCY | server | 8 | inferences in threads at once: large batches, and all of a slow format |
@@ -78,10 +79,14 @@ class FetchSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """The server's settings; ``grace`` in seconds, ``access_log`` a share, ``max_body`` in bytes."""
+    """The server's settings; ``grace`` in seconds, ``access_log`` a share, ``max_body`` in bytes.
+
+    ``grpc_port`` None: nothing is answered over gRPC.
+    """
 
     model: ModelSettings
     port: int
+    grpc_port: int | None
     traffic_file: Path
     shield_file: Path
     concurrency: int
@@ -98,6 +103,7 @@ class ServerSettings:
             model=ModelSettings.from_environment(env),
             port=int(_number(env, "VERDIGRIS_PORT", DEFAULT_PORT, low=0, high=65_535)),
             shield_file=Path(env.get("VERDIGRIS_SHIELD_FILE", "/etc/verdigris/shield")),
+            grpc_port=_optional_port(env, "VERDIGRIS_GRPC_PORT"),
             traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
             concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
             queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),
@@ -118,6 +124,10 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if text not in {"on", "off"}:
         raise ServingError(Reason.SETTINGS_INVALID, f'{name} is "{text}"; it must be on or off')
     return text == "on"
+
+
+def _optional_port(env: Mapping[str, str], name: str) -> int | None:
+    return int(_number(env, name, 0, low=0, high=65_535)) if env.get(name) else None
 
 
 def _number(env: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:

@@ -25,6 +25,7 @@ FULL_SPEC: dict[str, Any] = {
         "concurrency": 3,
         "maxBodyMiB": 64,
         "page": True,
+        "grpc": True,
         "env": [{"name": "LOG_LEVEL", "value": "info"}],
         "nodeSelector": {"zone": "a"},
         "tolerations": [

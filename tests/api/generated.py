@@ -75,12 +75,13 @@ SERVING = some(
     concurrency=st.sampled_from([1, 8, 1024]),
     maxBodyMiB=st.sampled_from([1, 8, 1024]),
     page=st.booleans(),
+    grpc=st.booleans(),
     env=ENV,
     nodeSelector=LABELS,
     tolerations=st.lists(TOLERATION, max_size=2),
     service=some(
         type=st.sampled_from(["ClusterIP", "LoadBalancer", "NodePort"]),
-        port=st.sampled_from([1, 80, 65535]),
+        port=st.sampled_from([1, 80, 8081, 65535]),
         annotations=st.dictionaries(st.sampled_from(["a", "example.com/b"]), TEXT, max_size=2),
     ),
 )

@@ -62,6 +62,12 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ("a misspelt nested field", {"rollout.baking": "5m"}, ("spec.rollout.baking", "unknown field")),
     ("a number as text", {"serving.concurrency": "8"}, ("spec.serving.concurrency", "type integer")),
     ("a body without end", {"serving.maxBodyMiB": 1025}, ("spec.serving.maxBodyMiB", "less than or equal to 1024")),
+    ("gRPC from the operator's own image", {"serving.grpc": True}, ("spec.serving.image", "ends in -grpc")),
+    (
+        "two ports of one number",
+        {"serving.grpc": True, "serving.image": "serving-grpc", "serving.service.port": 8081},
+        ("spec.serving.service", "port 8081 of the Service is gRPC's"),
+    ),
     ("no concurrency", {"serving.concurrency": 0}, ("spec.serving.concurrency", "greater than or equal to 1")),
     (
         "a port out of range",

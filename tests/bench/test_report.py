@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.serving.report import bars, notes, servers, table
+from benchmarks.serving.report import bars, forest_bars, notes, servers, table
 from tests.bench.results import document, load, measured
 
 
@@ -38,6 +38,15 @@ def test_the_report_is_json_and_has_a_row_for_every_server_where_it_was_measured
     assert [row["server"] for row in report["servers"]] == everybody
     assert [row["server"] for row in report["connections_1000"]] == everybody
     assert [row["server"] for row in report["batch_1000"]] == everybody[:-1]
+
+
+@pytest.mark.parametrize(("ours", "met"), [(3_600, True), (3_500, False)])
+def test_a_forest_has_a_bar_of_its_own(ours: float, met: bool) -> None:
+    report = document(forest=document(verdigris=measured("verdigris", ours, 0.3)))
+    (bar,) = forest_bars(report)
+    assert bar.what == "a forest, requests/s, 16 connections, times kserve's (best peer)"
+    assert bar.met is met
+    assert forest_bars(document()) == []
 
 
 def test_all_bars_are_there_and_met_by_a_report_that_meets_them() -> None:

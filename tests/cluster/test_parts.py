@@ -155,7 +155,7 @@ def test_a_variant_has_inputs_of_its_own(tmp_path: Path) -> None:
 def test_every_serving_image_has_a_lock_file_and_only_the_default_one_is_always_built() -> None:
     variants = [image.name.rsplit("/", 1)[1].split(":")[0] for image in images.VARIANT_IMAGES]
 
-    assert variants == ["serving-onnx", "serving-sklearn"]
+    assert variants == ["serving-onnx", "serving-sklearn", "serving-grpc"]
     assert all((REPOSITORY / "requirements" / f"{name}.txt").exists() for name in ("serving", *variants))
     assert not set(images.VARIANT_IMAGES) & set(images.PROJECT_IMAGES)
 

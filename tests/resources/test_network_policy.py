@@ -100,5 +100,9 @@ def test_clients_come_from_the_cluster_unless_the_service_faces_outside() -> Non
     assert outside == [_ports(8080)]
 
 
+def test_the_port_of_grpc_is_open_where_it_is_answered() -> None:
+    assert network_policy.build(OWNER, [], external=True, grpc=True)["spec"]["ingress"] == [_ports(8080, 8081)]
+
+
 def test_both_directions_are_ruled() -> None:
     assert network_policy.build(OWNER, [])["spec"]["policyTypes"] == ["Ingress", "Egress"]

@@ -178,8 +178,9 @@ def test_the_server_is_told_what_is_younger_than_it_only_where_it_is_no_default(
 
     assert told({"maxBodyMiB": 64})["VERDIGRIS_MAX_BODY_MIB"] == "64"
     assert told({"page": True})["VERDIGRIS_PAGE"] == "on"
-    assert told({"maxBodyMiB": 8, "page": False}) == told({})
-    assert not {"VERDIGRIS_MAX_BODY_MIB", "VERDIGRIS_PAGE"} & set(told({}))
+    assert told({"grpc": True, "image": "serving-grpc"})["VERDIGRIS_GRPC_PORT"] == "8081"
+    assert told({"maxBodyMiB": 8, "page": False, "grpc": False}) == told({})
+    assert not {"VERDIGRIS_MAX_BODY_MIB", "VERDIGRIS_PAGE", "VERDIGRIS_GRPC_PORT"} & set(told({}))
 
 
 def test_addresses_of_stores_are_found_in_what_the_fetch_step_is_told() -> None:

@@ -198,6 +198,8 @@ def test_a_field_that_is_younger_than_the_algorithm_counts_only_once_it_is_given
     assert paged != plain == revision_of(spec("1.0.0"))
     large = spec("1.0.0", serving={"maxBodyMiB": 9})
     assert revision_of(large) != revision_of(spec("1.0.0", serving={"maxBodyMiB": 8})) == revision_of(spec("1.0.0"))
+    asked = spec("1.0.0", serving={"grpc": True, "image": "a-grpc"})
+    assert revision_of(asked) != revision_of(spec("1.0.0", serving={"image": "a-grpc"}))
     assert revision_of(keyed) not in {revision_of(spec("1.0.0")), revision_of(spec("1.0.0", model={"format": "onnx"}))}
 
 

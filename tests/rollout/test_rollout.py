@@ -204,6 +204,21 @@ def test_the_stores_of_every_colour_in_use_stay_reachable() -> None:
     assert ports == {53, 443, 5001, 5002}
 
 
+@pytest.mark.parametrize("asked", [(True, False), (False, True)])
+def test_the_port_of_grpc_stays_open_while_any_colour_in_use_answers_on_it(asked: tuple[bool, bool]) -> None:
+    before, after = (
+        spec(v, serving={"grpc": g, "image": "i-grpc"}) for v, g in zip(("1.0.0", "1.1.0"), asked, strict=True)
+    )
+    world = World(before).run(30).apply(after)
+    kept = [action.manifest for action in world.reconcile().actions if isinstance(action, Keep)]
+
+    services = [manifest for manifest in kept if manifest["kind"] == "Service"]
+    (policy,) = (manifest for manifest in kept if manifest["kind"] == "NetworkPolicy")
+    assert {service["metadata"]["name"] for service in services} == {"diabetes", "diabetes-blue", "diabetes-green"}
+    assert all([port["name"] for port in service["spec"]["ports"]] == ["http", "grpc"] for service in services)
+    assert [port["port"] for port in policy["spec"]["ingress"][0]["ports"]] == [8080, 8081]
+
+
 def test_a_fixed_size_has_no_autoscaler() -> None:
     world = World(spec("1.0.0", autoscaling={"minReplicas": 3, "maxReplicas": 3})).run(10)
     assert world.hpas == {}

@@ -152,6 +152,12 @@ async def test_a_service_that_was_deleted_comes_back_where_clients_know_it(api: 
     assert (await do(api, MoveTraffic(NODE_PORT, ADDRESS), Keep(NODE_PORT))).written == 0
 
 
+async def test_of_two_ports_the_first_is_the_one_that_clients_know(api: FakeApi) -> None:
+    ports = [{"port": 80, "name": "http"}, {"port": 8081, "name": "grpc"}]
+    await do(api, MoveTraffic({**NODE_PORT, "spec": {**NODE_PORT["spec"], "ports": ports}}, ADDRESS))
+    assert api.at("Service", *KEY)["spec"]["ports"] == [{**ports[0], "nodePort": 30080}, ports[1]]
+
+
 async def test_an_address_that_is_taken_is_done_without(api: FakeApi) -> None:
     api.put(owned("Service", "v1", "other", spec={"clusterIP": "10.96.7.7"}))
     outcome = await do(api, MoveTraffic(NODE_PORT, ADDRESS))

@@ -31,6 +31,8 @@ MANAGER = "verdigris"
 """Field manager of what is applied."""
 
 HTTP_PORT = 8080
+GRPC_PORT = 8081
+"""Of the pods and of the Services alike, by the name `grpc`."""
 PRE_STOP_SECONDS = 5
 
 

@@ -1,4 +1,4 @@
-"""The NetworkPolicy of the model's pods: the HTTP port in; names and the artifact store out; nothing else."""
+"""The NetworkPolicy of the model's pods: the ports that answer in; names and the artifact store out; nothing else."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from verdigris.children.meta import Manifest, metadata, selector
-from verdigris.children.names import HTTP_PORT, Owner
+from verdigris.children.names import GRPC_PORT, HTTP_PORT, Owner
 
 _DEFAULT_PORTS = {"http": 80, **dict.fromkeys(("https", "s3", "gs", "az", "oci", "models"), 443)}
 _NAMES_A_HOST = {"http", "https", "oci"}
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def build(owner: Owner, uris: Iterable[str], *, external: bool = False) -> Manifest:
+def build(owner: Owner, uris: Iterable[str], *, external: bool = False, grpc: bool = False) -> Manifest:
     """`uris` are the artifacts of every revision that may have to start: the active one's too, not only the newest.
 
     Among them are the stores' own addresses where the spec gives them; of one that only a Secret knows, no port is open
     but 443.
 
     `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin.
+    `grpc`: pods of any revision in use answer on its port, too.
     """
     stores = [store for uri in uris if (store := _split(uri))]
-    ingress: Manifest = {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]}
+    answering = [HTTP_PORT, GRPC_PORT] if grpc else [HTTP_PORT]
+    ingress: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in answering]}
     if not external:
         ingress["from"] = [{"namespaceSelector": {}}]
     # No destination on DNS: a node-local cache is no pod, so no selector would match it.

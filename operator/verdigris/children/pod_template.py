@@ -15,6 +15,7 @@ from verdigris.children.meta import Manifest, labels
 from verdigris.children.names import (
     COLOR_LABEL,
     FETCH_CONTAINER,
+    GRPC_PORT,
     HTTP_PORT,
     MODEL_LABEL,
     PRE_STOP_SECONDS,
@@ -49,6 +50,11 @@ def environment(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for container in template["spec"].get("initContainers", ()):
         for variable in container.get("env", ()):
             yield variable["name"], variable.get("value", "")
+
+
+def speaks_grpc(template: Mapping[str, Any]) -> bool:
+    """Whether the pods of a built template answer over gRPC."""
+    return any(port["name"] == "grpc" for container in template["spec"]["containers"] for port in container["ports"])
 
 
 def build(owner: Owner, spec: ModelDeploymentSpec, revision: str, defaults: Defaults) -> Manifest:
@@ -106,7 +112,11 @@ def _server(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Mani
         "command": ["python3", "-m", "verdigris_serving.server"],
         **_common(spec, defaults),
         "env": _env(settings, spec.serving.env),
-        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": name, "containerPort": port, "protocol": "TCP"}
+            for name, port in (("http", HTTP_PORT), ("grpc", GRPC_PORT))
+            if name == "http" or spec.serving.grpc
+        ],
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_DIRECTORY, "readOnly": True},
             {"name": "traffic", "mountPath": TRAFFIC_DIRECTORY, "readOnly": True},
@@ -128,6 +138,8 @@ def _younger(serving: ServingSpec) -> dict[str, str]:
         told["VERDIGRIS_MAX_BODY_MIB"] = str(serving.max_body_mib)
     if serving.page:
         told["VERDIGRIS_PAGE"] = "on"
+    if serving.grpc:
+        told["VERDIGRIS_GRPC_PORT"] = str(GRPC_PORT)
     return told
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from verdigris.api.spec import ServiceSpec
 from verdigris.api.status import Color
 from verdigris.children.meta import Manifest, metadata, selector
-from verdigris.children.names import Owner, color_name
+from verdigris.children.names import GRPC_PORT, Owner, color_name
 
 
-def clients(owner: Owner, spec: ServiceSpec, color: Color | None) -> Manifest:
-    """The Service that clients know, pointing at `color`, or at the pods of both when it is None.
+def clients(owner: Owner, spec: ServiceSpec, color: Color | None, *, grpc: bool = False) -> Manifest:
+    """The Service that clients know, pointing at `color`, or at the pods of both when it is None; with `grpc` its port.
 
     Its own metadata carries no colour label: that is how the ServiceMonitor leaves it out (a pod is scraped once).
     """
@@ -19,22 +19,27 @@ def clients(owner: Owner, spec: ServiceSpec, color: Color | None) -> Manifest:
         color,
         port=spec.port,
         kind=spec.type,
+        grpc=grpc,
     )
 
 
-def colored(owner: Owner, color: Color) -> Manifest:
+def colored(owner: Owner, color: Color, *, grpc: bool = False) -> Manifest:
     """The Service that always means this one colour, whatever its role is."""
-    return _service(metadata(owner, color_name(owner.name, color), color), owner, color, port=80, kind="ClusterIP")
+    meta = metadata(owner, color_name(owner.name, color), color)
+    return _service(meta, owner, color, port=80, kind="ClusterIP", grpc=grpc)
 
 
-def _service(meta: Manifest, owner: Owner, color: Color | None, *, port: int, kind: str) -> Manifest:
+def _service(meta: Manifest, owner: Owner, color: Color | None, *, port: int, kind: str, grpc: bool) -> Manifest:
+    ports = [{"name": "http", "port": port, "protocol": "TCP", "targetPort": "http"}]
+    if grpc:
+        ports.append({"name": "grpc", "port": GRPC_PORT, "protocol": "TCP", "targetPort": "grpc"})
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": meta,
         "spec": {
             "type": kind,
-            "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": "http"}],
+            "ports": ports,
             "selector": selector(owner, color),
             # Stated although they are the defaults: with another value a switch would not move every client.
             "sessionAffinity": "None",

@@ -1,4 +1,7 @@
-"""From a request to its answer: routes, inference here or in a thread, and what is counted. Knows no sockets."""
+"""From a request to its answer: routes, inference here or in a thread, and what is counted. Knows no sockets.
+
+What comes by another port than HTTP's is let in by ``admit`` as well: one line, one set of threads, one count.
+"""
 
 import asyncio
 import contextlib
@@ -12,7 +15,7 @@ from functools import partial
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission, Rejection
 from verdigris_serving.http.huge_bodies import HugeBodyLock
-from verdigris_serving.http.inference import Inference
+from verdigris_serving.http.inference import Inference, Spelling
 from verdigris_serving.http.messages import JSON, Request, Response
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import INFERENCES, Routes
@@ -34,7 +37,10 @@ _TURNED_AWAY = {
 
 
 class App:
-    """One model over HTTP. ``blocking``: its predictor is too slow for the event loop, however small the request."""
+    """One model over HTTP. ``blocking``: its predictor is too slow for the event loop, however small the request.
+
+    ``spellings``: how the bodies of what comes by another port are read, by the path that its requests have.
+    """
 
     def __init__(
         self,
@@ -47,12 +53,14 @@ class App:
         lock: HugeBodyLock,
         page: Mapping[str, Answer] | None = None,
         access: AccessLog | None = None,
+        spellings: Mapping[str, Spelling] | None = None,
     ) -> None:
-        self._infer = Inference(service, admission.limits.body, lock).answer
+        spellings = spellings or {}
+        self._infer = Inference(service, admission.limits.body, lock, spellings).answer
         self._metrics = metrics
         self._admission = admission
         self._access = access
-        self._routes = Routes(service, page)
+        self._routes = Routes(service, page, spellings)
         self._largest_inline = -1 if blocking else LARGE_BODY
         self._workers = Workers(concurrency)
         self._line: deque[tuple[Request, Done]] = deque()
@@ -71,7 +79,7 @@ class App:
         """The answer; or None, and ``done`` will be called with it on the event loop, later."""
         if request.method == "POST" and request.path.endswith(INFERENCES):
             request.inference = True
-            return self._inference(request, done)
+            return self.admit(request, done) if request.path in self._routes.infer else self._looked_up(request)
         if request.path == "/metrics" and request.method in {"GET", "HEAD"}:
             return Response(200, self._metrics.exposition(), CONTENT_TYPE)
         return self._looked_up(request)
@@ -84,11 +92,11 @@ class App:
         """The answer to a request that will not be acted upon; the sentence of a 503 is a Rejection."""
         request.inference = request.method == "POST" and request.path in self._routes.infer
         if status == 503:
-            return self._turn_away(Rejection(message))
+            return self.turn_away(Rejection(message))
         answer = error_answer(status, message)
         return Response(answer.status, answer.body)
 
-    def _turn_away(self, why: Rejection) -> Response:
+    def turn_away(self, why: Rejection) -> Response:
         """The answer to a request for which there is no room."""
         self._metrics.reject(why)
         answer = error_answer(503, _TURNED_AWAY[why])
@@ -101,16 +109,15 @@ class App:
         if self._access is not None:
             self._access.note(request, response, self._routes.label(request.path))
 
-    def _inference(self, request: Request, done: Done) -> Response | None:
-        if request.path not in self._routes.infer:
-            return self._looked_up(request)
+    def admit(self, request: Request, done: Done) -> Response | None:
+        """The answer to an inference request, now or later, as with ``answer``; 503 when there is no room for it."""
         # A packed body may be of any size: unpacked in threads, there are no more of them at once than threads.
         if len(request.body) <= self._largest_inline and b"content-encoding" not in request.headers:
             if self._line or self._spent > self._admission.limits.turn:
                 return self._stand_in_line(request, done)
             return self._infer_here(request)
         if not self._admission.enter():
-            return self._turn_away(Rejection.QUEUE)
+            return self.turn_away(Rejection.QUEUE)
         loop = asyncio.get_running_loop()
         self._workers.submit(partial(self._in_thread, request, next(self._ids), loop, done))
         return None
@@ -118,9 +125,9 @@ class App:
     def _stand_in_line(self, request: Request, done: Done) -> Response | None:
         limits = self._admission.limits
         if len(self._line) >= limits.line:
-            return self._turn_away(Rejection.QUEUE)
+            return self.turn_away(Rejection.QUEUE)
         if len(self._line) * self._usual > limits.wait:
-            return self._turn_away(Rejection.LATE)
+            return self.turn_away(Rejection.LATE)
         if not self._line:
             self._turn_ended = request.arrived
         self._line.append((request, done))
@@ -151,7 +158,7 @@ class App:
     def _serve_first(self) -> None:
         request, done = self._line.popleft()
         if time.monotonic() - request.arrived > 2 * self._admission.limits.wait:
-            done(request, self._turn_away(Rejection.LATE))
+            done(request, self.turn_away(Rejection.LATE))
         elif not request.abandoned:
             done(request, self._infer_here(request))
 

@@ -6,6 +6,7 @@ large answer is packed. Thread-safe: it is asked on the event loop and in thread
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 
 from verdigris_serving.http import codings
 from verdigris_serving.http.huge_bodies import HUGE, HugeBodyLock
@@ -17,21 +18,27 @@ from verdigris_serving.protocol.service import Answer, InferenceService, ModelFa
 
 #: The end of KServe V1's paths of inference.
 V1 = ":predict"
+#: From a body, and an id for who sent none, to the answer.
+Spelling = Callable[[bytes, str], Answer]
 _log = logging.getLogger("verdigris.http")
 
 
 class Inference:
     """Answers requests for one model; ``limit`` is the most bytes that a body may have once it is unpacked.
 
+    ``spellings``: what is sent to these paths, where it is neither the protocol's JSON nor CSV.
     The lock is for threads alone: what is computed on the event loop is never huge.
     """
 
-    def __init__(self, service: InferenceService, limit: int, lock: HugeBodyLock) -> None:
+    def __init__(
+        self, service: InferenceService, limit: int, lock: HugeBodyLock, spellings: Mapping[str, Spelling]
+    ) -> None:
         self._service = service
         self._limit = limit
         self._huge_bodies = lock
         self._version = b"%b: %b\r\n" % (VERSION, service.manifest.version.encode())
         self._faults = Sparse()
+        self._spellings = {f"/v1/models/{service.manifest.name}{V1}": service.predict, **spellings}
 
     def answer(self, request: Request, fresh_id: str) -> Response:
         """The response; whatever goes wrong inside becomes a 500 without a trace."""
@@ -62,8 +69,9 @@ class Inference:
         headers, service = request.headers, self._service
         if headers.get(b"content-type", b"")[: len(CSV)].lower() == CSV:
             return service.infer_csv(body, fresh_id)
-        if request.path.endswith(V1):
-            return service.predict(body, fresh_id)
+        spelling = self._spellings.get(request.path)
+        if spelling is not None:
+            return spelling(body, fresh_id)
         return service.infer(body, fresh_id, _header_length(request))
 
     def _report(self, message: str, request_id: str, *, trace: bool) -> None:

@@ -14,10 +14,12 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
+from typing import Protocol
 
 from verdigris_serving.http.admission import Admission
+from verdigris_serving.http.app import App
 from verdigris_serving.http.connection import Connection, Shared
 from verdigris_serving.http.door import Door
 from verdigris_serving.http.drain import Drain
@@ -47,10 +49,29 @@ def end_within(seconds: float) -> None:
     faulthandler.dump_traceback_later(seconds, exit=True, file=open(os.devnull, "w"))  # noqa: SIM115 - open to the end
 
 
+class Port(Protocol):
+    """Another port than HTTP's, which is opened and ends with it."""
+
+    async def open(self, app: App) -> None:
+        """Have calls answered by ``app`` from now on. Raises ServingError when the port cannot be listened on."""
+
+    def busy(self) -> bool:
+        """Whether a call is under way, or has come since this was last asked."""
+
+    def close(self, grace: float) -> None:
+        """Take no more calls; what is under way has ``grace`` seconds."""
+
+    def cut_off(self) -> None:
+        """Answer what is under way: there is no time left to compute it."""
+
+    async def closed(self, within: float) -> None:
+        """Until every call has ended, for ``within`` seconds at most; to be called after ``close``."""
+
+
 class Server:
     """Connections in, answers out, until a signal; ``grace`` in seconds from SIGTERM to the end.
 
-    ``stopping`` is called as soon as the signal is seen.
+    ``stopping`` is called as soon as the signal is seen; ``ports`` are those besides HTTP's.
     """
 
     def __init__(
@@ -62,22 +83,30 @@ class Server:
         *,
         grace: float,
         stopping: Callable[[], None] = lambda: None,
+        ports: Sequence[Port] = (),
     ) -> None:
         self.shared = Shared(shield, drain, admission)
         self._metrics = metrics
         self._grace = grace
         self._stopping = stopping
+        self._ports = ports
         metrics.connections = lambda: len(self.shared.connections)
         metrics.shield = shield.collect
 
     async def serve(self, listener: socket.socket) -> None:
-        """Serve until SIGTERM or SIGINT, then leave gently; returns once every connection is closed."""
+        """Serve until SIGTERM or SIGINT, then leave gently; returns once every connection is closed.
+
+        Raises ServingError when a port cannot be listened on.
+        """
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         self._beat()
         beating = asyncio.create_task(self._keep_beating())
+        # Who is ready by HTTP, by which probes ask, is ready by every port.
+        for port in self._ports:
+            await port.open(self.shared.app.app)
         door = Door(listener, lambda: Connection(self.shared))
         door.open()
         try:
@@ -109,25 +138,31 @@ class Server:
         _log.info("stopping: %d connections are open", len(connections))
         await self._until_left(began + self._grace / 2, QUIET)
         door.close()
+        before_end = min(CUT_OFF_BEFORE_END, self._grace / 5)
+        for port in self._ports:
+            port.close(began + self._grace - before_end / 2 - time.monotonic())
         for connection in list(connections):
             if connection.idle:
                 connection.close()
-        before_end = min(CUT_OFF_BEFORE_END, self._grace / 5)
         await self._until_left(began + self._grace - before_end)
         if connections:
             _log.warning("the grace is nearly over: %d connections are cut off with 503", len(connections))
         for connection in list(connections):
             connection.cut_off()
+        for port in self._ports:
+            port.cut_off()
         await self._until_left(began + self._grace - before_end / 2)
         for connection in list(connections):
             connection.abort()
+        for port in self._ports:
+            await port.closed(began + self._grace - time.monotonic())
         _log.info("stopped")
 
     async def _until_left(self, end: float, quiet: float = 0.0) -> None:
         """Until there has been no connection for ``quiet`` seconds, or ``end`` has come (monotonic)."""
         last_seen = time.monotonic()
         while (now := time.monotonic()) < end:
-            if self.shared.connections:
+            if self.shared.connections or any(port.busy() for port in self._ports):
                 last_seen = now
             elif now - last_seen >= quiet:
                 return

@@ -1,9 +1,8 @@
 """Which path means what. The table is built once; a path that is not in it gets a sentence that says why."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from verdigris_serving.http.inference import V1
-from verdigris_serving.model.schema import Manifest
 from verdigris_serving.protocol.service import Answer, InferenceService, error_answer
 
 #: How the paths of inference end.
@@ -13,13 +12,16 @@ INFERENCES = ("/infer", "/infer/", V1)
 class Routes:
     """The paths of the Open Inference Protocol and of KServe V1 for one model; a trailing slash makes no difference.
 
-    ``page`` is what else is answered to GET.
+    ``page`` is what else is answered to GET; ``others`` are the paths of inference that come by another port.
     """
 
-    def __init__(self, service: InferenceService, page: Mapping[str, Answer] | None = None) -> None:
+    def __init__(
+        self, service: InferenceService, page: Mapping[str, Answer] | None = None, others: Collection[str] = ()
+    ) -> None:
         manifest = service.manifest
         bases = [f"/v2/models/{manifest.name}", f"/v2/models/{manifest.name}/versions/{manifest.version}"]
-        self._manifest: Manifest = manifest
+        self._service = service
+        self._others = others
         first = f"/v1/models/{manifest.name}"
         #: Where an inference is asked of whichever version there is, and where of any.
         self.of_any_version = frozenset([f"{first}{V1}", *(f"{bases[0]}/infer{slash}" for slash in ("", "/"))])
@@ -39,7 +41,7 @@ class Routes:
 
     def label(self, path: str) -> str:
         """The path in this server's own words: a caller may have written anything into it."""
-        if path in self.infer:
+        if path in self.infer or path in self._others:
             return "infer"
         plain = path.rstrip("/") or "/"
         return plain if plain in self._get or plain == "/metrics" else "unknown"
@@ -56,15 +58,13 @@ class Routes:
         return error_answer(404, self._why_not(plain)), ""
 
     def _why_not(self, path: str) -> str:
-        manifest = self._manifest
-        here = f'this server has model "{manifest.name}" in version "{manifest.version}"'
+        manifest = self._service.manifest
         parts = path.split("/")[1:]
         if parts[1:2] != ["models"] or parts[0] not in {"v1", "v2"} or len(parts) < 3:
-            return f"there is no such path; {here}, under /v2/models/{manifest.name}"
+            return f"there is no such path; {self._service.here}, under /v2/models/{manifest.name}"
         model = parts[2].removesuffix(V1) if parts[0] == "v1" else parts[2]
-        if model != manifest.name:
-            return f'there is no model "{model[:100]}"; {here}'
-        if len(parts) > 4 and parts[3] == "versions" and parts[4] != manifest.version:
-            return f'there is no version "{parts[4][:100]}"; {here}'
+        version = parts[4] if len(parts) > 4 and parts[3] == "versions" else ""
+        if missing := self._service.why_not(model, version):
+            return missing
         protocol = "/ready and /infer" if parts[0] == "v2" else f"{manifest.name}{V1}"
         return f"there is no such path under /{parts[0]}/models/{manifest.name}; the protocol has {protocol}"

@@ -67,6 +67,7 @@ def _settings(options: argparse.Namespace) -> ServerSettings:
         port=options.port,
         traffic_file=_NO_FILE,
         shield_file=_NO_FILE,
+        grpc_port=None,
         concurrency=8,
         queue=64,
         access_log=0.0,

@@ -69,7 +69,7 @@ def attach(request: AnyRequest, tail: bytes) -> AnyRequest:
                 f'input "{tensor.name[:100]}": binary_data_size does not fit the {len(tail) - at} bytes that are left; '
                 "send the bytes behind the JSON, whose length Inference-Header-Content-Length says"
             )
-        values = _unpack(tensor.name, tensor.datatype, tail[at : at + size])
+        values = unpack(tensor.name, tensor.datatype, tail[at : at + size])
         tensors.append(Tensor(tensor.name, tensor.shape, tensor.datatype, None, values))
         at += size
     if at != len(tail):
@@ -79,7 +79,8 @@ def attach(request: AnyRequest, tail: bytes) -> AnyRequest:
     return InferRequest(request.id, request.outputs, request.parameters, inputs=tensors)
 
 
-def _unpack(name: str, datatype: str, data: bytes) -> Any:
+def unpack(name: str, datatype: str, data: bytes) -> list[Any]:
+    """The values of input ``name`` in ``data``: numbers (None: missing) or texts. Raises CallerFault."""
     if datatype == "BYTES":
         return _texts(name, data)
     code = _CODES.get(datatype)
@@ -102,12 +103,17 @@ def _texts(name: str, data: bytes) -> list[str]:
         end = at + 4 + int.from_bytes(data[at : at + 4], "little")
         if end > len(data) or at + 4 > len(data):
             raise CallerFault(f'input "{name[:100]}": its texts are cut off; before each stands its length, in 4 bytes')
-        try:
-            found.append(data[at + 4 : end].decode())
-        except UnicodeDecodeError as error:
-            raise CallerFault(f'input "{name[:100]}": text {len(found)} is no UTF-8') from error
+        found.append(text(name, len(found), data[at + 4 : end]))
         at = end
     return found
+
+
+def text(name: str, place: int, data: bytes) -> str:
+    """One text of input ``name``, at ``place`` among its texts. Raises CallerFault."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CallerFault(f'input "{name[:100]}": text {place} is no UTF-8') from error
 
 
 def detach(outputs: Sequence[OutputTensor], binary: Sequence[bool]) -> tuple[list[OutputTensor], bytes]:
@@ -117,7 +123,7 @@ def detach(outputs: Sequence[OutputTensor], binary: Sequence[bool]) -> tuple[lis
         if not packed:
             kept.append(output)
             continue
-        data = _pack(output)
+        data = pack(output)
         parts.append(data)
         kept.append(
             OutputTensor(output.name, output.datatype, output.shape, parameters={"binary_data_size": len(data)})
@@ -125,7 +131,8 @@ def detach(outputs: Sequence[OutputTensor], binary: Sequence[bool]) -> tuple[lis
     return kept, b"".join(parts)
 
 
-def _pack(output: OutputTensor) -> bytes:
+def pack(output: OutputTensor) -> bytes:
+    """The output's data as bytes."""
     data = output.data
     if not isinstance(data, list):
         raise AssertionError("an output was to be packed twice")

@@ -24,7 +24,9 @@ INTEGER_DATATYPES = {
 #: The fields of a body that can hold its rows: as tensors, one by one, and one by one as KServe V1 calls it.
 SPELLINGS = ("inputs", "rows", "instances")
 
-RequestId = Annotated[str, Meta(max_length=256)]
+#: Most characters of a request's id.
+MAX_ID = 256
+RequestId = Annotated[str, Meta(max_length=MAX_ID)]
 
 
 class CallerFault(Exception):

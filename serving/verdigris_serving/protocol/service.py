@@ -68,7 +68,9 @@ class InferenceService:
     """Metadata and inference for one model; ``observe`` is told of each inference that succeeded."""
 
     def __init__(self, model: LoadedModel, observe: Observer | None = None, max_rows: int = MAX_ROWS) -> None:
-        self.manifest = model.manifest
+        self.manifest = manifest = model.manifest
+        #: What there is instead of what a caller asked for in vain.
+        self.here = f'this server has model "{manifest.name}" in version "{manifest.version}"'
         self._observe = observe
         self._max_rows = max_rows
         self._scores = model.predictor.scores
@@ -86,11 +88,22 @@ class InferenceService:
         """
         try:
             request = self._read(body, header_length)
-            request_id = request.id or fresh_id
-            _rows, clamped, outputs = self._solve(request, request_id)
+            response = self.respond(request, fresh_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
-        return self._answer(request, request_id, outputs, clamped)
+        in_binary = _in_binary(request, response.outputs)
+        if not in_binary:
+            return Answer(200, _encode(response))
+        outputs, data = binary.detach(response.outputs, in_binary)
+        head = _encode(msgspec.structs.replace(response, outputs=outputs))
+        return Answer(200, head + data, OCTETS, len(head))
+
+    def respond(self, request: AnyRequest, fresh_id: str) -> InferResponse:
+        """The answer to a request that has been decoded. Raises CallerFault, and ModelFault."""
+        manifest, request_id = self.manifest, request.id or fresh_id
+        _rows, clamped, outputs = self._solve(request, request_id)
+        parameters = {"clamped": clamped} if clamped else UNSET
+        return InferResponse(manifest.name, manifest.version, request_id, outputs, parameters)
 
     def infer_csv(self, body: bytes, fresh_id: str) -> Answer:
         """Answer rows that are sent as CSV by CSV, a line a row; faults as with ``infer``."""
@@ -155,16 +168,13 @@ class InferenceService:
                 last = middle
         return first
 
-    def _answer(self, request: AnyRequest, request_id: str, outputs: list[OutputTensor], clamped: list[str]) -> Answer:
-        manifest, data = self.manifest, b""
-        in_binary = _in_binary(request, outputs)
-        if in_binary:
-            outputs, data = binary.detach(outputs, in_binary)
-        parameters = {"clamped": clamped} if clamped else UNSET
-        head = _encode(InferResponse(manifest.name, manifest.version, request_id, outputs, parameters))
-        if not in_binary:
-            return Answer(200, head)
-        return Answer(200, head + data, OCTETS, len(head))
+    def why_not(self, name: str, version: str = "") -> str:
+        """Why there is no such model, or no such version of it, in words; empty when there is."""
+        if name != self.manifest.name:
+            return f'there is no model "{name[:100]}"; {self.here}'
+        if version not in {"", self.manifest.version}:
+            return f'there is no version "{version[:100]}"; {self.here}'
+        return ""
 
     def server_metadata(self) -> bytes:
         """The body of ``GET /v2``."""

@@ -122,9 +122,27 @@ class LocalReference(ApiModel):
     name: DnsName
 
 
+_GRPC_PORT = 8081
+
+
 class ServingSpec(ApiModel):
     """The pods that answer."""
 
+    rules = (
+        Rule(
+            "!(has(self.grpc) && self.grpc) || has(self.image)",
+            "grpc needs an image for it, which the operator's own are not: set serving.image to one whose name ends in "
+            "-grpc, or remove grpc",
+            lambda serving: not serving.grpc or serving.image is not None,
+            field="image",
+        ),
+        Rule(
+            f"!(has(self.grpc) && self.grpc) || self.service.port != {_GRPC_PORT}",
+            f"port {_GRPC_PORT} of the Service is gRPC's when grpc is true: choose another service.port",
+            lambda serving: not serving.grpc or serving.service.port != _GRPC_PORT,
+            field="service",
+        ),
+    )
     image: ImageRef | None = Field(default=None, description="Serving image. Default: the operator's.")
     image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=8), ListMap("name")] = ()
     resources: ResourceRequirements = ResourceRequirements()
@@ -136,6 +154,11 @@ class ServingSpec(ApiModel):
         alias="maxBodyMiB",
         description="Largest body of a request, packed or not, in MiB; larger ones get 413. A pod needs memory for it: "
         "some 50 times as much for rows as JSON.",
+    )
+    grpc: bool = Field(
+        default=False,
+        description="Whether the pods answer over gRPC, too: port 8081 of the clients' Service. The image must be one "
+        "for gRPC.",
     )
     page: bool = Field(default=False, description="Whether the pods show a page at / to look at the model and ask it.")
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64), ListMap("name")] = ()

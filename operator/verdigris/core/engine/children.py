@@ -86,9 +86,10 @@ def _shared(turn: Turn) -> Iterator[Action]:
     owner, monitoring = observed.owner, observed.spec.monitoring
     yield Keep(service_account.build(owner))
     exposed = observed.spec.serving.service.type != "ClusterIP"
-    yield Keep(network_policy.build(owner, _uris(turn), external=exposed))
+    grpc = _speaks_grpc(turn)
+    yield Keep(network_policy.build(owner, _uris(turn), external=exposed, grpc=grpc))
     for color in COLORS:
-        yield Keep(service.colored(owner, color))
+        yield Keep(service.colored(owner, color, grpc=grpc))
     if not observed.service_monitors_known:
         return
     manifest = service_monitor.build(owner, monitoring, turn.policy.scrape)
@@ -106,6 +107,13 @@ def _uris(turn: Turn) -> tuple[str, ...]:
         if snapshot := turn.observed.snapshots.get(ref.revision):
             found |= {snapshot.uri} | pod_template.stores(pod_template.environment(snapshot.pod_template))
     return tuple(sorted(found))
+
+
+def _speaks_grpc(turn: Turn) -> bool:
+    """Whether the spec asks for gRPC, or pods of any colour in use answer it: their clients keep the port."""
+    used = (turn.observed.snapshots.get(ref.revision) for ref in roles(turn).values())
+    asked = turn.observed.spec.serving.grpc
+    return asked or any(pod_template.speaks_grpc(snapshot.pod_template) for snapshot in used if snapshot)
 
 
 def _snapshots(turn: Turn) -> Iterator[Action]:
@@ -178,7 +186,7 @@ def _traffic(turn: Turn) -> Iterator[Action]:
 
 def _clients(turn: Turn, selection: Selection) -> Mapping[str, Any]:
     color = None if selection == "both" else selection
-    return service.clients(turn.observed.owner, turn.observed.spec.serving.service, color)
+    return service.clients(turn.observed.owner, turn.observed.spec.serving.service, color, grpc=_speaks_grpc(turn))
 
 
 def _service(turn: Turn) -> Iterator[Action]:

@@ -37,6 +37,7 @@ _V1_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         # Younger, as above.
         "maxBodyMiB": 8,
         "page": False,
+        "grpc": False,
     },
 }
 

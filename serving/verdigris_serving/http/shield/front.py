@@ -43,7 +43,8 @@ class Shield:
     """Answers as ``app`` does where there is no order. ``chance`` gives numbers from 0 up to 1."""
 
     def __init__(self, app: App, orders: Orders, chance: Callable[[], float] = random.random) -> None:
-        self._app = app
+        #: Answers calls over gRPC, of which none is passed on.
+        self.app = app
         self._orders = orders
         self._chance = chance
         #: The last version on trial: its counts stay until there is another.
@@ -75,17 +76,17 @@ class Shield:
             order is None
             or trial is None
             or FORWARDED in request.headers
-            or not self._app.may_pass_on(request)
+            or not self.app.may_pass_on(request)
             or not assigned(order, request.headers, self._chance)
         ):
-            return self._app.answer(request, done)
+            return self.app.answer(request, done)
         if not trial.breaker.allows(time.monotonic()):
             trial.outcomes.count(Outcome.SKIPPED)
-            return self._app.answer(request, done)
-        passage = Passage(self._app, trial, request, done)
+            return self.app.answer(request, done)
+        passage = Passage(self.app, trial, request, done)
         if not passage.begin(order.within):
             trial.outcomes.count(Outcome.BUSY)
-            return self._app.answer(request, done)
+            return self.app.answer(request, done)
         return None
 
 

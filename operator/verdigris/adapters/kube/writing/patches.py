@@ -82,5 +82,6 @@ def ways_to_make(manifest: Json, address: ServiceAddress | None) -> Iterator[Jso
 def _addressed(spec: Json, address: ServiceAddress) -> dict[str, Any]:
     asked: dict[str, Any] = {"clusterIP": address.address}
     if address.node_port and spec["type"] != "ClusterIP":
-        asked["ports"] = [{**port, "nodePort": address.node_port} for port in spec["ports"]]
+        first, *others = spec["ports"]
+        asked["ports"] = [{**first, "nodePort": address.node_port}, *others]
     return asked
