@@ -41,7 +41,7 @@ def needed_replicas(turn: Turn) -> int:
     if turn.rollout.sizes is not None:
         return max(1, turn.rollout.replicas)
     active = turn.size(turn.active.color) if turn.active else 0
-    return max(turn.observed.spec.autoscaling.min_replicas, active, turn.rollout.replicas)
+    return max(turn.observed.spec.autoscaling.least, active, turn.rollout.replicas)
 
 
 def candidate_size(turn: Turn) -> int:
@@ -148,7 +148,7 @@ def can_trade(turn: Turn) -> bool:
 
     An autoscaler of somebody else would put back what each step takes away.
     """
-    if turn.observed.scalers:
+    if turn.observed.scalers or turn.observed.spec.autoscaling.leaves_sizes_alone:
         return False
     return turn.active is not None and min_available(turn.observed.spec.rollout, turn.rollout) < turn.rollout.replicas
 
