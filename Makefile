@@ -28,6 +28,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	@$(PY) -m verdigris.tools.crds --check
 	@$(PY) -m verdigris.tools.stuck_table --check
+	@$(PY) -m verdigris.tools.chart_readme --check
 
 crds: setup      ## write the CRDs from the models
 	@$(PY) -m verdigris.tools.crds --write
