@@ -29,6 +29,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m verdigris.tools.crds --check
 	@$(PY) -m verdigris.tools.stuck_table --check
 	@$(PY) -m dev.protobuf --check
+	@$(PY) -m verdigris.tools.chart_readme --check
 
 crds: setup      ## write the CRDs from the models
 	@$(PY) -m verdigris.tools.crds --write

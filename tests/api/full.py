@@ -26,14 +26,90 @@ FULL_SPEC: dict[str, Any] = {
         "maxBodyMiB": 64,
         "page": True,
         "grpc": True,
-        "env": [{"name": "LOG_LEVEL", "value": "info"}],
+        "env": [
+            {"name": "LOG_LEVEL", "value": "info"},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "store", "key": "token"}}},
+            {"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "site", "key": "region"}}},
+        ],
         "nodeSelector": {"zone": "a"},
         "tolerations": [
             {"key": "gpu", "operator": "Equal", "value": "a", "effect": "NoExecute", "tolerationSeconds": 3}
         ],
-        "service": {"type": "ClusterIP", "port": 80, "annotations": {"team": "clinic"}},
+        "startupDeadline": "5m",
+        "modelSizeLimit": "2Gi",
+        "podTemplate": {
+            "labels": {"team": "clinic"},
+            "annotations": {"team": "clinic"},
+            "affinity": {"nodeAffinity": {}},
+            "topologySpreadConstraints": [
+                {"topologyKey": "topology.kubernetes.io/zone", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"}
+            ],
+            "priorityClassName": "models",
+            "serviceAccountName": "bucket-reader",
+            "fsGroup": 2000,
+            "volumes": [
+                {"name": "claim", "persistentVolumeClaim": {"claimName": "features", "readOnly": True}},
+                {"name": "site", "configMap": {"name": "site"}},
+                {"name": "keys", "secret": {"secretName": "store"}},
+                {"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}},
+            ],
+            "volumeMounts": [{"name": "claim", "mountPath": "/features", "subPath": "v1", "readOnly": True}],
+            "sidecars": [
+                {
+                    "name": "proxy",
+                    "image": "example.com/proxy:1",
+                    "command": ["/proxy"],
+                    "args": ["--quiet"],
+                    "env": [{"name": "LOG_LEVEL", "value": "info"}],
+                    "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "32Mi"}},
+                    "volumeMounts": [{"name": "scratch", "mountPath": "/tmp", "subPath": "a", "readOnly": False}],
+                }
+            ],
+        },
+        "networkPolicy": {
+            "enabled": True,
+            "clients": "Anywhere",
+            "extraIngress": [
+                {
+                    "from": [
+                        {
+                            "podSelector": {"matchLabels": {"app": "a"}},
+                            "namespaceSelector": {
+                                "matchExpressions": [{"key": "team", "operator": "In", "values": ["sre"]}]
+                            },
+                        }
+                    ],
+                    "ports": [{"port": 9000, "endPort": 9010, "protocol": "TCP"}],
+                }
+            ],
+            "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}],
+        },
+        "service": {
+            "type": "LoadBalancer",
+            "port": 80,
+            "annotations": {"team": "clinic"},
+            "nodePort": 30080,
+            "loadBalancerClass": "example.com/internal",
+            "loadBalancerSourceRanges": ["10.0.0.0/8"],
+            "externalTrafficPolicy": "Cluster",
+            "ipFamilyPolicy": "PreferDualStack",
+            "ipFamilies": ["IPv4", "IPv6"],
+        },
     },
-    "autoscaling": {"minReplicas": 3, "maxReplicas": 5, "metrics": [{"type": "Resource", "resource": {"name": "cpu"}}]},
+    "autoscaling": {
+        "minReplicas": 3,
+        "maxReplicas": 5,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu"}}],
+        "behavior": {
+            "scaleUp": {
+                "stabilizationWindowSeconds": 0,
+                "selectPolicy": "Max",
+                "policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}],
+            },
+            "scaleDown": {"selectPolicy": "Disabled"},
+        },
+        "external": False,
+    },
     "rollout": {
         "strategy": "BlueGreen",
         "bake": "5m",

@@ -66,9 +66,70 @@ TOLERATION = some(
     tolerationSeconds=st.sampled_from([0, 5, 86400]),
 )
 ENV = st.lists(
-    st.fixed_dictionaries({"name": st.sampled_from(["A", "LOG_LEVEL", "_x9"])}, optional={"value": TEXT}), max_size=3
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["A", "LOG_LEVEL", "_x9"])},
+        optional={
+            "value": TEXT,
+            "valueFrom": st.sampled_from(
+                [{"secretKeyRef": {"name": "a", "key": "b.c"}}, {"configMapKeyRef": {"name": "a", "key": "B_c"}}, {}]
+            ),
+        },
+    ),
+    max_size=3,
+)
+TEXT_QUANTITIES = QUANTITIES.map(str)
+PLAIN_RESOURCES = st.dictionaries(st.sampled_from(["cpu", "memory", "example.com/gpu"]), TEXT_QUANTITIES, max_size=2)
+VOLUMES = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", "b", "model"])},
+        optional={
+            "secret": st.just({"secretName": "s"}),
+            "emptyDir": st.fixed_dictionaries({"sizeLimit": TEXT_QUANTITIES}),
+            "persistentVolumeClaim": st.just({"claimName": "c", "readOnly": True}),
+        },
+    ),
+    max_size=2,
+)
+MOUNTS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", "b"]), "mountPath": st.sampled_from(["/a", "/etc/ssl/.x", "/model/a", "/opt"])},
+        optional={"subPath": st.sampled_from(["a", "a/b"]), "readOnly": st.booleans()},
+    ),
+    max_size=2,
+)
+SIDECARS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["a", "server"]),
+            "image": st.just("serving"),
+            "resources": st.fixed_dictionaries({"requests": PLAIN_RESOURCES, "limits": PLAIN_RESOURCES}),
+        },
+        optional={"args": st.lists(TEXT, max_size=2), "env": ENV, "volumeMounts": MOUNTS},
+    ),
+    max_size=2,
+)
+POD_TEMPLATE = some(
+    labels=LABELS,
+    annotations=st.dictionaries(st.sampled_from(["a", "verdigris.dev/b"]), TEXT, max_size=2),
+    affinity=st.just({"nodeAffinity": {}}),
+    volumes=VOLUMES,
+    volumeMounts=MOUNTS,
+    sidecars=SIDECARS,
+    fsGroup=st.sampled_from([1, 2**31 - 1]),
+    serviceAccountName=st.just("a.b"),
+)
+CIDRS = st.sampled_from(["10.0.0.0/8", "fd00::/8", "::/0"])
+PEER = some(podSelector=some(matchLabels=LABELS), ipBlock=st.fixed_dictionaries({"cidr": CIDRS}))
+NETWORK_POLICY = some(
+    enabled=st.booleans(),
+    clients=st.sampled_from(["Pods", "Anywhere"]),
+    extraEgress=st.lists(some(to=st.lists(PEER, max_size=2)), max_size=2),
 )
 SERVING = some(
+    startupDeadline=DURATIONS,
+    modelSizeLimit=TEXT_QUANTITIES,
+    podTemplate=POD_TEMPLATE,
+    networkPolicy=NETWORK_POLICY,
     image=st.sampled_from(["serving", "example.com:5000/a/b_c:1.2.3", "a/b@sha256:" + SHA256]),
     imagePullSecrets=st.lists(st.fixed_dictionaries({"name": st.sampled_from(["a", "b.c-d"])}), max_size=2),
     resources=some(requests=RESOURCE_LIST, limits=RESOURCE_LIST),
@@ -83,6 +144,12 @@ SERVING = some(
         type=st.sampled_from(["ClusterIP", "LoadBalancer", "NodePort"]),
         port=st.sampled_from([1, 80, 8081, 65535]),
         annotations=st.dictionaries(st.sampled_from(["a", "example.com/b"]), TEXT, max_size=2),
+        nodePort=st.sampled_from([1, 30080]),
+        loadBalancerClass=st.just("example.com/internal"),
+        loadBalancerSourceRanges=st.lists(CIDRS, min_size=1, max_size=2),
+        externalTrafficPolicy=st.sampled_from(["Cluster", "Local"]),
+        ipFamilyPolicy=st.sampled_from(["SingleStack", "PreferDualStack"]),
+        ipFamilies=st.lists(st.sampled_from(["IPv4", "IPv6"]), min_size=1, max_size=2),
     ),
 )
 HPA_METRIC = st.sampled_from(
@@ -98,6 +165,8 @@ AUTOSCALING = some(
     minReplicas=st.sampled_from([1, 3, 10, 1000]),
     maxReplicas=st.sampled_from([1, 3, 10, 1000]),
     metrics=st.lists(HPA_METRIC, max_size=2),
+    external=st.booleans(),
+    replicas=st.sampled_from([1, 1000]),
 )
 ROLLOUT = some(
     strategy=st.just("BlueGreen"),

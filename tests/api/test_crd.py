@@ -127,7 +127,15 @@ def test_each_has_its_short_name_category_and_status_subresource(resource: crd.R
     spec = load(resource)["spec"]
     assert spec["names"]["shortNames"] == [resource.short_name]
     assert spec["names"]["categories"] == ["verdigris"]
-    assert version_of(resource)["subresources"] == {"status": {}}
+    assert version_of(resource)["subresources"]["status"] == {}
+
+
+def test_a_model_is_scaled_where_the_operator_looks_for_it() -> None:
+    version = version_of(crd.MODEL_DEPLOYMENT)
+    paths = version["subresources"]["scale"]
+    assert set(paths) == {"specReplicasPath", "statusReplicasPath", "labelSelectorPath"}
+    for path in paths.values():
+        assert at(version["schema"]["openAPIV3Schema"], path), path
 
 
 def test_conditions_are_a_map_by_type() -> None:

@@ -91,15 +91,21 @@ def test_spoilt_specs_are_refused_by_both_or_by_none(api_server: ApiServer, spec
     assert_the_same(api_server, ModelDeploymentSpec, "modeldeployments", model_deployment(as_sent(spec)))
 
 
-CHOICES = {"format", "operator", "effect", "type", "strategy", "approval", "onInconclusive"}
+CHOICES = {
+    *("format", "operator", "effect", "type", "strategy", "approval", "onInconclusive"),
+    *("whenUnsatisfiable", "clients", "protocol", "selectPolicy", "externalTrafficPolicy", "ipFamilyPolicy"),
+}
 """Fields that take one of a few words."""
+MADE_OF_OTHERS = ("sidecars", "networkPolicy", "affinity")
+"""What is made of types that other fields have, too, or is handed on as it is: few texts do."""
 
 
 def odd_values(path: tuple[str, ...]) -> list[Any]:
     """All of them; but few of a type, or for a choice, that both refuse whichever it is."""
     is_amount = path[:2] == ("serving", "resources") and len(path) == 4
     is_text = isinstance(value_at(FULL_SPEC, path), str)
-    texts = ODD_TEXTS if is_amount or (is_text and path[-1] not in CHOICES) else TEXTS_LIKE_OTHER_TYPES
+    has_own_type = is_text and path[-1] not in CHOICES and not any(part in path for part in MADE_OF_OTHERS)
+    texts = ODD_TEXTS if is_amount or has_own_type else TEXTS_LIKE_OTHER_TYPES
     numbers = ODD_NUMBERS if is_amount or not is_text else ODD_NUMBERS[:3]
     return [None, True, False, [], {}, [None], {"a": None}, *numbers, *texts]
 

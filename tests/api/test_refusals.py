@@ -15,6 +15,9 @@ pytestmark = pytest.mark.cluster
 
 Changes = Mapping[str, Any]
 
+CONFIG = {"name": "config", "configMap": {"name": "config"}}
+SIDECAR = {"name": "proxy", "image": "example.com/proxy:1", "resources": {"requests": {}, "limits": {}}}
+
 # What is wrong; how the good spec is spoilt; what the message must contain: the field, then the advice.
 BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ("no model", {"model": GONE}, ("spec.model", "Required value")),
@@ -175,6 +178,92 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
         "a toleration for a time without NoExecute",
         {"serving.tolerations": [{"key": "a", "tolerationSeconds": 5}]},
         ("spec.serving.tolerations[0].tolerationSeconds", "effect: NoExecute"),
+    ),
+    (
+        "a label of the operator's on the pods",
+        {"serving.podTemplate": {"labels": {"verdigris.dev/color": "green"}}},
+        ("spec.serving.podTemplate.labels", "choose other names"),
+    ),
+    (
+        "AppArmor taken away by an annotation",
+        {
+            "serving.podTemplate": {
+                "annotations": {"container.apparmor.security.beta.kubernetes.io/server": "unconfined"}
+            }
+        },
+        ("spec.serving.podTemplate.annotations", "remove them"),
+    ),
+    (
+        "a folder of the node",
+        {"serving.podTemplate": {"volumes": [{"name": "a", "hostPath": {"path": "/"}}]}},
+        ("spec.serving.podTemplate.volumes[0].hostPath", "unknown field"),
+    ),
+    (
+        "a volume of two kinds",
+        {
+            "serving.podTemplate": {
+                "volumes": [{"name": "a", "secret": {"secretName": "s"}, "configMap": {"name": "c"}}]
+            }
+        },
+        ("spec.serving.podTemplate.volumes[0].name", "give one of"),
+    ),
+    (
+        "a mount over the server's code",
+        {"serving.podTemplate": {"volumes": [CONFIG], "volumeMounts": [{"name": "config", "mountPath": "/opt/app"}]}},
+        ("spec.serving.podTemplate.volumeMounts[0].mountPath", "choose a mountPath elsewhere"),
+    ),
+    (
+        "a mount of no volume",
+        {"serving.podTemplate": {"volumeMounts": [{"name": "config", "mountPath": "/config"}]}},
+        ("spec.serving.podTemplate.volumes", "add the volume there"),
+    ),
+    (
+        "a sidecar called as the server",
+        {"serving.podTemplate": {"sidecars": [{**SIDECAR, "name": "server"}]}},
+        ("spec.serving.podTemplate.sidecars[0].name", "choose another name"),
+    ),
+    (
+        "a sidecar that requests more than its limit",
+        {
+            "serving.podTemplate": {
+                "sidecars": [{**SIDECAR, "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}]
+            }
+        },
+        ("spec.serving.podTemplate.sidecars[0].resources.requests", "raise the limit or lower the request"),
+    ),
+    (
+        "a variable of two values",
+        {"serving.env": [{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+        ("spec.serving.env[0].value", "not both"),
+    ),
+    (
+        "a network peer of two kinds",
+        {
+            "serving.networkPolicy": {
+                "extraIngress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}]
+            }
+        },
+        ("spec.serving.networkPolicy.extraIngress[0].from[0]", "give ipBlock, or podSelector"),
+    ),
+    (
+        "a load balancer's class on a ClusterIP",
+        {"serving.service": {"loadBalancerClass": "example.com/internal"}},
+        ("spec.serving.service.type", "set type: LoadBalancer"),
+    ),
+    (
+        "two IP families without a policy",
+        {"serving.service": {"ipFamilies": ["IPv4", "IPv6"]}},
+        ("spec.serving.service.ipFamilies", "PreferDualStack or RequireDualStack"),
+    ),
+    (
+        "a size of an autoscaler that is not asked for",
+        {"autoscaling.replicas": 3},
+        ("spec.autoscaling.replicas", "set external: true"),
+    ),
+    (
+        "metrics for an external autoscaler",
+        {"autoscaling": {"external": True, "metrics": [{"type": "Resource", "resource": {}}]}},
+        ("spec.autoscaling.external", "give them to yours"),
     ),
     ("more minimum than maximum", {"autoscaling.minReplicas": 11}, ("spec.autoscaling.minReplicas", "lower one")),
     ("no replicas", {"autoscaling.minReplicas": 0}, ("spec.autoscaling.minReplicas", "greater than or equal to 1")),

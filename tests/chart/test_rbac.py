@@ -159,6 +159,7 @@ def test_editors_of_models_decide_nothing(default_manifests: list[Manifest]) -> 
     assert verbs(default_manifests, "verdigris-edit", "modeldeployments") == {"create", "update", "patch", "delete"}
     assert not verbs(default_manifests, "verdigris-edit", "rolloutdecisions")
     assert not verbs(default_manifests, "verdigris-edit", "modeldeployments/status")
+    assert verbs(default_manifests, "verdigris-edit", "modeldeployments/scale") == {"get", "update", "patch"}
 
 
 def test_approvers_have_every_decision_and_aborters_one(default_manifests: list[Manifest]) -> None:

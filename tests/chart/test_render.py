@@ -60,6 +60,10 @@ def test_the_operator_is_told_its_settings(default_manifests: list[Manifest]) ->
         "VERDIGRIS_DECISION_POLICY": "verdigris-decisions",
         "VERDIGRIS_RESYNC": "10m",
         "VERDIGRIS_LOG_LEVEL": "info",
+        "VERDIGRIS_WORKERS": "4",
+        "VERDIGRIS_LEASE_DURATION": "15s",
+        "VERDIGRIS_LEASE_RENEW_DEADLINE": "10s",
+        "VERDIGRIS_LEASE_RETRY_PERIOD": "2s",
         "VERDIGRIS_PORT": "8080",
         "VERDIGRIS_LEASE_NAME": "verdigris",
         "VERDIGRIS_LEASE_NAMESPACE": {"fieldRef": {"fieldPath": "metadata.namespace"}},
@@ -72,7 +76,11 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         "serving": {
             "image": "registry.example.com/serving:1",
             "images": {"onnx": "registry.example.com/onnx:2", "sklearn": "registry.example.com/sklearn:3"},
+            "imagePullSecrets": [{"name": "a"}, {"name": "b"}],
         },
+        "podSecurity": {"anyUser": True},
+        "workers": 9,
+        "lease": {"duration": "30s", "renewDeadline": "20s", "retryPeriod": "5s"},
         "prometheus": {
             "address": "http://prometheus.monitoring.svc:9090",
             "allowedAddresses": ["http://a.team-a:9090/", "https://b.team-b/prom"],
@@ -90,6 +98,12 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         serving_image="registry.example.com/serving:1",
         serving_image_onnx="registry.example.com/onnx:2",
         serving_image_sklearn="registry.example.com/sklearn:3",
+        serving_pull_secrets=("a", "b"),
+        any_user=True,
+        workers=9,
+        lease_duration=timedelta(seconds=30),
+        lease_renew_deadline=timedelta(seconds=20),
+        lease_retry_period=timedelta(seconds=5),
         prometheus_address="http://prometheus.monitoring.svc:9090",
         prometheus_allowed=("http://a.team-a:9090", "https://b.team-b/prom"),
         prometheus_credentials=Path("/etc/verdigris/prometheus"),
@@ -146,6 +160,32 @@ def test_every_pod_meets_the_restricted_pod_security_level(default_manifests: li
             }, name
             assert container["resources"]["requests"], name
             assert container["resources"]["limits"]["memory"], name
+
+
+def test_where_the_namespace_gives_a_user_no_pod_names_one(helm: Helm) -> None:
+    """OpenShift's restricted-v2 refuses a user that is not of the namespace's own range."""
+    for name, spec in pod_specs(helm.render({"podSecurity": {"anyUser": True}})):
+        assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, name
+        assert all("runAsUser" not in container["securityContext"] for container in spec["containers"]), name
+
+
+def test_variables_of_the_users_stand_after_the_operators_own(helm: Helm) -> None:
+    extra = [
+        {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}},
+    ]
+    container = only(helm.render({"extraEnv": extra}), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"][-2:] == extra
+
+
+def test_values_kept_from_before_these_were_there_render_as_well(helm: Helm) -> None:
+    """`helm upgrade --reuse-values` gives the templates the old values, and no new default."""
+    younger = {"workers": None, "lease": None, "podSecurity": None, "extraEnv": None}
+    manifests = helm.render({**younger, "serving": {"imagePullSecrets": None}})
+    told = environment(manifests) | {"VERDIGRIS_LEASE_NAMESPACE": NAMESPACE}
+    assert not {name for name in told if name.startswith(("VERDIGRIS_LEASE_D", "VERDIGRIS_WORKERS", "VERDIGRIS_ANY"))}
+    assert from_environment(told).lease_duration == timedelta(seconds=15)
+    assert only(manifests, "Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 65532
 
 
 def test_selectors_find_the_operators_pods_and_not_the_test_pod(default_manifests: list[Manifest]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,6 +13,7 @@ import pytest
 import yaml
 
 from tests.chart.helm import CHART, Helm, Refused
+from verdigris.tools import chart_readme
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -57,6 +60,30 @@ def test_the_schema_lets_no_unknown_name_pass() -> None:
         assert part["additionalProperties"] is False
 
 
+def test_the_readme_lists_every_value_with_its_default(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert chart_readme.main(["--check"]) == 0
+    table = chart_readme.table(CHART)
+    assert [path for path, _ in leaves(SCHEMA) if path != "global" and f"| `{path}` |" not in table] == []
+    assert '| `lease.duration` | `"15s"` |' in table
+
+    copy = tmp_path / "verdigris"
+    shutil.copytree(CHART, copy)
+    values = copy / "values.yaml"
+    values.write_text(values.read_text().replace("duration: 15s", "duration: 16s"))
+    assert chart_readme.main(["--check", "--chart", str(copy)]) == 1
+    assert "Run `python -m verdigris.tools.chart_readme --write`" in capsys.readouterr().err
+    assert chart_readme.main(["--write", "--chart", str(copy)]) == 0
+    assert chart_readme.main(["--check", "--chart", str(copy)]) == 0
+
+
+def test_a_readme_without_a_place_for_the_table_is_told(tmp_path: Path) -> None:
+    copy = tmp_path / "verdigris"
+    shutil.copytree(CHART, copy)
+    (copy / "README.md").write_text("# The chart")
+    with pytest.raises(ValueError, match="put these two lines there"):
+        chart_readme.is_stale(copy)
+
+
 def test_every_block_of_values_is_explained_where_it_stands() -> None:
     for block in (CHART / "values.yaml").read_text().split("\n\n"):
         assert "# " in block, block
@@ -83,6 +110,9 @@ def test_every_block_of_values_is_explained_where_it_stands() -> None:
         ({"resyncInterval": "often"}, ["resyncInterval is 'often'", "for example 10m"]),
         ({"image": {"digest": "latest"}}, ["image.digest is 'latest'", "64 hex digits"]),
         ({"watchNamespaces": ["team-*"]}, ["watchNamespaces names 'team-*'", "without patterns"]),
+        ({"workers": 0}, ["/workers", "minimum"]),
+        ({"lease": {"duration": 15}}, ["/lease/duration", "want string"]),
+        ({"extraEnv": [{"name": "VERDIGRIS_PORT", "value": "1"}]}, ["extraEnv names 'VERDIGRIS_PORT'", "other values"]),
         ({"fullnameOverride": "x" * 41}, ["/fullnameOverride", "maxLength"]),
     ],
 )

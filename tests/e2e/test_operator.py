@@ -177,6 +177,8 @@ _SELDOM = {
     # Only where stuck pods are, where decisions are made, and after the fifth idle revision: other tests do that.
     *(("create", "pods/eviction"), ("delete", "pods"), ("patch", "pods"), ("patch", "rolloutdecisions/status")),
     *(("delete", "controllerrevisions"), ("delete", "deployments"), ("delete", "poddisruptionbudgets")),
+    # Only where a model switches its own off.
+    ("delete", "networkpolicies"),
     *(("patch", "events"), ("patch", "deployments/scale")),
 }
 

@@ -135,6 +135,35 @@ _TOLERATIONS = st.one_of(
     st.fixed_dictionaries({"key": _NAMES}, optional={"value": st.one_of(st.just(""), _NAMES)}),
     st.fixed_dictionaries({"operator": st.just("Exists")}, optional={"effect": st.just("NoSchedule")}),
 )
+_PLAIN = st.sampled_from(
+    [{"requests": {"cpu": "0.5", "memory": "1024Ki"}, "limits": {"memory": "1Gi"}}, {"requests": {}, "limits": {}}]
+)
+_MOUNTS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.just("extra"), "mountPath": st.sampled_from(["/extra", "/data/x"])},
+        optional={"readOnly": st.booleans(), "subPath": st.just("a")},
+    ),
+    max_size=2,
+    unique_by=lambda mount: str(mount["mountPath"]),
+)
+_SIDECARS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.just("proxy"), "image": _NAMES, "resources": _PLAIN},
+        optional={"args": st.lists(st.just("--x"), max_size=1), "volumeMounts": _MOUNTS},
+    ),
+    max_size=1,
+)
+_ADDITIONS = st.fixed_dictionaries(
+    {"volumes": st.sampled_from([[{"name": "extra", "emptyDir": {"sizeLimit": "1024Mi"}}]])},
+    optional={
+        "labels": st.dictionaries(_NAMES, _NAMES, max_size=2),
+        "annotations": st.dictionaries(_NAMES, _TEXTS, max_size=2),
+        "volumeMounts": _MOUNTS,
+        "sidecars": _SIDECARS,
+        "serviceAccountName": _NAMES,
+        "fsGroup": st.integers(1, 9),
+    },
+)
 _URIS = st.sampled_from(
     [
         "https://models.example.com/a.vmodel",
@@ -162,6 +191,9 @@ SPECS: st.SearchStrategy[ModelDeploymentSpec] = st.fixed_dictionaries(
             env=_named(_ENV_NAMES, value=_TEXTS),
             nodeSelector=st.dictionaries(_NAMES, st.one_of(st.just(""), _NAMES), max_size=2),
             tolerations=st.lists(_TOLERATIONS, max_size=2),
+            startupDeadline=st.sampled_from(["10s", "5m"]),
+            modelSizeLimit=_AMOUNTS.map(str),
+            podTemplate=_ADDITIONS,
             service=_optional(
                 type=st.sampled_from(["ClusterIP", "LoadBalancer", "NodePort"]),
                 port=st.integers(1, 65535),

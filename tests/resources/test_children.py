@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 
 from tests.resources.samples import FULL, MINIMAL, OWNER, SPECS, children, spec
+from verdigris.api.schema.fields import spell_duration
 from verdigris.api.spec import HpaMetric, ModelDeploymentSpec
+from verdigris.api.spec.autoscaling import ScalingBehavior
 from verdigris.children import deployment, hpa, meta, pdb, service, service_monitor
 from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL
 
@@ -107,7 +109,7 @@ def test_the_users_monitor_labels_cannot_hide_the_child_from_us() -> None:
     [("5s", "5s"), ("90s", "1m30s"), ("30s1m", "1m30s"), ("1m500ms", "1m500ms"), ("300000ms", "5m"), ("0s", "0s")],
 )
 def test_an_interval_is_spelled_as_prometheus_wants_it(written: str, wanted: str) -> None:
-    assert service_monitor.prometheus_duration(written) == wanted
+    assert spell_duration(written) == wanted
 
 
 def test_a_deployment_leaves_its_size_to_others() -> None:
@@ -130,6 +132,31 @@ def test_an_hpa_goes_by_cpu_unless_the_user_says_otherwise() -> None:
     assert (default["minReplicas"], default["maxReplicas"]) == (3, 10)
     assert default["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
     assert default["scaleTargetRef"]["name"] == "diabetes-blue"
+
+
+def test_beside_sidecars_only_the_servers_cpu_counts() -> None:
+    (metric,) = hpa.build(OWNER, "blue", 3, 10, with_sidecars=True)["spec"]["metrics"]
+    target = {"type": "Utilization", "averageUtilization": 70}
+    assert metric == {
+        "type": "ContainerResource",
+        "containerResource": {"name": "cpu", "container": "server", "target": target},
+    }
+
+
+def test_a_direction_of_scaling_that_the_user_states_takes_the_place_of_ours() -> None:
+    default = hpa.build(OWNER, "blue", 1, 2)["spec"]["behavior"]
+    policy = {"type": "Pods", "value": 4, "periodSeconds": 15}
+
+    up = _behavior({"scaleUp": {"policies": [policy], "selectPolicy": "Min"}})
+    down = _behavior({"scaleDown": {"selectPolicy": "Disabled"}})
+
+    assert up == {**default, "scaleUp": {"policies": [policy], "selectPolicy": "Min"}}
+    assert down == {"scaleDown": {"selectPolicy": "Disabled"}}
+    assert _behavior({"scaleDown": {}}) == default
+
+
+def _behavior(raw: Any) -> Any:
+    return hpa.build(OWNER, "blue", 1, 2, behavior=ScalingBehavior.parse(raw))["spec"]["behavior"]
 
 
 def _hpa_metric(**source: Any) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.resources.samples import OWNER
+from verdigris.api.spec import NetworkPolicySpec
 from verdigris.children import network_policy
 
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
@@ -106,3 +108,54 @@ def test_the_port_of_grpc_is_open_where_it_is_answered() -> None:
 
 def test_both_directions_are_ruled() -> None:
     assert network_policy.build(OWNER, [])["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def _extended(raw: Any, *, external: bool = False) -> Any:
+    return network_policy.build(OWNER, [], NetworkPolicySpec.parse(raw), external=external)["spec"]
+
+
+def test_further_rules_stand_after_the_operators_own() -> None:
+    monitoring = {"namespaceSelector": {"matchLabels": {"team": "sre"}}, "podSelector": {}}
+    nodes = {"ipBlock": {"cidr": "10.1.0.0/16", "except": ["10.1.7.0/24"]}}
+    made = _extended(
+        {
+            "extraIngress": [{"from": [monitoring, nodes], "ports": [{"port": 9000}]}],
+            "extraEgress": [{"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], "ports": [{"port": 80}]}, {}],
+        }
+    )
+    assert made["ingress"][1:] == [{"from": [monitoring, nodes], **_ports(9000)}]
+    assert made["egress"][1:] == [{"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], **_ports(80)}, {}]
+
+
+def test_a_demand_on_labels_is_written_without_empty_values() -> None:
+    demands = [{"key": "a", "operator": "Exists"}, {"key": "b", "operator": "In", "values": ["c"]}]
+    made = _extended({"extraIngress": [{"from": [{"podSelector": {"matchExpressions": demands}}]}]})
+    assert made["ingress"][1] == {"from": [{"podSelector": {"matchExpressions": demands}}]}
+
+
+@pytest.mark.parametrize(
+    ("clients", "external", "anywhere"),
+    [("Anywhere", False, True), ("Pods", True, False), (None, True, True), (None, False, False)],
+)
+def test_who_runs_in_a_nodes_own_network_is_let_in_when_asked(clients: Any, external: bool, anywhere: bool) -> None:
+    (rule,) = _extended({"clients": clients}, external=external)["ingress"]
+    assert ("from" not in rule) == anywhere
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"extraIngress": [{"from": [{}]}]}, "give ipBlock, or podSelector"),
+        ({"extraIngress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}]}, "give ipBlock"),
+        ({"extraEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0"}}]}]}, "must be a range of addresses"),
+        ({"extraEgress": [{"ports": [{"port": 9, "endPort": 8}]}]}, "endPort must not be below port"),
+        (
+            {"extraIngress": [{"from": [{"podSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}]}]},
+            "need values",
+        ),
+        ({"podSelector": {}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_rule_that_is_not_clear_is_refused_with_a_sentence(raw: Any, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        NetworkPolicySpec.parse(raw)

@@ -24,6 +24,11 @@ def _env(container: Any) -> dict[str, str]:
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
+def _own(pod: Any) -> tuple[Any, Any]:
+    """The fetch step and the server, without the sidecars before them."""
+    return pod["initContainers"][-1], pod["containers"][0]
+
+
 def _with_uri(uri: str) -> Any:
     return _pod({"model": {"version": "1.0.0", "uri": uri, "allowUnverified": True}})
 
@@ -50,7 +55,7 @@ def test_both_steps_get_the_users_environment_after_ours(parsed: ModelDeployment
     users = {variable.name: variable.value for variable in parsed.serving.env}
     pod = pod_template.build(OWNER, parsed, REVISION, DEFAULTS)["spec"]
 
-    for container in (*pod["initContainers"], *pod["containers"]):
+    for container in _own(pod):
         names = [variable["name"] for variable in container["env"]]
         assert len(names) == len(set(names))
         assert names[len(names) - len(users) :] == list(users)
@@ -82,7 +87,7 @@ def test_every_mount_has_its_volume(parsed: ModelDeploymentSpec) -> None:
     volumes = {volume["name"] for volume in pod["volumes"]}
 
     for container in (*pod["initContainers"], *pod["containers"]):
-        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+        assert {mount["name"] for mount in container.get("volumeMounts", ())} <= volumes
 
 
 def test_the_server_sees_the_traffic_annotation_as_a_file() -> None:
@@ -103,7 +108,7 @@ def test_the_init_step_costs_what_the_server_costs_and_no_more() -> None:
 @given(SPECS)
 def test_the_serving_image_understands_what_it_is_told(parsed: ModelDeploymentSpec) -> None:
     pod = pod_template.build(OWNER, parsed, REVISION, DEFAULTS)["spec"]
-    (fetch,), (server,) = pod["initContainers"], pod["containers"]
+    fetch, server = _own(pod)
 
     fetching = FetchSettings.from_environment(_env(fetch))
     serving = ServerSettings.from_environment(_env(server))

@@ -247,7 +247,7 @@ class World(Cluster):
         if replicas < seen.replicas and color in reached(self.selected):
             rollout = self.decided.rollout
             if rollout is None:
-                assert replicas >= self.spec.autoscaling.min_replicas, "law 2: the colour with the clients shrank"
+                assert replicas >= self.spec.autoscaling.least, "law 2: the colour with the clients shrank"
                 return
             assert rollout.sizes is not None, "law 2: the colour with the clients shrank"
             lost = self.answering() < before

@@ -45,8 +45,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* Restricted Pod Security: the pod's half and the container's half. */}}
 {{- define "verdigris.podSecurityContext" -}}
 runAsNonRoot: true
+{{- if not (.Values.podSecurity).anyUser }}
 runAsUser: 65532
 runAsGroup: 65532
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -80,6 +82,11 @@ capabilities:
 {{- end -}}
 {{- if and .Values.image.digest (not (regexMatch "^sha256:[0-9a-f]{64}$" .Values.image.digest)) -}}
 {{- fail (printf "image.digest is '%s': give sha256: and 64 hex digits, or leave it empty and set image.tag" .Values.image.digest) -}}
+{{- end -}}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "VERDIGRIS_" .name -}}
+{{- fail (printf "extraEnv names '%s': variables of the operator's own are set by the chart's other values" .name) -}}
+{{- end -}}
 {{- end -}}
 {{- range .Values.watchNamespaces -}}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .) -}}

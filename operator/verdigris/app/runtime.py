@@ -142,6 +142,8 @@ class Runtime:
                 prometheus_allowed=settings.prometheus_allowed,
                 prometheus_matchers=settings.prometheus_matchers,
                 isolated_queries=settings.isolate_queries,
+                pull_secrets=settings.serving_pull_secrets,
+                any_user=settings.any_user,
             ),
             memory=self._memory,
             surveyor=Surveyor(self._client, time.monotonic, _now),

@@ -33,6 +33,10 @@ class Settings:
     serving_image_onnx: str = "verdigris/serving-onnx:0.1.0"
     # VERDIGRIS_SERVING_IMAGE_SKLEARN: the same for models of format sklearn.
     serving_image_sklearn: str = "verdigris/serving-sklearn:0.1.0"
+    # VERDIGRIS_SERVING_PULL_SECRETS: comma-separated Secrets of each model's namespace, for specs that name none.
+    serving_pull_secrets: tuple[str, ...] = ()
+    # VERDIGRIS_ANY_USER: true: pods of models name no user; their namespace gives them one.
+    any_user: bool = False
     # VERDIGRIS_PROMETHEUS_ADDRESS: base URL, for specs that name none; empty: rollouts have no evidence.
     prometheus_address: str | None = None
     # VERDIGRIS_PROMETHEUS_ALLOWED: comma-separated base URLs that specs may name beside the operator's own.
@@ -77,6 +81,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         serving_image=read.text("VERDIGRIS_SERVING_IMAGE", Settings.serving_image),
         serving_image_onnx=read.text("VERDIGRIS_SERVING_IMAGE_ONNX", Settings.serving_image_onnx),
         serving_image_sklearn=read.text("VERDIGRIS_SERVING_IMAGE_SKLEARN", Settings.serving_image_sklearn),
+        serving_pull_secrets=read.words("VERDIGRIS_SERVING_PULL_SECRETS"),
+        any_user=read.flag("VERDIGRIS_ANY_USER"),
         prometheus_address=read.text("VERDIGRIS_PROMETHEUS_ADDRESS", "").rstrip("/") or None,
         prometheus_allowed=tuple(one.rstrip("/") for one in read.words("VERDIGRIS_PROMETHEUS_ALLOWED")),
         prometheus_credentials=read.path("VERDIGRIS_PROMETHEUS_CREDENTIALS"),

@@ -8,19 +8,40 @@ from typing import Any
 
 from verdigris.api.schema.quantity import by_value
 from verdigris.api.spec import HpaMetric
+from verdigris.api.spec.autoscaling import ScalingBehavior
 from verdigris.api.status import Color
 from verdigris.children.meta import Manifest, metadata
-from verdigris.children.names import Owner, color_name
+from verdigris.children.names import SERVER_CONTAINER, Owner, color_name
 
 CPU_PERCENT = 70
 _QUANTITIES = ("value", "averageValue")
 
 
-def build(owner: Owner, color: Color, minimum: int, maximum: int, metrics: Iterable[HpaMetric] = ()) -> Manifest:
+_SHRINK_GENTLY: Manifest = {
+    "stabilizationWindowSeconds": 300,
+    "selectPolicy": "Max",
+    "policies": [
+        {"type": "Percent", "value": 10, "periodSeconds": 60},
+        {"type": "Pods", "value": 1, "periodSeconds": 60},
+    ],
+}
+
+
+def build(
+    owner: Owner,
+    color: Color,
+    minimum: int,
+    maximum: int,
+    metrics: Iterable[HpaMetric] = (),
+    *,
+    behavior: ScalingBehavior | None = None,
+    with_sidecars: bool = False,
+) -> Manifest:
     """Between `minimum` and `maximum` pods, by `metrics` (autoscaling/v2, passed through) or else CPU at 70 %.
 
-    It grows as fast as Kubernetes lets it and shrinks by a tenth a minute after five quiet minutes: a lull must not
-    cost the pods that the next peak needs.
+    It grows as fast as Kubernetes lets it and shrinks by a tenth a minute after five quiet minutes, unless `behavior`
+    says otherwise: a lull must not cost the pods that the next peak needs. `with_sidecars`: there are other containers
+    in the pods, whose CPU is not to count.
     """
     return {
         "apiVersion": "autoscaling/v2",
@@ -30,23 +51,28 @@ def build(owner: Owner, color: Color, minimum: int, maximum: int, metrics: Itera
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": color_name(owner.name, color)},
             "minReplicas": minimum,
             "maxReplicas": maximum,
-            "metrics": _in_one_order(metrics) or [_cpu()],
-            "behavior": {
-                "scaleDown": {
-                    "stabilizationWindowSeconds": 300,
-                    "selectPolicy": "Max",
-                    "policies": [
-                        {"type": "Percent", "value": 10, "periodSeconds": 60},
-                        {"type": "Pods", "value": 1, "periodSeconds": 60},
-                    ],
-                }
-            },
+            "metrics": _in_one_order(metrics) or [_cpu(with_sidecars)],
+            "behavior": _behavior(behavior),
         },
     }
 
 
-def _cpu() -> Manifest:
+def _behavior(wished: ScalingBehavior | None) -> Manifest:
+    rules = {} if wished is None else {way: _rules(stated) for way, stated in wished.dump().items()}
+    return {"scaleDown": _SHRINK_GENTLY} | {way: stated for way, stated in rules.items() if stated}
+
+
+def _rules(stated: Manifest) -> Manifest:
+    """Without an empty list of policies: the API server fills its own in."""
+    return {name: value for name, value in stated.items() if value != []}
+
+
+def _cpu(with_sidecars: bool) -> Manifest:
+    """Of the server alone beside sidecars: one of them without a request would leave the pod without a measure."""
     target = {"type": "Utilization", "averageUtilization": CPU_PERCENT}
+    if with_sidecars:
+        source = {"name": "cpu", "container": SERVER_CONTAINER, "target": target}
+        return {"type": "ContainerResource", "containerResource": source}
     return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
 
 

@@ -59,6 +59,10 @@ class Defaults:
     isolated_queries: bool = False
     #: Further addresses of Prometheus that a spec may name.
     prometheus_allowed: tuple[str, ...] = ()
+    #: Secrets by which the images of specs are pulled that name none.
+    pull_secrets: tuple[str, ...] = ()
+    #: Whether pods leave it to their namespace which user they run as.
+    any_user: bool = False
 
     def image_for(self, format: str) -> str:
         """The serving image for models of this format."""

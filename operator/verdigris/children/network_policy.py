@@ -1,32 +1,45 @@
-"""The NetworkPolicy of the model's pods: the ports that answer in; names and the artifact store out; nothing else."""
+"""The NetworkPolicy of the model's pods: ports that answer in; names and the artifact store out; what the spec adds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from verdigris.api.spec import NetworkPolicySpec
+from verdigris.api.spec.network import LabelSelector, NetworkPeer, NetworkPort
 from verdigris.children.meta import Manifest, metadata, selector
 from verdigris.children.names import GRPC_PORT, HTTP_PORT, Owner
+
+API_VERSION = "networking.k8s.io/v1"
+_ALONE = NetworkPolicySpec()
 
 _DEFAULT_PORTS = {"http": 80, **dict.fromkeys(("https", "s3", "gs", "az", "oci", "models"), 443)}
 _NAMES_A_HOST = {"http", "https", "oci"}
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def build(owner: Owner, uris: Iterable[str], *, external: bool = False, grpc: bool = False) -> Manifest:
+def build(
+    owner: Owner,
+    uris: Iterable[str],
+    wished: NetworkPolicySpec = _ALONE,
+    *,
+    external: bool = False,
+    grpc: bool = False,
+) -> Manifest:
     """`uris` are the artifacts of every revision that may have to start: the active one's too, not only the newest.
 
     Among them are the stores' own addresses where the spec gives them; of one that only a Secret knows, no port is open
     but 443.
 
-    `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin.
+    `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin
+    unless `wished` says so. `wished.enabled` is the caller's to look at.
     `grpc`: pods of any revision in use answer on its port, too.
     """
     stores = [store for uri in uris if (store := _split(uri))]
     answering = [HTTP_PORT, GRPC_PORT] if grpc else [HTTP_PORT]
     ingress: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in answering]}
-    if not external:
+    if wished.clients == "Pods" or (wished.clients is None and not external):
         ingress["from"] = [{"namespaceSelector": {}}]
     # No destination on DNS: a node-local cache is no pod, so no selector would match it.
     egress: list[Manifest] = [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]
@@ -38,16 +51,36 @@ def build(owner: Owner, uris: Iterable[str], *, external: bool = False, grpc: bo
     if namespaces:
         egress.append({"to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}} for name in namespaces]})
     return {
-        "apiVersion": "networking.k8s.io/v1",
+        "apiVersion": API_VERSION,
         "kind": "NetworkPolicy",
         "metadata": metadata(owner, owner.name),
         "spec": {
             "podSelector": {"matchLabels": selector(owner)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [ingress],
-            "egress": egress,
+            "ingress": [ingress, *(_rule("from", rule.sources, rule.ports) for rule in wished.extra_ingress)],
+            "egress": [*egress, *(_rule("to", rule.to, rule.ports) for rule in wished.extra_egress)],
         },
     }
+
+
+def _rule(side: str, peers: Sequence[NetworkPeer], ports: Sequence[NetworkPort]) -> Manifest:
+    """Only what was given: an empty list of peers or ports means the same as none, and the API server drops it."""
+    made: Manifest = {side: [_peer(peer) for peer in peers], "ports": [port.dump() for port in ports]}
+    return {field: stated for field, stated in made.items() if stated}
+
+
+def _peer(peer: NetworkPeer) -> Manifest:
+    selectors = {"podSelector": peer.pod_selector, "namespaceSelector": peer.namespace_selector}
+    made: Manifest = {field: _selector(found) for field, found in selectors.items() if found is not None}
+    if peer.ip_block is not None:
+        made["ipBlock"] = {name: value for name, value in peer.ip_block.dump().items() if value}
+    return made
+
+
+def _selector(stated: LabelSelector) -> Manifest:
+    demands = [{name: value for name, value in demand.dump().items() if value} for demand in stated.match_expressions]
+    made: Manifest = {"matchLabels": dict(stated.match_labels), "matchExpressions": demands}
+    return {field: value for field, value in made.items() if value}
 
 
 def _split(uri: str) -> SplitResult | None:

@@ -6,20 +6,20 @@ Rendered once for each revision and kept in its ControllerRevision, so a newer o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-from verdigris.api.schema.quantity import resource_list
-from verdigris.api.spec import EnvVar, ModelDeploymentSpec, ModelSpec, ServingSpec, Toleration
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.schema.quantity import canonical
+from verdigris.api.spec import ModelDeploymentSpec, ModelSpec, ServingSpec, Toleration
+from verdigris.children import pod_additions
 from verdigris.children.meta import Manifest, labels
 from verdigris.children.names import (
-    COLOR_LABEL,
     FETCH_CONTAINER,
     GRPC_PORT,
     HTTP_PORT,
-    MODEL_LABEL,
     PRE_STOP_SECONDS,
-    REVISION_LABEL,
     SERVER_CONTAINER,
     TRAFFIC_ANNOTATION,
     VERSION_ANNOTATION,
@@ -48,40 +48,47 @@ def stores(variables: Iterable[tuple[str, str]]) -> set[str]:
 def environment(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the init step of a built template is told, (name, value)."""
     for container in template["spec"].get("initContainers", ()):
+        if container["name"] != FETCH_CONTAINER:
+            continue
         for variable in container.get("env", ()):
             yield variable["name"], variable.get("value", "")
 
 
 def speaks_grpc(template: Mapping[str, Any]) -> bool:
     """Whether the pods of a built template answer over gRPC."""
-    return any(port["name"] == "grpc" for container in template["spec"]["containers"] for port in container["ports"])
+    servers = (one for one in template["spec"]["containers"] if one["name"] == SERVER_CONTAINER)
+    return any(port["name"] == "grpc" for server in servers for port in server["ports"])
 
 
 def build(owner: Owner, spec: ModelDeploymentSpec, revision: str, defaults: Defaults) -> Manifest:
     """The colour-less PodTemplateSpec of this spec. Raises ValueError for a resource amount that is no quantity."""
+    added = spec.serving.pod_template
     return {
         "metadata": {
-            "labels": labels(owner, revision=revision),
-            "annotations": {VERSION_ANNOTATION: spec.model.version},
+            # Ours last: by them the pods are found.
+            "labels": {**added.labels, **labels(owner, revision=revision)},
+            "annotations": {**added.annotations, VERSION_ANNOTATION: spec.model.version},
         },
         "spec": {
-            "serviceAccountName": account_name(owner.name),
+            "serviceAccountName": added.service_account_name or account_name(owner.name),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "initContainers": [_fetch(owner, spec, defaults)],
+            "securityContext": _identity(added.fs_group, defaults),
+            "initContainers": [*pod_additions.sidecars(added.sidecars), _fetch(owner, spec, defaults)],
             "containers": [_server(owner, spec, defaults)],
-            "volumes": _volumes(spec.model),
-            "topologySpreadConstraints": [_spread(owner)],
-            **_placement(spec.serving),
+            "volumes": [*_volumes(spec), *pod_additions.volumes(added.volumes)],
+            **pod_additions.placement(owner, added),
+            **_placement(spec.serving, defaults),
         },
     }
+
+
+def _identity(fs_group: int | None, defaults: Defaults) -> Manifest:
+    """Who the pod is on its node. `any_user`: the namespace gives it a user, as OpenShift does, and takes no other."""
+    user = {} if defaults.any_user else {"runAsUser": USER, "runAsGroup": USER}
+    group = {"fsGroup": fs_group, "fsGroupChangePolicy": "OnRootMismatch"} if fs_group else {}
+    return {"runAsNonRoot": True, **user, **group, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def _fetch(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Manifest:
@@ -94,8 +101,8 @@ def _fetch(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Manif
         "command": ["python3", "-m", "verdigris_serving.fetch"],
         **_common(spec, defaults),
         **_credentials(spec.model),
-        "env": _env({**source, **_model_env(owner, spec.model)}, spec.serving.env),
-        "volumeMounts": mounts,
+        "env": pod_additions.environment({**source, **_model_env(owner, spec.model)}, spec.serving.env),
+        "volumeMounts": [*mounts, *pod_additions.mounts(spec.serving.pod_template.volume_mounts)],
     }
 
 
@@ -111,7 +118,7 @@ def _server(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Mani
         "name": SERVER_CONTAINER,
         "command": ["python3", "-m", "verdigris_serving.server"],
         **_common(spec, defaults),
-        "env": _env(settings, spec.serving.env),
+        "env": pod_additions.environment(settings, spec.serving.env),
         "ports": [
             {"name": name, "containerPort": port, "protocol": "TCP"}
             for name, port in (("http", HTTP_PORT), ("grpc", GRPC_PORT))
@@ -121,9 +128,10 @@ def _server(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Mani
             {"name": "model", "mountPath": MODEL_DIRECTORY, "readOnly": True},
             {"name": "traffic", "mountPath": TRAFFIC_DIRECTORY, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
+            *pod_additions.mounts(spec.serving.pod_template.volume_mounts),
         ],
         # Once a second until it is up, so that a new version answers soon; then gently, for the pod's whole life.
-        "startupProbe": _probe("/v2/health/ready", period=1, timeout=1, failures=120),
+        "startupProbe": _probe("/v2/health/ready", period=1, timeout=1, failures=_startup_seconds(spec)),
         "readinessProbe": _probe("/v2/health/ready", period=2, timeout=2, failures=3),
         "livenessProbe": _probe("/v2/health/live", period=10, timeout=5, failures=3),
         # Endpoints take a moment to forget a pod: until then it goes on answering.
@@ -150,20 +158,12 @@ def _common(spec: ModelDeploymentSpec, defaults: Defaults) -> Manifest:
     keeps its quality of service, and a quota that demands a limit of every container is met by both.
     """
     serving = spec.serving
-    amounts = {
-        "requests": resource_list(serving.resources.requests),
-        "limits": resource_list(serving.resources.limits),
-    }
     return {
         "image": serving.image or defaults.image_for(spec.model.format),
-        "resources": {kind: values for kind, values in amounts.items() if values},
+        "resources": pod_additions.resources(serving.resources),
         # The last lines of the log tell why it ended, where it left no report of its own.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": dict(pod_additions.CONFINED),
     }
 
 
@@ -184,13 +184,8 @@ def _model_env(owner: Owner, model: ModelSpec) -> dict[str, str]:
     }
 
 
-def _env(ours: Mapping[str, str], users: Iterable[EnvVar]) -> list[Manifest]:
-    """Ours, then the user's; the API keeps the user from naming one of ours, or one twice.
-
-    The API server drops an empty value, so none is given: the variable is then set to nothing.
-    """
-    values = {**ours, **{variable.name: variable.value for variable in users}}
-    return [{"name": name, "value": value} if value else {"name": name} for name, value in values.items()]
+def _startup_seconds(spec: ModelDeploymentSpec) -> int:
+    return ceil(parse_duration(spec.serving.startup_deadline).total_seconds())
 
 
 def _probe(path: str, *, period: int, timeout: int, failures: int) -> Manifest:
@@ -203,14 +198,14 @@ def _probe(path: str, *, period: int, timeout: int, failures: int) -> Manifest:
     }
 
 
-def _volumes(model: ModelSpec) -> list[Manifest]:
+def _volumes(spec: ModelDeploymentSpec) -> list[Manifest]:
     annotation = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{TRAFFIC_ANNOTATION}']"}
     volumes: list[Manifest] = [
-        {"name": "model", "emptyDir": {"sizeLimit": "1Gi"}},
+        {"name": "model", "emptyDir": {"sizeLimit": canonical(spec.serving.model_size_limit)}},
         {"name": "traffic", "downwardAPI": {"items": [{"path": "traffic", "fieldRef": annotation}]}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
-    claim = _claim(model.uri)
+    claim = _claim(spec.model.uri)
     if claim:
         volumes.append({"name": "artifact", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
     return volumes
@@ -228,21 +223,11 @@ def _fetched_uri(uri: str) -> str:
     return f"file://{ARTIFACT_DIRECTORY}{uri.removeprefix(f'pvc://{claim}')}" if claim else uri
 
 
-def _spread(owner: Owner) -> Manifest:
-    """Over the nodes, each colour and revision by itself: the template does not know its colour, the pod does."""
-    return {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {MODEL_LABEL: owner.name}},
-        "matchLabelKeys": [COLOR_LABEL, REVISION_LABEL],
-    }
-
-
-def _placement(serving: ServingSpec) -> Manifest:
-    """Only what the user gave: the API server does not keep empty lists and maps."""
+def _placement(serving: ServingSpec, defaults: Defaults) -> Manifest:
+    """Only what was given: the API server does not keep empty lists and maps."""
+    secrets = [secret.name for secret in serving.image_pull_secrets] or defaults.pull_secrets
     given: Manifest = {
-        "imagePullSecrets": [secret.dump() for secret in serving.image_pull_secrets],
+        "imagePullSecrets": [{"name": name} for name in secrets],
         "nodeSelector": dict(serving.node_selector),
         "tolerations": [_toleration(toleration) for toleration in serving.tolerations],
     }

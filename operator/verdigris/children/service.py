@@ -7,13 +7,21 @@ from verdigris.api.status import Color
 from verdigris.children.meta import Manifest, metadata, selector
 from verdigris.children.names import GRPC_PORT, Owner, color_name
 
+_REACH = (
+    "loadBalancerClass",
+    "loadBalancerSourceRanges",
+    "externalTrafficPolicy",
+    "ipFamilyPolicy",
+    "ipFamilies",
+)
+
 
 def clients(owner: Owner, spec: ServiceSpec, color: Color | None, *, grpc: bool = False) -> Manifest:
     """The Service that clients know, pointing at `color`, or at the pods of both when it is None; with `grpc` its port.
 
     Its own metadata carries no colour label: that is how the ServiceMonitor leaves it out (a pod is scraped once).
     """
-    return _service(
+    made = _service(
         metadata(owner, owner.name, annotations=spec.annotations),
         owner,
         color,
@@ -21,6 +29,15 @@ def clients(owner: Owner, spec: ServiceSpec, color: Color | None, *, grpc: bool 
         kind=spec.type,
         grpc=grpc,
     )
+    if spec.node_port is not None:
+        made["spec"]["ports"][0]["nodePort"] = spec.node_port
+    return {**made, "spec": {**made["spec"], **_reach(spec)}}
+
+
+def _reach(spec: ServiceSpec) -> Manifest:
+    """How the outside comes to it, as far as the spec says: the rest is the cluster's and its controllers'."""
+    said = spec.dump()
+    return {name: said[name] for name in _REACH if name in said}
 
 
 def colored(owner: Owner, color: Color, *, grpc: bool = False) -> Manifest:

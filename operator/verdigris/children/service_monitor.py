@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from verdigris.api.schema.fields import parse_duration
+from verdigris.api.schema.fields import spell_duration
 from verdigris.api.spec import MonitoringSpec
 from verdigris.children.meta import Manifest, metadata
 from verdigris.children.names import COLOR_LABEL, MODEL_LABEL, REVISION_LABEL, Owner
@@ -37,7 +35,7 @@ def build(owner: Owner, spec: MonitoringSpec, interval: str) -> Manifest:
                 {
                     "port": "http",
                     "path": "/metrics",
-                    "interval": prometheus_duration(interval),
+                    "interval": spell_duration(interval),
                     "honorLabels": False,
                     "relabelings": [
                         {"action": "replace", "sourceLabels": [_pod_label(label)], "targetLabel": target}
@@ -48,16 +46,6 @@ def build(owner: Owner, spec: MonitoringSpec, interval: str) -> Manifest:
             ],
         },
     }
-
-
-def prometheus_duration(text: str) -> str:
-    """`90s` → `1m30s`: Prometheus wants the units in falling order and each at most once, we allow any."""
-    left = parse_duration(text) // timedelta(milliseconds=1)
-    spelled = ""
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
-        count, left = divmod(left, size)
-        spelled += f"{count}{unit}" if count else ""
-    return spelled or "0s"
 
 
 def _pod_label(label: str) -> str:

@@ -28,6 +28,7 @@ from verdigris.api.status import (
     RemovedPod,
     RevisionRef,
     RolloutStatus,
+    ScaleStatus,
     ServiceAddress,
     Sizes,
     Stage,
@@ -59,6 +60,7 @@ class StatusChanges(TypedDict, total=False):
     rollout: RolloutStatus | None
     traffic: tuple[TrafficStatus, ...]
     service: ServiceAddress | None
+    scale: ScaleStatus | None
     last_rollback: LastRollback | None
     rejected: tuple[Rejected, ...]
     history: tuple[HistoryEntry, ...]

@@ -47,6 +47,8 @@ class Resource:
     rules: tuple[Mapping[str, str], ...] = ()
     metadata: Mapping[str, Any] | None = None
     selectable: tuple[str, ...] = ()
+    scale: Mapping[str, str] | None = None
+    """Where the scale subresource finds its numbers; None: there is none."""
 
     @property
     def name(self) -> str:
@@ -87,6 +89,11 @@ MODEL_DEPLOYMENT = Resource(
             wide=True,
         ),
     ),
+    scale={
+        "specReplicasPath": ".spec.autoscaling.replicas",
+        "statusReplicasPath": ".status.scale.replicas",
+        "labelSelectorPath": ".status.scale.selector",
+    },
     metadata={
         "type": "object",
         "properties": {"name": {"type": "string", VALIDATIONS: [OBJECT_NAME.validation()]}},
@@ -141,7 +148,7 @@ def build(resource: Resource) -> dict[str, Any]:
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} | ({"scale": dict(resource.scale)} if resource.scale else {}),
                     "additionalPrinterColumns": [_column(column) for column in resource.columns],
                     **_selectable(resource),
                     "schema": {"openAPIV3Schema": _schema(resource)},

@@ -181,6 +181,16 @@ def parse_duration(text: str) -> timedelta:
     return sum((int(number) * _UNITS[unit] for number, unit in terms), timedelta())
 
 
+def spell_duration(text: str) -> str:
+    """`90s` → `1m30s`: the units in falling order and each at most once, as Prometheus wants it."""
+    left = parse_duration(text) // timedelta(milliseconds=1)
+    spelled = ""
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
+        count, left = divmod(left, size)
+        spelled += f"{count}{unit}" if count else ""
+    return spelled or "0s"
+
+
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 """So that any duration of a spec can be added to a time, or taken from it."""
 

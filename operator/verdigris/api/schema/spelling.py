@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from verdigris.api.schema.fields import spell_duration
 from verdigris.api.schema.quantity import by_value, resource_list
 
 Json = Mapping[str, Any]
@@ -26,7 +27,28 @@ def canonical_spec(wanted: Json, name: str) -> dict[str, Any]:
     serving["env"] = _env(serving.get("env") or ())
     serving["imagePullSecrets"] = _set(serving.get("imagePullSecrets") or ())
     serving["tolerations"] = _set(_stated(toleration) for toleration in serving.get("tolerations") or ())
+    serving["startupDeadline"] = spell_duration(serving["startupDeadline"])
+    serving["modelSizeLimit"] = by_value(serving["modelSizeLimit"])
+    serving["podTemplate"] = _pod_template(serving["podTemplate"])
     return {**wanted, "model": model, "serving": serving}
+
+
+def _pod_template(added: Json) -> dict[str, Any]:
+    """Volumes, mounts and spread constraints are sets; sidecars start in their order."""
+    sets = {name: _set(added.get(name) or ()) for name in ("volumes", "volumeMounts", "topologySpreadConstraints")}
+    sets["volumes"] = _set(_volume(volume) for volume in sets["volumes"])
+    return {**added, **sets, "sidecars": [_sidecar(sidecar) for sidecar in added.get("sidecars") or ()]}
+
+
+def _volume(volume: Json) -> Json:
+    scratch = volume.get("emptyDir")
+    return {**volume, "emptyDir": {"sizeLimit": by_value(scratch["sizeLimit"])}} if scratch else volume
+
+
+def _sidecar(sidecar: Json) -> dict[str, Any]:
+    resources = {kind: _amounts(amounts) for kind, amounts in sidecar["resources"].items()}
+    mounts = _set(sidecar.get("volumeMounts") or ())
+    return {**sidecar, "resources": resources, "env": _env(sidecar.get("env") or ()), "volumeMounts": mounts}
 
 
 def _amounts(amounts: Mapping[str, int | str]) -> dict[str, str]:

@@ -80,6 +80,12 @@ def _is_quantity(value: int | str) -> bool:
     return is_short and _QUANTITY.fullmatch(str(value)) is not None
 
 
+TextQuantity = Annotated[
+    str,
+    Field(max_length=_QUANTITY_LENGTH),
+    Rule("isQuantity(self) && !self.matches('[-+eE]|^[.]')", _QUANTITY_MESSAGE, _is_quantity),
+]
+"""A Kubernetes quantity as text alone: of a known length, so that lists of lists of them can be looked at."""
 # isQuantity() instead of one long regex: API servers before 1.34 take any int-or-string for 3 MB of text when they
 # estimate what a rule costs, and would refuse the CRD. The short regex leaves out signs, exponents and ".5".
 Quantity = Annotated[
@@ -227,6 +233,25 @@ DnsName = Annotated[
     Field(max_length=253),
     pattern(_DNS_NAME, "must be the name of an object: write lower-case letters, digits, '-' and '.'"),
 ]
+Cidr = Annotated[
+    str,
+    Field(max_length=64),
+    pattern(
+        "[0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}|[0-9a-fA-F]*:[0-9a-fA-F:.]*/[0-9]{1,3}",
+        "must be a range of addresses: write for example 10.0.0.0/8 or fd00::/8",
+    ),
+]
+"""Its form; the API server of the child that it gets into looks at the numbers."""
+DnsLabel = Annotated[
+    str,
+    Field(max_length=63),
+    pattern(_DNS_LABEL, "must be a short name: write lower-case letters, digits and '-', for example proxy"),
+]
+DataKey = Annotated[
+    str,
+    Field(min_length=1, max_length=253),
+    pattern("[-._A-Za-z0-9]+", "must be a key of a Secret or ConfigMap: write letters, digits, '-', '_' and '.'"),
+]
 LabelKey = Annotated[
     str,
     Field(max_length=317),
@@ -253,3 +278,8 @@ SeriesLabels = Annotated[
 Labels = Annotated[dict[str, LabelValue], Field(max_length=32), LABEL_KEYS]
 Annotations = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=32), LABEL_KEYS]
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=6), RESOURCE_KEYS, NOT_RESERVED]
+PlainResourceList = Annotated[
+    dict[str, TextQuantity],
+    Field(max_length=3),
+    _keys("cpu|memory|ephemeral-storage", "must name resources: write cpu, memory or ephemeral-storage"),
+]

@@ -8,17 +8,15 @@ from verdigris.api.schema.fields import ApiModel, Rule
 from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec, MetricCheck, PrometheusSpec
 from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
+from verdigris.api.spec.environment import EnvVar
 from verdigris.api.spec.model import ModelSpec
 from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
+from verdigris.api.spec.network import NetworkPolicySpec
+from verdigris.api.spec.pod import PodTemplateSpec
+from verdigris.api.spec.resources import ResourceRequirements
 from verdigris.api.spec.rollout import RolloutSpec
-from verdigris.api.spec.serving import (
-    EnvVar,
-    LocalReference,
-    ResourceRequirements,
-    ServiceSpec,
-    ServingSpec,
-    Toleration,
-)
+from verdigris.api.spec.service import ServiceSpec
+from verdigris.api.spec.serving import LocalReference, ServingSpec, Toleration
 
 __all__ = [
     "AnalysisSpec",
@@ -33,6 +31,8 @@ __all__ = [
     "ModelDeploymentSpec",
     "ModelSpec",
     "MonitoringSpec",
+    "NetworkPolicySpec",
+    "PodTemplateSpec",
     "PrometheusSpec",
     "ResourceRequirements",
     "RolloutSpec",
@@ -46,7 +46,7 @@ __all__ = [
 def _cpu_is_measurable(spec: ModelDeploymentSpec) -> bool:
     """The autoscaler's default measure is CPU in percent of what the pod requests, or else of its limit."""
     scaling, resources = spec.autoscaling, spec.serving.resources
-    is_fixed = scaling.min_replicas == scaling.max_replicas
+    is_fixed = scaling.external or scaling.min_replicas == scaling.max_replicas
     return is_fixed or bool(scaling.metrics) or "cpu" in resources.requests or "cpu" in resources.limits
 
 
@@ -55,6 +55,7 @@ class ModelDeploymentSpec(ApiModel):
 
     rules = (
         Rule(
+            "(has(self.autoscaling.external) && self.autoscaling.external) || "
             "self.autoscaling.minReplicas == self.autoscaling.maxReplicas || size(self.autoscaling.metrics) > 0 || "
             "'cpu' in self.serving.resources.requests || 'cpu' in self.serving.resources.limits",
             "autoscaling by CPU needs serving.resources.requests.cpu: add it (for example 100m), or give "

@@ -43,6 +43,29 @@ class HpaMetric(ApiModel):
     external: Passthrough | None = None
 
 
+class ScalingPolicy(ApiModel):
+    """At most this change within this time."""
+
+    type: Literal["Pods", "Percent"]
+    value: Annotated[int, Field(ge=1, le=10000)]
+    period_seconds: Annotated[int, Field(ge=1, le=1800)]
+
+
+class ScalingRules(ApiModel):
+    """How fast it goes in one direction."""
+
+    stabilization_window_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    select_policy: Literal["Max", "Min", "Disabled"] | None = None
+    policies: Annotated[tuple[ScalingPolicy, ...], Field(max_length=8)] = ()
+
+
+class ScalingBehavior(ApiModel):
+    """As in autoscaling/v2. A direction that is not given keeps the operator's."""
+
+    scale_up: ScalingRules | None = None
+    scale_down: ScalingRules | None = None
+
+
 class AutoscalingSpec(ApiModel):
     """The HorizontalPodAutoscaler that each colour has. minReplicas equal to maxReplicas: a fixed size and no HPA."""
 
@@ -53,9 +76,50 @@ class AutoscalingSpec(ApiModel):
             lambda spec: spec.min_replicas <= spec.max_replicas,
             field="minReplicas",
         ),
+        Rule(
+            "!has(self.external) || !self.external || (size(self.metrics) == 0 && !has(self.behavior))",
+            "metrics and behavior are of the operator's own autoscaler, and external: true makes none: remove them, or "
+            "give them to yours",
+            lambda spec: not spec.external or (not spec.metrics and spec.behavior is None),
+            field="external",
+        ),
+        Rule(
+            "!has(self.replicas) || (has(self.external) && self.external)",
+            "replicas is for an autoscaler of your own: set external: true, or give minReplicas and maxReplicas",
+            lambda spec: spec.replicas is None or spec.external,
+            field="replicas",
+        ),
     )
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = 3
     max_replicas: Annotated[int, Field(ge=1, le=1000)] = 10
     metrics: Annotated[tuple[HpaMetric, ...], Field(max_length=8)] = Field(
         default=(), description="autoscaling/v2 metrics, passed through. Default: CPU at 70 %."
     )
+    behavior: ScalingBehavior | None = Field(
+        default=None, description="How fast it grows and shrinks. Default: down by a tenth a minute, after 5 minutes."
+    )
+    external: bool = Field(
+        default=False,
+        description="An autoscaler of your own decides on sizes, and the operator makes none. It may scale this "
+        "ModelDeployment (then set replicas to begin with), or the Deployments NAME-blue and NAME-green: those get a "
+        "size from the operator only while they have none, and while a rollout needs more.",
+    )
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None,
+        description="The size of each colour in use, written by an external autoscaler through the scale subresource.",
+    )
+
+    @property
+    def least(self) -> int:
+        """The smallest size of a colour in use. An external autoscaler that writes `replicas` means exactly so many."""
+        return self.min_replicas if self.replicas is None else self.replicas
+
+    @property
+    def most(self) -> int:
+        """The largest size of a colour in use."""
+        return self.max_replicas if self.replicas is None else self.replicas
+
+    @property
+    def leaves_sizes_alone(self) -> bool:
+        """Whether somebody else sizes the Deployments themselves."""
+        return self.external and self.replicas is None

@@ -2,88 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, ListMap, Rule
-from verdigris.api.schema.quantity import amount_of
-from verdigris.api.schema.values import (
-    NO_NUL,
-    Annotations,
-    DnsName,
-    EnvName,
-    ImageRef,
-    LabelKey,
-    Labels,
-    LabelValue,
-    ResourceList,
-)
-
-# Named, because API servers before 1.34 find a comparison of six quantities of unknown length too dear.
-_COMPARED = ("cpu", "memory", "ephemeral-storage")
-
-
-def _is_within_its_limit(resources: ResourceRequirements, name: str) -> bool:
-    wanted, limit = resources.requests.get(name), resources.limits.get(name)
-    return wanted is None or limit is None or amount_of(wanted) <= amount_of(limit)
-
-
-_WHOLE = re.compile("[0-9]+([kMGTP]i?)?")
-
-
-def _is_whole(amount: int | str) -> bool:
-    return isinstance(amount, int) or _WHOLE.fullmatch(amount) is not None
-
-
-class ResourceRequirements(ApiModel):
-    """Requests and limits of the serving container."""
-
-    rules = (
-        Rule(
-            f"{list(_COMPARED)}.all(name, !(name in self.requests) || !(name in self.limits) || "
-            "!isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name])) || "
-            "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
-            "a request must not be above the limit of the same name (limits.memory is 192Mi when you give no limits): "
-            "raise the limit or lower the request",
-            lambda resources: all(_is_within_its_limit(resources, name) for name in _COMPARED),
-            field="requests",
-        ),
-        Rule(
-            "self.requests.all(name, !name.contains('/') || (name in self.limits && "
-            "self.requests[name] == self.limits[name]))",
-            "a device such as example.com/gpu cannot be shared: give it the same limit, written in the same way",
-            lambda resources: all(
-                resources.limits.get(name) == wanted for name, wanted in resources.requests.items() if "/" in name
-            ),
-            field="limits",
-        ),
-        Rule(
-            "self.limits.all(name, !name.contains('/') || type(self.limits[name]) == int || "
-            "self.limits[name].matches('^[0-9]+([kMGTP]i?)?$'))",
-            "a device such as example.com/gpu is counted in whole ones: write a number without a fraction",
-            lambda resources: all(_is_whole(amount) for name, amount in resources.limits.items() if "/" in name),
-            field="limits",
-        ),
-    )
-    requests: ResourceList = {"cpu": "100m", "memory": "64Mi"}
-    limits: ResourceList = {"memory": "192Mi"}
-
-
-class EnvVar(ApiModel):
-    """An environment variable of the serving container."""
-
-    name: EnvName
-    value: Annotated[str, Field(max_length=4096), NO_NUL] = ""
-
-
-class ServiceSpec(ApiModel):
-    """The clients' Service. Its name and its IP never change."""
-
-    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
-    port: Annotated[int, Field(ge=1, le=65535)] = 80
-    annotations: Annotations = {}
+from verdigris.api.schema.values import DnsName, ImageRef, LabelKey, Labels, LabelValue, TextQuantity, duration
+from verdigris.api.spec.environment import EnvVar
+from verdigris.api.spec.network import NetworkPolicySpec
+from verdigris.api.spec.pod import PodTemplateSpec
+from verdigris.api.spec.resources import ResourceRequirements
+from verdigris.api.spec.service import ServiceSpec
 
 
 class Toleration(ApiModel):
@@ -164,4 +93,14 @@ class ServingSpec(ApiModel):
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64), ListMap("name")] = ()
     node_selector: Labels = {}
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=16)] = ()
+    startup_deadline: duration("10s", "1h", "5m") = Field(  # type: ignore[valid-type]
+        default="2m",
+        description="How long the server may take to load the fetched artifact and to answer. The kubelet then starts "
+        "the container again. Raise rollout.progressDeadline with it.",
+    )
+    model_size_limit: TextQuantity = Field(
+        default="1Gi", description="Room for the fetched artifact, unpacked. A pod that needs more is evicted."
+    )
+    pod_template: PodTemplateSpec = PodTemplateSpec()
+    network_policy: NetworkPolicySpec = NetworkPolicySpec()
     service: ServiceSpec = ServiceSpec()

@@ -14,6 +14,7 @@ from verdigris.api.status.roles import (
     ActiveStatus,
     Meaning,
     RevisionRef,
+    ScaleStatus,
     ServiceAddress,
     TargetStatus,
     TrafficStatus,
@@ -62,6 +63,7 @@ __all__ = [
     "RevisionName",
     "RevisionRef",
     "RolloutStatus",
+    "ScaleStatus",
     "ServiceAddress",
     "Sizes",
     "Stage",
@@ -102,6 +104,7 @@ class ModelDeploymentStatus(StatusModel):
     rollout: RolloutStatus | None = None
     traffic: Annotated[tuple[TrafficStatus, ...], Field(max_length=2), ListMap("color")] = ()
     service: ServiceAddress | None = None
+    scale: ScaleStatus | None = None
     last_rollback: LastRollback | None = None
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=20)] = ()
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()

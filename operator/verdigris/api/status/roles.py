@@ -68,6 +68,13 @@ class TrafficStatus(StatusModel):
     wanted: int = Field(default=0, description="As it is to be.")
 
 
+class ScaleStatus(StatusModel):
+    """What the scale subresource tells an external autoscaler: how many pods are wanted, and how to find them."""
+
+    replicas: int
+    selector: Annotated[str, Field(max_length=256)]
+
+
 class ServiceAddress(StatusModel):
     """Where clients reach the model's Service: asked for again when somebody deletes it, because DNS is cached."""
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from verdigris.api.schema.fields import parse_duration
+from verdigris.api.schema.fields import parse_duration, spell_duration
 from verdigris.api.schema.quantity import amount_of, canonical
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Recommendation
 from verdigris.children.hpa import CPU_PERCENT
-from verdigris.children.service_monitor import prometheus_duration
 from verdigris.core.facts.evidence import Usage, UsageQuestion
 from verdigris.core.facts.observed import Observed
 from verdigris.core.routing.service import may_go_back
@@ -180,7 +179,7 @@ def _cpu(used: float, spec: ModelDeploymentSpec) -> int:
 def _autoscaled_at(spec: ModelDeploymentSpec) -> float | None:
     """The share of the CPU request that the autoscaler aims at, if it goes by that."""
     scaling = spec.autoscaling
-    if scaling.min_replicas == scaling.max_replicas:
+    if scaling.external or scaling.min_replicas == scaling.max_replicas:
         return None
     if not scaling.metrics:
         return CPU_PERCENT / 100
@@ -232,4 +231,4 @@ def _suits(kind: _Kind, present: float, wanted: float) -> bool:
 def _span(usage: Usage) -> str:
     """From the first to the last sample, to five minutes."""
     minutes = 5 * round((usage.cpu[-1][0] - usage.cpu[0][0]) / 300)
-    return prometheus_duration(f"{minutes}m")
+    return spell_duration(f"{minutes}m")

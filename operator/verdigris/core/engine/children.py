@@ -85,9 +85,9 @@ def _shared(turn: Turn) -> Iterator[Action]:
     observed = turn.observed
     owner, monitoring = observed.owner, observed.spec.monitoring
     yield Keep(service_account.build(owner))
-    exposed = observed.spec.serving.service.type != "ClusterIP"
     grpc = _speaks_grpc(turn)
-    yield Keep(network_policy.build(owner, _uris(turn), external=exposed, grpc=grpc))
+    if not observed.skew.cannot_read(("serving", "networkPolicy")):
+        yield _network_policy(turn, grpc=grpc)
     for color in COLORS:
         yield Keep(service.colored(owner, color, grpc=grpc))
     if not observed.service_monitors_known:
@@ -97,6 +97,13 @@ def _shared(turn: Turn) -> Iterator[Action]:
         yield Keep(manifest)
     else:
         yield Remove(manifest["apiVersion"], manifest["kind"], owner.name)
+
+
+def _network_policy(turn: Turn, *, grpc: bool) -> Action:
+    owner, serving = turn.observed.owner, turn.observed.spec.serving
+    wished, exposed = serving.network_policy, serving.service.type != "ClusterIP"
+    manifest = network_policy.build(owner, _uris(turn), wished, external=exposed, grpc=grpc)
+    return Keep(manifest) if wished.enabled else Remove(manifest["apiVersion"], manifest["kind"], owner.name)
 
 
 def _uris(turn: Turn) -> tuple[str, ...]:
@@ -141,16 +148,40 @@ def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
     yield Keep(pdb.build(owner, color))
     least = floor(turn, color) if exact is None else exact
     size = seen.replicas if seen else 1
-    if (color in turn.observed.scalers or AUTOSCALER in turn.observed.unseen) and exact is None:
+    if _is_sized_by_others(turn, color) and exact is None:
         # Theirs sizes it: it is never fought. One that has no pods at all is beyond any autoscaler's reach.
-        if size < 1 or seen is None:
+        if size < 1 or seen is None or (size < least and _may_be_raised(turn, color)):
             yield Scale(color, least)
         return
     if size < least or (not _autoscaled(turn, color) and size != least):
         yield Scale(color, least)
     if _autoscaled(turn, color):
         _, most = bounds(turn, color)
-        yield Keep(hpa.build(owner, color, least, max(least, most), turn.observed.spec.autoscaling.metrics))
+        yield Keep(_autoscaler(turn, color, least, max(least, most)))
+
+
+def _is_sized_by_others(turn: Turn, color: Color) -> bool:
+    return turn.observed.spec.autoscaling.leaves_sizes_alone or _has_scaler(turn, color)
+
+
+def _has_scaler(turn: Turn, color: Color) -> bool:
+    """Whether an autoscaler of somebody else is known to hold the size, or may be there unseen."""
+    return color in turn.observed.scalers or AUTOSCALER in turn.observed.unseen
+
+
+def _may_be_raised(turn: Turn, color: Color) -> bool:
+    """Whether a size that is somebody else's may be raised: to what a rollout or its way back needs."""
+    if _has_scaler(turn, color):
+        return False
+    return turn.status.rollout is not None or turn.active is None or turn.active.color != color
+
+
+def _autoscaler(turn: Turn, color: Color, least: int, most: int) -> Mapping[str, Any]:
+    spec = turn.observed.spec
+    scaling, others = spec.autoscaling, bool(spec.serving.pod_template.sidecars)
+    return hpa.build(
+        turn.observed.owner, color, least, most, scaling.metrics, behavior=scaling.behavior, with_sidecars=others
+    )
 
 
 def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,7 +196,7 @@ def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[st
 
 def _autoscaled(turn: Turn, color: Color) -> bool:
     (least, most), rollout = bounds(turn, color), turn.status.rollout
-    return least != most and (rollout is None or rollout.sizes is None)
+    return not turn.observed.spec.autoscaling.external and least != most and (rollout is None or rollout.sizes is None)
 
 
 def _traffic(turn: Turn) -> Iterator[Action]:

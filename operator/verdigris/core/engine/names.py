@@ -101,6 +101,9 @@ def _about_scalers(turn: Turn) -> Line | None:
     scalers = turn.observed.scalers
     if AUTOSCALER in turn.observed.unseen:
         return None
+    if scalers and turn.observed.spec.autoscaling.external:
+        named = " and ".join(f"{scaler} sizes {color}" for color, scaler in sorted(scalers.items()))
+        return kind, "True", FOREIGN_AUTOSCALER, clip(f"{named}, as spec.autoscaling.external says.")
     if scalers:
         named = " and ".join(f"{scaler} sizes {color}" for color, scaler in sorted(scalers.items()))
         message = (

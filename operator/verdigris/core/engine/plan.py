@@ -19,7 +19,7 @@ from verdigris.core.engine.names import mind_names, remember_address
 from verdigris.core.engine.progress import advance, withdraw
 from verdigris.core.engine.report import report
 from verdigris.core.engine.roles import adopt, mend, retire, start, supersede
-from verdigris.core.engine.sizes import remember_bounds
+from verdigris.core.engine.sizes import remember_bounds, remember_scale
 from verdigris.core.engine.understanding import judgeable, keep_foreign, remember_target, tell
 from verdigris.core.facts.answered import open_of
 from verdigris.core.facts.evidence import Evidence, Question
@@ -44,6 +44,7 @@ CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     retire,
     start,
     remember_bounds,
+    remember_scale,
     clean_up,
     advise,
     remember_address,

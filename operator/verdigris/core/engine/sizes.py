@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from verdigris.api.status import Color
+from verdigris.api.status import Color, ScaleStatus
+from verdigris.children.meta import selector
+from verdigris.core.routing.service import reached
 from verdigris.core.routing.split import had_clients
 from verdigris.core.turn import Turn
 
@@ -15,23 +17,37 @@ def exact_size(turn: Turn, color: Color) -> int | None:
     return rollout.sizes.candidate if color == rollout.color else rollout.sizes.active
 
 
+def remember_scale(turn: Turn) -> Turn:
+    """What the scale subresource tells an external autoscaler: the pods that clients are on, and how many are wanted.
+
+    Not the active ones: an autoscaler that looked at a colour without clients would shrink the one that has them.
+    """
+    busy = reached(turn.observed.selected)
+    if not turn.observed.spec.autoscaling.external or not busy:
+        return turn.change(scale=None)
+    picked = selector(turn.observed.owner, busy[0] if len(busy) == 1 else None)
+    text = ",".join(f"{label}={value}" for label, value in picked.items())
+    return turn.change(scale=ScaleStatus(replicas=sum(turn.size(color) for color in busy), selector=text))
+
+
 def remember_bounds(turn: Turn) -> Turn:
     """Keep the bounds that were asked for together with the active version, while the spec asks for that version."""
     active, asked = turn.active, turn.observed.spec.autoscaling
-    if active is None or active.revision != turn.target:
+    if asked.external or active is None or active.revision != turn.target:
         return turn
-    bounds = {"min_replicas": asked.min_replicas, "max_replicas": asked.max_replicas}
+    bounds = {"min_replicas": asked.least, "max_replicas": asked.most}
     return turn.change(active=active.model_copy(update=bounds))
 
 
 def bounds(turn: Turn, color: Color) -> tuple[int, int]:
     """The least and the largest size of a colour by spec.autoscaling, in pods.
 
-    Bounds that came together with a version which is not promoted (yet, or ever) lower none of the active one's.
+    Bounds that came together with a version which is not promoted (yet, or ever) lower none of the active one's. Those
+    of an external autoscaler came with no version.
     """
     active, asked = turn.active, turn.observed.spec.autoscaling
-    least, most = asked.min_replicas, asked.max_replicas
-    if active is None or active.color != color or active.revision == turn.target:
+    least, most = asked.least, asked.most
+    if asked.external or active is None or active.color != color or active.revision == turn.target:
         return least, most
     return max(least, active.min_replicas or 0), max(most, active.max_replicas or 0)
 

@@ -38,6 +38,9 @@ _V1_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "maxBodyMiB": 8,
         "page": False,
         "grpc": False,
+        "startupDeadline": "2m",
+        "modelSizeLimit": "1Gi",
+        "podTemplate": {},
     },
 }
 
@@ -79,14 +82,20 @@ def known_revisions(status: ModelDeploymentStatus) -> tuple[str, ...]:
 
 def _sections(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What counts: the fields of the table that differ from their default."""
+    stated = {**wanted, "serving": {**wanted["serving"], "podTemplate": _additions(wanted["serving"])}}
     return {
         section: {
-            field: wanted[section][field]
+            field: stated[section][field]
             for field, default in fields.items()
-            if wanted[section].get(field, default) != default
+            if stated[section].get(field, default) != default
         }
         for section, fields in _V1_DEFAULTS.items()
     }
+
+
+def _additions(serving: Mapping[str, Any]) -> dict[str, Any]:
+    """What is added to the pods, without what is empty: a younger kind of addition changes no revision."""
+    return {field: value for field, value in serving.get("podTemplate", {}).items() if value not in (None, [], {})}
 
 
 def _hash(identity: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from verdigris.api.status import ModelDeploymentStatus, TargetStatus
 from verdigris.core.facts.revision import known_revisions, wanted_revision
 
 _PODS = (("model",), ("serving",))
-_NOT_PODS = ("serving", "service")
+_NOT_PODS = (("serving", "service"), ("serving", "networkPolicy"))
 _TO_START = (*_PODS, ("rollout",), ("analysis",), ("autoscaling",))
 _TOLD = 3
 
@@ -38,18 +38,12 @@ class Skew:
     @property
     def pods_unclear(self) -> bool:
         """Whether it cannot be told which pods the spec asks for."""
-        return any(
-            _is_below(fault.path, section) and not _is_below(fault.path, _NOT_PODS)
-            for fault in self.unread
-            for section in _PODS
-        )
+        return any(_is_about_pods(fault.path) for fault in self.unread)
 
     @property
     def pods_partial(self) -> bool:
         """Whether the spec says something about the pods that is not known here."""
-        return any(
-            _is_below(path, section) and not _is_below(path, _NOT_PODS) for path in self.unknown for section in _PODS
-        )
+        return any(_is_about_pods(path) for path in self.unknown)
 
     @property
     def forbids_start(self) -> bool:
@@ -123,6 +117,10 @@ def _faults(root: str, faults: Iterable[Fault]) -> list[str]:
 def _listed(parts: list[str], between: str) -> str:
     more = f" (and {len(parts) - _TOLD} more)" if len(parts) > _TOLD else ""
     return between.join(parts[:_TOLD]) + more
+
+
+def _is_about_pods(path: Path) -> bool:
+    return any(_is_below(path, section) for section in _PODS) and not any(_is_below(path, one) for one in _NOT_PODS)
 
 
 def _is_below(path: Path, section: Path) -> bool:

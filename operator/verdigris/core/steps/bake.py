@@ -69,7 +69,8 @@ def _full_size(turn: Turn) -> int:
     """
     rollout = turn.rollout
     size = turn.size(rollout.color)
-    if rollout.color in turn.observed.scalers and rollout.sizes is None:
+    theirs = rollout.color in turn.observed.scalers or turn.observed.spec.autoscaling.leaves_sizes_alone
+    if theirs and rollout.sizes is None:
         return min(rollout.replicas, max(1, size))
     placed = sum(pod.unscheduled is None for pod in turn.pods(rollout))
     return max(rollout.replicas, min(placed, size))

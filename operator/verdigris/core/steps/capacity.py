@@ -44,7 +44,7 @@ def needed_replicas(turn: Turn) -> int:
         return max(1, turn.rollout.replicas)
     active = turn.size(turn.active.color) if turn.active else 0
     before = turn.rollout.replicas if had_clients(turn.rollout) else 1
-    return max(turn.observed.spec.autoscaling.min_replicas, active, before)
+    return max(turn.observed.spec.autoscaling.least, active, before)
 
 
 def candidate_size(turn: Turn) -> int:
@@ -151,7 +151,7 @@ def can_trade(turn: Turn) -> bool:
 
     An autoscaler of somebody else would put back what each step takes away.
     """
-    if turn.observed.scalers:
+    if turn.observed.scalers or turn.observed.spec.autoscaling.leaves_sizes_alone:
         return False
     return turn.active is not None and min_available(turn.observed.spec.rollout, turn.rollout) < turn.rollout.replicas
 

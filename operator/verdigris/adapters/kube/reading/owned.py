@@ -38,8 +38,9 @@ def needed_names(owner: Owner, spec: ModelDeploymentSpec, target: str) -> tuple[
     return every_name(
         owner,
         target,
-        autoscaled=scaling.min_replicas != scaling.max_replicas,
+        autoscaled=not scaling.external and scaling.min_replicas != scaling.max_replicas,
         monitored=spec.monitoring.service_monitor.enabled,
+        fenced=spec.serving.network_policy.enabled,
     )
 
 

@@ -25,7 +25,7 @@ from verdigris.core.facts.skew import Skew
 Raw = Mapping[str, Any]
 Live = Mapping[tuple[str, str], Raw]
 
-_AS_ONE = (("active",), ("warm",), ("rollout",), ("lastRollback",), ("target",), ("recommendation",))
+_AS_ONE = (("active",), ("warm",), ("rollout",), ("lastRollback",), ("target",), ("recommendation",), ("scale",))
 """Parts of the status that mean something only as a whole."""
 _SPEC_AS_ONE = (("cleanup",), ("autoscaling",), ("serving", "service"), ("monitoring", "serviceMonitor"))
 """Parts of the spec for which what runs stands in as a whole."""

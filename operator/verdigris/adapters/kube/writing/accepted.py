@@ -20,7 +20,7 @@ from verdigris.api.status import Condition, ModelDeploymentStatus
 DECIDES = frozenset({"active", "warm", "rollout", "rejected", "decisions", "answered_up_to"})
 """Who serves, what is tried and what was refused: each is only true beside the others."""
 
-_OF_NOW = frozenset({"traffic", "service", "last_rollback", "stuck", "recommendation"})
+_OF_NOW = frozenset({"traffic", "service", "scale", "last_rollback", "stuck", "recommendation"})
 """What would be wrong as it was. All else stays as it was, if that is accepted."""
 
 CONDITION = "StatusWritten"

@@ -15,6 +15,8 @@ Path = tuple[str, ...]
 _WHOLE_ELEMENTS = frozenset({"volumes", "env"})
 """Lists whose elements are one of several kinds: two kinds in one element are refused."""
 
+_BARE = ("selector", "sessionAffinity", "internalTrafficPolicy")
+
 
 def merge_patch(old: Json, new: Json) -> dict[str, Any]:
     """The RFC 7386 patch from `old` to `new`: a removed field as null, a list as a whole; empty when equal."""
@@ -76,12 +78,19 @@ def ways_to_make(manifest: Json, address: ServiceAddress | None) -> Iterator[Jso
         yield {**hashed, "spec": {**hashed["spec"], **_addressed(manifest["spec"], address)}}
     yield hashed
     meta = {key: value for key, value in manifest["metadata"].items() if key != "annotations"}
-    yield {**manifest, "metadata": meta, "spec": {**manifest["spec"], "type": "ClusterIP"}}
+    yield {**manifest, "metadata": meta, "spec": _bare(manifest["spec"])}
+
+
+def _bare(spec: Json) -> dict[str, Any]:
+    """What takes clients to the pods, and nothing of how the outside gets there."""
+    kept = {field: spec[field] for field in _BARE if field in spec}
+    ports = [{field: value for field, value in port.items() if field != "nodePort"} for port in spec["ports"]]
+    return {**kept, "type": "ClusterIP", "ports": ports}
 
 
 def _addressed(spec: Json, address: ServiceAddress) -> dict[str, Any]:
     asked: dict[str, Any] = {"clusterIP": address.address}
     if address.node_port and spec["type"] != "ClusterIP":
         first, *others = spec["ports"]
-        asked["ports"] = [{**first, "nodePort": address.node_port}, *others]
+        asked["ports"] = [{"nodePort": address.node_port, **first}, *others]
     return asked

@@ -17,8 +17,8 @@ from verdigris.core.words import sentence
 REASON = "InjectedContainerFailing"
 
 _NOT_OURS = (
-    "It is not one of the model's containers: somebody else puts it into the pods, so it is not held against the "
-    "version. Ask whoever injects it."
+    "It is not one of the model's containers: it is a sidecar of spec.serving.podTemplate, or somebody else puts it "
+    "into the pods, so it is not held against the version. Correct the sidecar, or ask whoever injects it."
 )
 _OF_A_CONTAINER = (*image.CHECKS, *not_started.CONFIGURING, *crash.CHECKS)
 _LOOKS = tuple(check.look for check in _OF_A_CONTAINER if check.look is not reported)
