@@ -61,3 +61,27 @@ def test_the_next_active_version_inherits_no_baseline() -> None:
 
     assert world.status.active is not None
     assert (world.status.active.version, world.status.active.baseline) == ("2.0.0", None)
+
+
+def test_a_candidate_waits_for_a_baseline_that_is_only_just_coming() -> None:
+    """Prometheus came back empty, or the labels of the pods are new: what is seen so far would earn a limit of 10 %."""
+    world = World(wanted("1.0.0"), versions={"2.0.0": Version(error_rate=0.07)}, rate=5.0).run(20)
+    for pod in world.pods:
+        pod.samples.clear()
+    world.apply(wanted("2.0.0")).run(8)
+    assert world.status.rollout is not None
+    assert world.status.rollout.stage == "Measuring"
+    assert "of 50 requests were seen" in world.status.rollout.message
+
+    bake(world)
+
+    assert world.status.rollout.evidence.baseline.requests >= 50
+
+
+def test_a_version_without_clients_is_not_waited_for() -> None:
+    world = World(wanted("1.0.0"), versions={"2.0.0": Version()}, rate=0.0).run(20)
+    world.apply(wanted("2.0.0"))
+    began = world.now
+    bake(world)
+
+    assert (world.now - began).total_seconds() < 20

@@ -99,15 +99,6 @@ class FakeApi:
                 self.objects[ref]["metadata"]["resourceVersion"] = str(next(self._versions))
             self._known[ref] = json_copy(self.objects[ref])
 
-    def record_scale(self, deployment: str, manager: str) -> None:
-        """Let the record of a Deployment say that this manager has set its size last."""
-        fields = {"f:spec": {"f:replicas": {}}}
-        entry = {"manager": manager, "operation": "Update", "subresource": "scale", "fieldsV1": fields}
-        self.notice()
-        for (kind, _, name), raw in self.objects.items():
-            if (kind, name) == ("Deployment", deployment):
-                raw["metadata"]["managedFields"] = [*raw["metadata"].get("managedFields", ()), entry]
-
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         await self._arrive("get", resource.kind, name)
         return json_copy(self._found(resource.kind, namespace or "", name))

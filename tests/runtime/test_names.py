@@ -289,7 +289,6 @@ async def test_an_autoscaler_of_somebody_else_on_a_model_of_fixed_size_is_not_fo
     stage.api.put(their_hpa())
     deployment = stage.api.at("Deployment", KEY.namespace, "diabetes-blue")
     deployment["spec"]["replicas"] = 1
-    stage.api.record_scale("diabetes-blue", "kube-controller-manager")
     await stage.reconcile(2)
     assert stage.condition("Autoscaling") == ("False", "ForeignAutoscaler")
     assert stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] == 1

@@ -114,6 +114,5 @@ async def test_an_autoscaler_of_somebody_else_is_not_fought_while_none_can_be_se
     before = stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"]
     blind(stage, "HorizontalPodAutoscaler", Forbidden("no right to list"))
     stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] = before - 1
-    stage.api.record_scale("diabetes-blue", "keda")
     await stage.reconcile(3)
     assert stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] == before - 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.baseline import BASELINE_WINDOW
-from verdigris.core.judges.visibility import VISIBLE_SCRAPES, measured
+from verdigris.core.judges.counts import shown
+from verdigris.core.judges.visibility import VISIBLE_SCRAPES, measured, unseen_of
 from verdigris.core.steps.gathering import complete, gather_pods, held
 from verdigris.core.steps.step import (
     NEXT,
@@ -19,6 +20,9 @@ from verdigris.core.steps.step import (
 )
 from verdigris.core.steps.watching import frozen_baseline, pod_names, without_evidence
 from verdigris.core.turn import Turn
+
+BASELINE_COMES_WITHIN = timedelta(minutes=1)
+"""How long a candidate that is ready waits for requests of the active version to hold it against."""
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
@@ -41,9 +45,40 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     if held(turn) or not complete(turn):
         return turn, STAY
     turn = turn.change_rollout(message=evidence.message)
-    if evidence.verdict == "Pass" or rollout.promote_now or _unseen_is_better_than_nobody(turn):
+    if rollout.promote_now or _unseen_is_better_than_nobody(turn):
         return turn, NEXT
-    return without_evidence(turn, "Failed")
+    if evidence.verdict != "Pass":
+        return without_evidence(turn, "Failed")
+    until = rollout.since + BASELINE_COMES_WITHIN
+    if turn.now >= until or not _baseline_is_coming(turn):
+        return turn, NEXT
+    seen, enough = evidence.baseline.requests, turn.policy.analysis.error_rate.min_requests
+    message = (
+        f"{evidence.message} Of the active version {seen} of {enough} requests were seen; the candidate gets clients "
+        f"once there are enough to hold it against, or at {until:%H:%M:%S} UTC."
+    )
+    return turn.change_rollout(message=message), STAY
+
+
+def _baseline_is_coming(turn: Turn) -> bool:
+    """Whether more will soon be known of the active version, of which too little is known yet.
+
+    Its pods are not scraped yet, or have been for less than the baseline's window and have clients: Prometheus, or
+    they, or their labels are new. A version without clients, or with few of them for long, is not waited for.
+    """
+    rollout, active, evidence = turn.rollout, turn.active, turn.evidence
+    known = rollout.evidence.baseline.requests
+    if active is None or rollout.has("EndActive") or known >= turn.policy.analysis.error_rate.min_requests:
+        return False
+    series, clock = evidence.counters.get(active.color, ()), evidence.clock(turn.now)
+    ready = [pod.name for pod in turn.pods(active) if pod.ready]
+    if unseen_of(series, ready, scrape_interval(turn.observed), clock):
+        return True
+    first = min((one.samples[0][0] for one in series if one.samples), default=0.0)
+    new = first > (clock - BASELINE_WINDOW).timestamp()
+    # What a counter shows at first tells that there were clients at some time; its second sample, whether there are.
+    untold = all(len(one.samples) < 2 for one in series) and shown(series).requests > 0
+    return new and (known > 0 or untold)
 
 
 def _unseen_is_better_than_nobody(turn: Turn) -> bool:

@@ -107,7 +107,9 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
     if orphans and await _is_leaving(reader, key, owner):
         return None
     nobody: dict[Color, str] = {}
-    scalers = await tolerant.read(kinds.AUTOSCALER, partial(foreign_scalers, reader, owner, status, mine), nobody)
+    scalers = await tolerant.read(
+        kinds.AUTOSCALER, partial(foreign_scalers, reader, owner, status, spec.autoscaling.least, mine), nobody
+    )
     tolerant.raise_transient(status)
     observed = Observed(
         owner=owner,

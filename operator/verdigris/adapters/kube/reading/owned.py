@@ -82,9 +82,12 @@ class OwnershipFilter:
 
 
 async def foreign_scalers(
-    reader: Lister, owner: Owner, status: ModelDeploymentStatus, mine: Mapping[tuple[str, str], Raw]
+    reader: Lister, owner: Owner, status: ModelDeploymentStatus, least: int, mine: Mapping[tuple[str, str], Raw]
 ) -> dict[Color, str]:
-    """Autoscalers of somebody else on our Deployments. All of a namespace are read only when there is a sign of one."""
+    """Autoscalers of somebody else on our Deployments. All of a namespace are read only when there is a sign of one.
+
+    `least` is the smallest size that is asked for.
+    """
     targets = {
         color: raw
         for color in COLORS
@@ -92,7 +95,7 @@ async def foreign_scalers(
     }
     told = any(condition.reason == FOREIGN_AUTOSCALER for condition in status.conditions)
     signs = (
-        views.is_sized_by_others(raw, mine.get((kinds.AUTOSCALER.kind, color_name(owner.name, color))))
+        views.is_sized_by_others(raw, mine.get((kinds.AUTOSCALER.kind, color_name(owner.name, color))), least)
         for color, raw in targets.items()
     )
     if not told and not any(signs):

@@ -10,7 +10,6 @@ from verdigris.api.status import Color, Failure, ServiceAddress
 from verdigris.children.names import (
     COLOR_LABEL,
     COLORS,
-    MANAGER,
     MODEL_LABEL,
     REVISION_LABEL,
     TRAFFIC_ANNOTATION,
@@ -162,19 +161,16 @@ def address(service: Raw | None) -> ServiceAddress | None:
     return ServiceAddress(address=spec["clusterIP"], node_port=next(iter(node_ports), 0))
 
 
-def is_sized_by_others(deployment: Raw, ours: Raw | None) -> bool:
+def is_sized_by_others(deployment: Raw, ours: Raw | None, least: int) -> bool:
     """Whether there is a sign that an autoscaler of somebody else has this Deployment; `ours` is our own.
 
-    With one of ours beside it Kubernetes lets neither scale and says so. Without one, the record of who set
-    the replicas last names its controller.
+    With one of ours beside it Kubernetes lets neither scale and says so. Without one it has `least` pods, unless
+    somebody or a rollout wants otherwise: the API server keeps no record of who set a size by `/scale`.
     """
     if ours is not None:
         active = _condition(ours.get("status") or {}, "ScalingActive")
         return active.get("reason") == "AmbiguousSelector"
-    return any(
-        entry.get("subresource") == "scale" and not str(entry.get("manager", "")).startswith(MANAGER)
-        for entry in metadata(deployment).get("managedFields") or ()
-    )
+    return (deployment.get("spec") or {}).get("replicas") != least
 
 
 def foreign_scalers(autoscalers: Iterable[Raw], owner: Owner, targets: Iterable[Color]) -> dict[Color, str]:
