@@ -10,7 +10,7 @@ from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
 from verdigris.children.names import COLORS
 from verdigris.core.facts.answered import open_of
-from verdigris.core.facts.observed import Observed, Selection
+from verdigris.core.facts.observed import Observed, PodView, Selection
 from verdigris.core.routing.split import Split, had_clients, wanted_split
 
 
@@ -79,7 +79,7 @@ def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selec
     if rollout.taken_back:
         return "both" if _too_few_to_go_back(observed, rollout, active.color) else active.color
     wanted = selection_of(split)
-    return active.color if wanted == "both" and stale(observed, rollout) else wanted
+    return active.color if wanted == "both" and stale(observed, rollout) is not None else wanted
 
 
 def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Color) -> bool:
@@ -91,11 +91,15 @@ def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Colo
     return observed.endpoints.get(active, 0) < min_available(observed.spec.rollout, rollout)
 
 
-def stale(observed: Observed, rollout: RolloutStatus) -> bool:
-    """Whether pods of an older revision answer in the candidate's colour: clients must not reach those."""
-    return any(
-        p.color == rollout.color and p.revision != rollout.revision and p.ready and not p.terminating
-        for p in observed.pods
+def stale(observed: Observed, rollout: RolloutStatus) -> PodView | None:
+    """A pod of another revision that answers in the candidate's colour, whoever made it: clients must not reach it."""
+    return next(
+        (
+            p
+            for p in observed.pods
+            if p.color == rollout.color and p.revision != rollout.revision and p.ready and not p.terminating
+        ),
+        None,
     )
 
 

@@ -71,6 +71,17 @@ def switched_off(case: Case) -> Held | None:
     return Held("spec.cleanup.enabled is false: remove the pod yourself, or set it to true.")
 
 
+def no_controller(case: Case) -> Held | None:
+    """What somebody made by hand is theirs, whatever its labels say (law 14)."""
+    if case.pod.controlled:
+        return None
+    namespace = case.turn.observed.owner.namespace
+    return Held(
+        "No controller has it, so somebody made it by hand: it is left alone. When nobody needs it: "
+        f"kubectl delete pod {case.pod.name} -n {namespace}."
+    )
+
+
 def stale_view(case: Case) -> Held | None:
     """What was seen too long ago may have healed meanwhile."""
     seen = case.turn.observed.seen_at
@@ -162,13 +173,6 @@ def hopeless_candidate(case: Case) -> Held | None:
     return Held("A fresh start does not help: it ends the rollout.") if case.found.hopeless else None
 
 
-def owned_orphan(case: Case) -> Held | None:
-    """As long as its colour's Deployment is there, that removes the pod, or would only start it again."""
-    if case.found.kind != "Orphan" or case.pod.color not in case.turn.observed.deployments:
-        return None
-    return Held(f"The Deployment of {case.pod.color} still is there, and its controller removes the pod.")
-
-
 def still_runs(case: Case) -> Held | None:
     """Only what has ended may pass by the budgets as a leftover."""
     if not case.leftover or (case.pod.phase in ENDED and not case.pod.ready):
@@ -185,7 +189,9 @@ def last_ready(case: Case) -> Held | None:
     if case.leftover or (case.role == "orphan" and not has_clients(turn, color)):
         return None
     gone = {action.uid for action in case.taken}
-    ready = [pod for pod in turn.observed.pods if pod.color == color and pod.ready and not pod.terminating]
+    ready = [
+        pod for pod in turn.observed.pods if pod.color == color and pod.ready and pod.controlled and not pod.terminating
+    ]
     others = sum(pod.uid not in gone and pod.uid != case.pod.uid for pod in ready)
     answering = turn.observed.endpoints.get(color, 0) - sum(pod.uid in gone for pod in ready)
     may_answer = case.pod.ready or answering > others
@@ -230,6 +236,7 @@ DONE = {"None": "left alone", "Evict": "evicted", "Delete": "deleted", "Force": 
 
 SAFETY: tuple[Gate, ...] = (
     switched_off,
+    no_controller,
     stale_view,
     nodes_unseen,
     most_is_broken,
@@ -238,7 +245,6 @@ SAFETY: tuple[Gate, ...] = (
     node_is_there,
     second_time,
     hopeless_candidate,
-    owned_orphan,
     still_runs,
     last_ready,
     counted_in_a_trade,
