@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pydantic import ValidationError
 
 from verdigris.adapters.kube.reading import unseen, views
+from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
 from verdigris.adapters.kube.reading.understand import Malformed, understand
 from verdigris.adapters.kube.reading.unseen import Listed, TolerantReads
@@ -132,7 +133,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         orphans=orphans,
         scalers=scalers,
         service=views.address(mine.get((kinds.SERVICE.kind, key.name))),
-        misconfigured=views.misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port),
+        misconfigured=misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port, found.pods),
         skew=skew,
         unseen=frozenset(tolerant.unseen),
     )

@@ -22,7 +22,7 @@ from verdigris.children.ownership import whose
 from verdigris.core.facts.observed import ContainerView, DeploymentView, Exit, PodView, Selection, Traffic
 from verdigris.core.pods.diagnosis.quoting import quotable
 from verdigris.core.pods.room.needs import pod_requests
-from verdigris.core.words import clip, one_line, plain
+from verdigris.core.words import clip, one_line
 
 Raw = Mapping[str, Any]
 
@@ -136,21 +136,6 @@ def withdrawn(service: Raw | None) -> str | None:
     """The mark of the last move of clients that was taken back before it was seen."""
     mark = (metadata(service or {}).get("annotations") or {}).get(WITHDRAWN_ANNOTATION)
     return None if mark is None else str(mark)
-
-
-def misconfigured(service: Raw | None, port: int) -> str | None:
-    """Why clients who come to this port of the clients' Service do not get to its pods; None when they do.
-
-    What the selector says, and whether there is a Service at all, is told apart from that.
-    """
-    spec = (service or {}).get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        return f"it is of type ExternalName and leads to {plain(str(spec.get('externalName')))}."
-    there = [(raw.get("port"), raw.get("targetPort"), raw.get("protocol", "TCP")) for raw in spec.get("ports") or ()]
-    if service is None or (port, "http", "TCP") in there:
-        return None
-    found = ", ".join(f"{number} to {plain(str(target))} ({protocol})" for number, target, protocol in there) or "none"
-    return f"it has no port {port} that leads to the pods' port http, but {found}."
 
 
 def address(service: Raw | None) -> ServiceAddress | None:
