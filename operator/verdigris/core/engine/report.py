@@ -81,7 +81,7 @@ def _progress(turn: Turn) -> Iterator[Line]:
         yield "Stalled", "True", refused.reason, message
     elif turn.active is None or turn.active.revision != turn.target:
         message = f"Version {spec.model.version} waits. {_held(turn)}"
-        reason = "NotSeen" if turn.observed.unseen else "Paused"
+        reason = "Deleting" if turn.observed.leaving else "NotSeen" if turn.observed.unseen else "Paused"
         yield "Ready", "False", reason, message
         yield "Reconciling", "True", reason, message
         yield "Stalled", "False", reason, ""
@@ -90,6 +90,8 @@ def _progress(turn: Turn) -> Iterator[Line]:
 
 
 def _held(turn: Turn) -> str:
+    if turn.observed.leaving:
+        return "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
     if not turn.observed.unseen:
         return "Paused by spec.paused."
     return f"Held, as no {' and no '.join(sorted(turn.observed.unseen))} can be read."

@@ -192,6 +192,8 @@ class Observed:
     `skew` is what this operator does not understand of spec and status. `unguarded` says why it is not known who made
     the decisions, if so; nobody has checked those that are older than `vouched_since`.
 
+    `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
+
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
     """
 
@@ -222,11 +224,12 @@ class Observed:
     unguarded: str | None = None
     vouched_since: datetime | None = None
     unseen: frozenset[str] = frozenset()
+    leaving: bool = False
 
     @property
     def held(self) -> bool:
-        """Whether nothing may go forward: people have paused it, or not all that has to be known could be seen."""
-        return self.spec.paused or bool(self.unseen)
+        """Whether nothing may go forward: it is paused, or being deleted, or not all that must be known was seen."""
+        return self.spec.paused or self.leaving or bool(self.unseen)
 
     @cached_property
     def target(self) -> str:

@@ -76,7 +76,9 @@ class Picture:
 
 
 async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | None = None) -> Picture | None:
-    """The picture, or None when there is no such ModelDeployment (any more).
+    """The picture, or None when there is no such ModelDeployment (any more), or its children are going with it.
+
+    One that is deleted and kept by somebody's finalizer serves as before until that is gone.
 
     What an earlier ModelDeployment of this name has left is waited for until `now` is LEAVING_PATIENCE after this one
     was made, and then taken over.
@@ -89,7 +91,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         parent = await reader.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name)
     except NotFound:
         return None
-    if "deletionTimestamp" in views.metadata(parent):
+    if views.takes_children_along(parent):
         return None
     tolerant = TolerantReads(unseen.PATIENCE if (parent.get("status") or {}).get("rollout") else None)
     found = await _children(reader, key, tolerant)
@@ -136,6 +138,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         misconfigured=misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port, found.pods),
         skew=skew,
         unseen=frozenset(tolerant.unseen),
+        leaving=views.is_leaving(parent),
     )
     return Picture(observed, parent, live, tuple(found.decisions), tolerant.unseen)
 

@@ -28,6 +28,8 @@ Raw = Mapping[str, Any]
 
 SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
 """What Kubernetes' own controller calls itself on the EndpointSlices that it makes."""
+_COLLECTORS = frozenset({"foregroundDeletion", "orphan"})
+"""Finalizers of the garbage collector."""
 MAX_MESSAGE = 900
 """Characters of a foreign message that are passed on: what is built around it must fit a condition."""
 
@@ -35,6 +37,20 @@ MAX_MESSAGE = 900
 def metadata(raw: Raw) -> Raw:
     """Its metadata; empty when there is none."""
     return raw.get("metadata") or {}
+
+
+def is_leaving(parent: Raw) -> bool:
+    """Whether it was deleted, and is there only as long as a finalizer keeps it."""
+    return "deletionTimestamp" in metadata(parent)
+
+
+def takes_children_along(parent: Raw) -> bool:
+    """Whether it was deleted and the garbage collector is at its children: to delete them first, or to leave them.
+
+    With a finalizer of anybody else nothing happens to them before the object itself is gone.
+    """
+    finalizers = metadata(parent).get("finalizers") or ()
+    return is_leaving(parent) and (not finalizers or not _COLLECTORS.isdisjoint(finalizers))
 
 
 def color_of(raw: Raw) -> Color | None:

@@ -72,6 +72,8 @@ class Executor:
         self._taken = {(taken.kind, taken.name) for taken in picture.observed.taken}
         self._owner: Owner = picture.observed.owner
         self._monitors_known = picture.observed.service_monitors_known
+        # The garbage collector may have been there already: what is gone then is not made anew.
+        self._leaving = picture.observed.leaving
         self._backoff = backoff or RestoreBackoff(lambda: 0.0)
 
     async def do(self, action: Action) -> bool:
@@ -97,7 +99,7 @@ class Executor:
         """The selector alone: no port, type, quota or annotation of the Service can make this write fail (law 13)."""
         manifest, live = action.manifest, self._seen(action.manifest)
         if live is None:
-            return await self._make_service(manifest, action.address)
+            return not self._leaving and await self._make_service(manifest, action.address)
         wanted, meta = manifest["spec"]["selector"], views.metadata(live)
         before = (live.get("spec") or {}).get("selector") or {}
         if wanted == before:
@@ -177,7 +179,7 @@ class Executor:
             return False
         wanted, live = with_applied_hash(manifest), self._seen(manifest)
         if live is None:
-            return await self._apply(wanted)
+            return not self._leaving and await self._apply(wanted)
         foreign = strays(wanted, live)
         where = difference(wanted, live) or next(map(str, foreign), None)
         if where is None:
