@@ -192,6 +192,8 @@ class Observed:
     `skew` is what this operator does not understand of spec and status. `unguarded` says why it is not known who made
     the decisions, if so; nobody has checked those that are older than `vouched_since`.
 
+    `behind_others` are the colours that the clients' Service selects although it is somebody else's.
+
     `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
@@ -225,6 +227,7 @@ class Observed:
     vouched_since: datetime | None = None
     unseen: frozenset[str] = frozenset()
     leaving: bool = False
+    behind_others: frozenset[Color] = frozenset()
 
     @property
     def held(self) -> bool:

@@ -19,6 +19,11 @@ def reached(selection: Selection | None) -> tuple[Color, ...]:
     return tuple(color for color in COLORS if selection in (color, "both"))
 
 
+def has_clients(observed: Observed, color: Color) -> bool:
+    """Whether clients may reach the colour now, by a Service of ours or of somebody who has taken the name."""
+    return color in reached(observed.selected) or color in observed.behind_others
+
+
 def answering(observed: Observed, selection: Selection | None) -> int:
     """How many pods would answer the clients by this selection."""
     return sum(observed.endpoints.get(color, 0) for color in reached(selection))

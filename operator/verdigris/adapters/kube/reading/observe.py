@@ -139,6 +139,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         skew=skew,
         unseen=frozenset(tolerant.unseen),
         leaving=views.is_leaving(parent),
+        behind_others=_behind_others(live.get((kinds.SERVICE.kind, key.name)), mine, key.name),
     )
     return Picture(observed, parent, live, tuple(found.decisions), tolerant.unseen)
 
@@ -245,6 +246,14 @@ async def _by_name(
         )
     )
     return {_ref(raw): raw for some in listed for raw in some}
+
+
+def _behind_others(service: Raw | None, mine: Mapping[tuple[str, str], Raw], name: str) -> frozenset[Color]:
+    """The colours whose pods the clients' Service selects although it is not ours."""
+    if service is None or (kinds.SERVICE.kind, name) in mine:
+        return frozenset()
+    deployments = {color: mine.get((kinds.DEPLOYMENT.kind, color_name(name, color))) for color in COLORS}
+    return frozenset(color for color, raw in deployments.items() if raw is not None and views.selects(service, raw))
 
 
 def _snapshots(children: Iterable[Raw]) -> dict[str, Snapshot]:

@@ -148,6 +148,13 @@ def selected_color(service: Raw | None) -> Selection | None:
     return as_color(selector.get(COLOR_LABEL))
 
 
+def selects(service: Raw, deployment: Raw) -> bool:
+    """Whether this Service, whosever it is, has the pods of this Deployment behind it."""
+    selector = (service.get("spec") or {}).get("selector") or {}
+    labels = metadata((deployment.get("spec") or {}).get("template") or {}).get("labels") or {}
+    return bool(selector) and selector.items() <= labels.items()
+
+
 def withdrawn(service: Raw | None) -> str | None:
     """The mark of the last move of clients that was taken back before it was seen."""
     mark = (metadata(service or {}).get("annotations") or {}).get(WITHDRAWN_ANNOTATION)

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from verdigris.api.status import Color, other
+from verdigris.api.status import Color
 from verdigris.core.actions import RemovePod
 from verdigris.core.facts.observed import PodView
 from verdigris.core.pods.diagnosis.check import Diagnosis, Role
 from verdigris.core.pods.diagnosis.questions import OUT_OF_SERVICE
+from verdigris.core.routing import service
 from verdigris.core.turn import Turn
 
 FRESH_VIEW = timedelta(seconds=15)
@@ -58,10 +59,10 @@ Gate = Callable[[Case], Held | None]
 
 def has_clients(turn: Turn, color: Color) -> bool:
     """Whether clients reach this colour, or may reach it by the next rollback or promotion."""
-    status, selected = turn.status, turn.observed.selected
+    status = turn.status
     on_trial = status.rollout is not None and status.rollout.weight > 0 and status.rollout.color == color
     active = status.active is not None and status.active.color == color
-    return active or on_trial or (selected is not None and selected != other(color))
+    return active or on_trial or service.has_clients(turn.observed, color)
 
 
 def switched_off(case: Case) -> Held | None:
