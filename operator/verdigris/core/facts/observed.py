@@ -178,6 +178,14 @@ class TakenName:
 
 
 @dataclass(frozen=True)
+class LastLook:
+    """What this process saw at its last look at the model: when, and how often each pod's server had ended (by UID)."""
+
+    at: datetime
+    ends: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Observed:
     """Everything `plan` may know. `selected` is what the clients' Service really points at, `withdrawn` its mark of the
     last move that was taken back (`routing.late`).
@@ -191,6 +199,8 @@ class Observed:
 
     `skew` is what this operator does not understand of spec and status. `unguarded` says why it is not known who made
     the decisions, if so; nobody has checked those that are older than `vouched_since`.
+
+    `last_look` is None for the first look of a process.
 
     `behind_others` are the colours that the clients' Service selects although it is somebody else's.
 
@@ -228,6 +238,7 @@ class Observed:
     unseen: frozenset[str] = frozenset()
     leaving: bool = False
     behind_others: frozenset[Color] = frozenset()
+    last_look: LastLook | None = None
 
     @property
     def held(self) -> bool:
