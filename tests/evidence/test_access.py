@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.evidence.conftest import free_port
 from tests.evidence.test_bad_answers import Handler, question, serving, success
 from tests.serving.authority import Authority
 from verdigris.adapters.prometheus.access import FRESH, Access
 from verdigris.adapters.prometheus.source import PrometheusSource
+from verdigris.app.evidence import _broke
+from verdigris.core.facts.evidence import UsageQuestion
 from verdigris.core.facts.trust import refused_address, same_address
 
 PATIENCE = timedelta(seconds=10)
@@ -160,6 +164,20 @@ def test_what_no_header_or_no_certificate_can_be_is_left_out_and_logged(
 )
 def test_addresses_are_the_same_by_what_they_lead_to(one: str, other: str, same: bool) -> None:
     assert same_address(one, other) is same
+
+
+async def test_a_password_in_the_operators_own_address_is_in_no_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    address = f"http://operator:s3cret@127.0.0.1:{free_port()}"
+    asked = replace(question(address), checks={"latency": "1"})
+    used = UsageQuestion(address, "clinic", "diabetes", "green", "v1-x", timedelta(days=1), timedelta(minutes=5))
+    async with aiohttp.ClientSession() as session:
+        source = PrometheusSource(session)
+        said = [(await source.gather(asked)).problem, (await source.usage(used)).problem]
+    said += [refused_address(address, None, ()), _broke(asked, ValueError()), caplog.text]
+    for sentence in said:
+        assert sentence
+        assert "127.0.0.1" in sentence
+        assert "s3cret" not in sentence
 
 
 def test_a_tenant_may_name_the_operators_own_address_and_those_that_are_allowed() -> None:

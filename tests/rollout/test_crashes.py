@@ -157,6 +157,20 @@ def test_a_node_whose_clock_is_behind_hides_no_crash_loop_of_a_new_pod() -> None
     assert crashing(looks((early, (first,)), (early + MINUTE, (second,)))) is not None
 
 
+def test_a_node_whose_clock_is_behind_hides_no_crash_loop_of_an_old_pod() -> None:
+    """Each end is new at its look, whatever the kubelet says of when it was."""
+    begin, view = EXPOSED + 30 * MINUTE, pod()
+    seen: list[tuple[datetime, tuple[PodView, ...]]] = [(begin, (view,))]
+    for number in (1, 2):
+        now = begin + number * MINUTE
+        view = ended(view, now - 15 * MINUTE)
+        seen.append((now, (view,)))
+    assert crashing(looks(*seen)) is not None
+    first, late = seen[1][1][0], begin + 30 * MINUTE
+    again = (late, (first,)), (late + MINUTE, (ended(first, late - 14 * MINUTE),))
+    assert crashing(looks(*seen[:2], *again)) is None, "those that are far apart stay so"
+
+
 @pytest.mark.parametrize("reason", ["Unknown", "ContainerStatusUnknown"])
 def test_an_end_that_the_kubelet_did_not_see_is_the_node_s(reason: str) -> None:
     assert crashing(trial(ended(ended(pod(), AT, 137, reason), AT, 137, reason))) is None

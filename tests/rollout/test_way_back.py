@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake
 from tests.rollout.world import World, serving, writes_clients_service
 from verdigris.core.actions import Keep
 from verdigris.core.facts.revision import revision_of
+from verdigris.core.routing.split import DRAIN
 
 HPA = "HorizontalPodAutoscaler"
 
@@ -124,3 +127,22 @@ def test_a_size_that_was_typed_wrong_and_corrected_before_the_switch_is_no_longe
     assert world.status.rollout is not None
     assert world.status.rollout.replicas == 2
     assert world.hpas == {"blue": 2, "green": 2}
+
+
+@pytest.mark.parametrize("promoted", ["by the end of the bake", "by a person", "and followed at once"])
+def test_no_old_pod_is_ended_before_its_clients_had_time_to_leave(promoted: str) -> None:
+    """However short the bake, and whoever ends it, old pods stay for DRAIN after the move was seen (law 2)."""
+    bake_for = "10m" if promoted == "by a person" else "0s"
+    rollout: dict[str, Any] = {"bake": bake_for, "keepWarm": "0s"}
+    world = World(spec("1.0.0", rollout=rollout)).run(60)
+    bake(world.apply(spec("2.0.0", rollout=rollout)))
+    moved, old = world.now, world.deployments["blue"].uid
+    if promoted == "by a person":
+        world.decide("promote", revision_of(world.spec))
+    if promoted == "and followed at once":
+        world.apply(spec("3.0.0", rollout={**rollout, "keepWarm": "1s"}))
+    while "blue" in world.deployments and world.deployments["blue"].uid == old and world.now < moved + 5 * DRAIN:
+        world.run(1)
+    assert world.now >= moved + DRAIN
+    if promoted != "and followed at once":
+        assert "blue" not in world.deployments

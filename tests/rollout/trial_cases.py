@@ -10,9 +10,9 @@ from tests.rollout.parts import OWNER, START, spec
 from verdigris.api.status import ActiveStatus, Color, EvidenceStatus, ModelDeploymentStatus, RolloutStatus
 from verdigris.children.names import Defaults
 from verdigris.core.facts.evidence import NOT_ASKED
-from verdigris.core.facts.observed import ContainerView, DeploymentView, Exit, Observed, PodView
+from verdigris.core.facts.observed import ContainerView, DeploymentView, Exit, LastLook, Observed, PodView
 from verdigris.core.facts.survey import NodeView, Survey
-from verdigris.core.judges.crashes import remember_exits
+from verdigris.core.judges.crashes import remember_exits, server_ends
 from verdigris.core.turn import Turn
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -73,6 +73,7 @@ def trial(*pods: PodView, now: datetime = EXPOSED + MINUTE, before: Turn | None 
         "selected": "green",
         "seen_at": now,
         "survey": Survey(now, seen) if seen else None,
+        "last_look": _look_of(before) if before else None,
     }
     observed = Observed(
         owner=OWNER,
@@ -84,3 +85,7 @@ def trial(*pods: PodView, now: datetime = EXPOSED + MINUTE, before: Turn | None 
         **(filled | rest),
     )
     return remember_exits(Turn(observed, NOT_ASKED, now, status))
+
+
+def _look_of(before: Turn) -> LastLook:
+    return LastLook(before.now, {pod.uid: server_ends(pod) for pod in before.observed.pods})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.runtime.actions import Json, do
 from tests.runtime.fake_api import FakeApi
+from tests.runtime.raws import KEY
+from tests.runtime.stage import Stage, settled
 from tests.runtime.test_edits import CHILDREN, kept, live
 from verdigris.adapters.kube.writing.apply import Contested
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
@@ -77,3 +80,67 @@ async def test_people_who_try_one_field_after_the_other_are_not_taken_for_a_quar
         live(api)["spec"][field] = value
         assert (await do(api, Keep(manifest), backoff=backoff)).problems == []
     assert live(api)["spec"]["type"] == manifest["spec"]["type"]
+
+
+async def test_a_size_that_somebody_keeps_changing_is_written_at_growing_intervals_and_told() -> None:
+    """A downscaler that sets the size to 0 at night."""
+    stage = Stage()
+    await settled(stage)
+    stage.api.calls.clear()
+    for _ in range(40):
+        stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] = 0
+        await stage.reconcile()
+    assert 3 <= stage.api.writes.count(("patch", "Deployment/scale", "diabetes-blue")) <= 8
+    assert "Deployment clinic/diabetes-blue: spec.replicas was put back" in stage.message("Stalled")
+    assert "last by somebody" in stage.message("Stalled")
+
+
+async def test_what_a_pod_is_told_and_somebody_takes_away_is_told_at_growing_intervals() -> None:
+    stage = Stage()
+    await settled(stage)
+    stage.api.calls.clear()
+    for _ in range(40):
+        stage.api.at("Pod", KEY.namespace, "p0")["metadata"].pop("annotations", None)
+        await stage.reconcile()
+    assert 3 <= stage.api.writes.count(("patch", "Pod", "p0")) <= 8
+    assert "metadata.annotations[verdigris.dev/traffic] was put back" in stage.message("Stalled")
+
+
+class Meshed(FakeApi):
+    """An admission webhook adds an entry to the selector of every Service."""
+
+    def put(self, raw: Mapping[str, Any]) -> Json:
+        return super().put(self._meshed(copy.deepcopy(dict(raw))))
+
+    def _store(self, ref: tuple[str, str, str], raw: Json) -> Json:
+        return super()._store(ref, self._meshed(raw))
+
+    def _meshed(self, raw: Json) -> Json:
+        if raw["kind"] == "Service":
+            raw["spec"] = {**raw["spec"], "selector": {**raw["spec"]["selector"], "mesh.test/version": "1"}}
+        return raw
+
+
+@pytest.mark.parametrize("reaches", [False, True], ids=["which no pod has", "which the pods have, too"])
+async def test_an_entry_that_a_webhook_adds_to_the_selector_is_let_be_and_told_where_it_reaches_nobody(
+    monkeypatch: pytest.MonkeyPatch, reaches: bool
+) -> None:
+    monkeypatch.setattr("tests.runtime.stage.FakeApi", Meshed)
+    stage = Stage()
+    await stage.reconcile()
+    stage.let_pods_start()
+    if reaches:
+        for (kind, _, _), raw in stage.api.objects.items():
+            if kind == "Pod":
+                raw["metadata"]["labels"]["mesh.test/version"] = "1"
+    await stage.reconcile(6)
+    stage.api.calls.clear()
+    for _ in range(10):
+        stage.now += timedelta(minutes=10)
+        await stage.reconcile()
+    assert stage.api.writes == []
+    if reaches:
+        assert stage.condition("Available") == ("True", "EndpointsReady")
+    else:
+        assert stage.condition("Available") == ("False", "ServiceMisconfigured")
+        assert "mesh.test/version=1, which none of them has" in stage.message("Available")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.baking import bakes, rollout
 from tests.runtime.raws import KEY, UID
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.transport.errors import Forbidden
@@ -51,6 +52,7 @@ async def test_what_somebody_else_made_is_told_at_the_first_look_and_never_touch
     await stage.reconcile()
     assert stage.condition("Stalled") == ("True", "NameTaken")
     assert stage.condition("Ready") == ("False", "NameTaken")
+    assert stage.condition("Monitored")[0] == ("False" if name.kind == "ServiceMonitor" else "True")
     assert f"{name.kind} {name.name} in namespace clinic exists and is not ours: delete it" in stage.message("Stalled")
     assert not [ref for ref in stage.api.objects if ref[0] == "Deployment" and ref[2] != name.name]
     await stage.reconcile(3)
@@ -292,3 +294,27 @@ async def test_an_autoscaler_of_somebody_else_on_a_model_of_fixed_size_is_not_fo
     await stage.reconcile(2)
     assert stage.condition("Autoscaling") == ("False", "ForeignAutoscaler")
     assert stage.api.at("Deployment", KEY.namespace, "diabetes-blue")["spec"]["replicas"] == 1
+
+
+@pytest.mark.parametrize("selector", [None, {"verdigris.dev/model": "diabetes"}], ids=["as it was", "both colours"])
+async def test_no_pod_is_removed_while_a_service_that_somebody_took_over_has_it_behind_it(
+    selector: dict[str, str] | None,
+) -> None:
+    """Another controller owns the clients' Service from now on. It still selects green, whose version is taken back."""
+    stage = Stage()
+    prometheus = await bakes(stage)
+    service = stage.api.at("Service", *KEY)
+    owner = {"apiVersion": "example.com/v1", "kind": "Gateway", "name": "edge", "uid": "9", "controller": True}
+    service["metadata"]["ownerReferences"] = [owner]
+    service["spec"]["selector"] = selector or service["spec"]["selector"]
+    await stage.reconcile(2)
+    prometheus.failing = True
+    stage.api.calls.clear()
+    for _ in range(25):
+        stage.now += timedelta(seconds=20)
+        await stage.reconcile()
+    assert rollout(stage) is None
+    assert [call for call in stage.api.calls if call[0] == "delete" and call[2] == "diabetes-green"] == []
+    stage.api.at("Service", *KEY)["spec"]["selector"] = {"app": "theirs"}
+    await stage.reconcile(3)
+    assert ("delete", "Deployment", "diabetes-green") in stage.api.calls, "nobody comes there any more"

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.runtime.baking import bakes, rollout, selected
-from tests.runtime.raws import KEY, container, ended, endpoint_slice, pod
+from tests.rollout.trial_cases import EXPOSED, MINUTE, trial
+from tests.rollout.trial_cases import pod as view
+from tests.runtime.baking import bakes, candidate_starts, rollout, selected
+from tests.runtime.raws import KEY, container, ended, endpoint_slice, pod, waiting
 from tests.runtime.stage import Stage, settled
 from tests.runtime.test_skew import decide
+from verdigris.core.facts.observed import ContainerView
+from verdigris.core.pods.diagnosis.candidate import candidate_fault
 
 THEIRS = [
     {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "1", "controller": True},
@@ -76,3 +80,68 @@ async def test_endpoints_that_somebody_else_slices_count_for_no_version() -> Non
     await stage.reconcile(30)
     assert selected(stage) == "green"
     assert ("Deployment", KEY.namespace, "diabetes-green") in stage.api.objects
+
+
+# Pods that no controller has: somebody made them by hand from a copied manifest, with all our labels.
+
+
+def by_hand(color: str, revision: str, **more: Any) -> dict[str, Any]:
+    made = theirs({}, color, revision, **more)
+    made["metadata"]["ownerReferences"] = []
+    return made
+
+
+CRASH_LOOP = {
+    "phase": "Running",
+    "containerStatuses": [container(state=waiting("CrashLoopBackOff"), lastState=ended(1), restartCount=9)],
+}
+
+
+@pytest.mark.parametrize("color", ["blue", "green"])
+@pytest.mark.parametrize("status", [FAILED, CRASH_LOOP], ids=["ended", "crash loop"])
+async def test_a_pod_made_by_hand_is_told_and_left_alone(color: str, status: dict[str, Any]) -> None:
+    stage = Stage()
+    await settled(stage)
+    revision = stage.api.at("ModelDeployment", *KEY)["status"]["active"]["revision"]
+    stage.api.put(by_hand(color, revision, status=status))
+    stage.api.calls.clear()
+    for _ in range(25):
+        stage.now += timedelta(minutes=2)
+        await stage.reconcile()
+    assert [call for call in stage.api.calls if call[2] == "theirs"] == []
+    (told,) = stage.api.at("ModelDeployment", *KEY)["status"]["stuck"]
+    assert "kubectl delete pod theirs" in told["message"] + told.get("held", "")
+
+
+def test_a_copy_of_a_candidate_pod_is_neither_its_fault_nor_its_readiness() -> None:
+    server = ContainerView("server", waiting="InvalidImageName", said="couldn't parse image reference")
+    broken = view("by-hand", ready=False, controlled=False, containers=(server,))
+    turn = trial(view("g0"), view("g1"), broken, view("g3", controlled=False), now=EXPOSED + 10 * MINUTE)
+    assert candidate_fault(turn) is None
+    assert turn.ready(turn.rollout) == 2
+
+
+async def test_a_rollout_says_which_pod_made_by_hand_it_waits_for_and_ends_at_its_deadline() -> None:
+    stage = Stage()
+    stage.api.put(by_hand("green", "v1-0ld0ld0ld0"))
+    await candidate_starts(stage)
+    await stage.reconcile(2)
+    found = rollout(stage)
+    assert found["stage"] == "Starting"
+    assert "kubectl delete pod theirs -n clinic" in found["message"]
+    assert found["deadline"]
+    stage.now += timedelta(minutes=11)
+    await stage.reconcile(15)
+    assert rollout(stage) is None
+    (rejected,) = stage.api.at("ModelDeployment", *KEY)["status"]["rejected"]
+    assert rejected["reason"] == "OtherRevisionAnswers"
+
+
+async def test_a_rollout_goes_on_when_the_pod_made_by_hand_is_gone() -> None:
+    stage = Stage()
+    stage.api.put(by_hand("green", "v1-0ld0ld0ld0"))
+    await candidate_starts(stage)
+    await stage.reconcile(3)
+    del stage.api.objects["Pod", KEY.namespace, "theirs"]
+    await stage.reconcile(6)
+    assert rollout(stage)["stage"] == "Baking"

@@ -49,6 +49,18 @@ def test_what_cannot_be_seen_is_written_as_its_escape(text: str, seen: str) -> N
     assert json.loads(f'"{plain(text)}"') == text.replace("\u00a0", " ").replace("\u3000", " ")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("http://operator:s3cret@prom:9090 is away", "http://prom:9090 is away"),
+        ("https://token@host/a?b=c@d and s3://k:v@w@bucket", "https://host/a?b=c@d and s3://bucket"),
+        ("oci://host/model@sha256:0a, models:/m@best, me@home", "oci://host/model@sha256:0a, models:/m@best, me@home"),
+    ],
+)
+def test_nobody_is_told_the_user_and_password_of_a_url(text: str, told: str) -> None:
+    assert plain(text) == told
+
+
 def test_a_program_s_lines_become_one() -> None:
     assert one_line("failed:\n\t  no such host\r\n\u202e") == "failed: no such host \\u202e"
 

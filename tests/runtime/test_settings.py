@@ -84,6 +84,9 @@ def test_every_variable_is_read() -> None:
         ("VERDIGRIS_LEASE_DURATION", "5s", "must grow"),
         ("VERDIGRIS_PROMETHEUS_ADDRESS", "prometheus:9090", "write a URL such as http://"),
         ("VERDIGRIS_PROMETHEUS_ALLOWED", "http://a,b:9090", "'b:9090': write a URL such as http://"),
+        ("VERDIGRIS_PROMETHEUS_ADDRESS", "http://operator:s3/cret@prometheus:9090", "prometheus.auth.secretName"),
+        ("VERDIGRIS_PROMETHEUS_ADDRESS", "operator:s3cret@prometheus:9090", "'prometheus:9090': write a URL"),
+        ("VERDIGRIS_PROMETHEUS_ADDRESS", "ftp://operator:s3cret@prometheus", "'prometheus': write a URL"),
         ("VERDIGRIS_PROMETHEUS_MATCHERS", 'cluster="eu"', "write label=value"),
         ("VERDIGRIS_PROMETHEUS_MATCHERS", "eu", "write label=value"),
         ("VERDIGRIS_ISOLATE_QUERIES", "yes", "write true or false"),
@@ -94,3 +97,4 @@ def test_a_wrong_value_is_refused_by_name_and_with_advice(name: str, value: str,
         from_environment({name: value})
     assert name in str(caught.value)
     assert advice in str(caught.value)
+    assert "cret@" not in str(caught.value)

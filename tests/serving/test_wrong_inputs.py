@@ -208,6 +208,12 @@ OPTIONS: list[tuple[str, dict[str, Any], str]] = [
         {"pipeline": fitted(LinearRegression(), SEVERAL), "y": TARGET},
         "y has 1 values a row, and the model answers 2: give one for each",
     ),
+    ("a format that is none", {"format": "pickle"}, 'no format "pickle"; there are auto, linear, onnx, sklearn'),
+    ("a version that is a number", {"version": 1.0}, "version= is 1.0, a float; give a text"),
+    ("a name that is a number", {"name": 5}, "name= is 5, a int; give a text"),
+    ("features that are a number", {"features": 3}, "features= is a int; give a list of Feature, or of names"),
+    ("features of numbers", {"features": [1, 2]}, "features= holds a int; give each as a Feature, or by its name"),
+    ("a holdout that is a table", {"holdout": VALUES}, "give Holdout\\(rows, labels\\), or X= and y="),
     ("no path", {"out": None}, "the file to write is a NoneType; a path is needed"),
     ("a folder that is not there", {"out": "/nowhere/at/all.vmodel"}, "cannot be written: No such file or directory"),
 ]
@@ -289,3 +295,12 @@ def test_more_than_sixty_wrong_inputs_are_tried() -> None:
 
 def test_a_sparse_table_is_one_too(tmp_path: Path) -> None:
     assert pack(GOOD, tmp_path / "m.vmodel", X=sparse.csr_matrix(VALUES)).manifest.format == "linear"
+
+
+def test_features_may_be_names_and_a_holdout_a_pair(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(len(VALUES[0]))]
+
+    packed = pack(GOOD, tmp_path / "m.vmodel", X=VALUES, features=names, holdout=(VALUES, TARGET))
+
+    assert [feature.name for feature in packed.manifest.features] == names
+    assert packed.quality

@@ -103,8 +103,7 @@ class EvidenceDesk:
         if now - asker.due < PATIENCE:
             return NOT_YET
         return Evidence(
-            problem=f"Prometheus at {question.address} did not answer within {PATIENCE:g} s: check that it runs and is "
-            "not overloaded."
+            problem=f"{question.server} did not answer within {PATIENCE:g} s: check that it runs and is not overloaded."
         )
 
     def _asker(self, key: Key, question: Question, now: float) -> _Asker:
@@ -199,8 +198,8 @@ class EvidenceDesk:
 
 def _broke(question: Question | UsageQuestion, error: Exception) -> str:
     """A bug, as a problem: without any answer the model would never be planned for again, nor taken back."""
-    log.error("a bug in the operator: asking %s broke. Please report it", question.address, exc_info=error)
-    return f"Prometheus at {question.address} could not be asked: a bug in the operator ({type(error).__name__})."
+    log.error("a bug in the operator: asking %s broke. Please report it", question.server, exc_info=error)
+    return f"{question.server} could not be asked: a bug in the operator ({type(error).__name__})."
 
 
 def _about(question: Question) -> tuple[object, ...]:

@@ -36,9 +36,10 @@ from verdigris.children.names import Defaults
 from verdigris.core.actions import Plan
 from verdigris.core.engine.plan import plan, question
 from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Question
-from verdigris.core.facts.observed import Observed
+from verdigris.core.facts.observed import LastLook, Observed
 from verdigris.core.facts.telling import only_tells
 from verdigris.core.facts.urgency import Urgency, urgency_of
+from verdigris.core.judges.crashes import server_ends
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Reconciler:
         self._writes = Writes(client, lambda: now().timestamp(), chance)
         self._intervals: dict[Key, float] = {}
         self._unjudged: dict[Key, str] = {}
+        self._last_looks: dict[Key, LastLook] = {}
         self._grace = grace
         self._on_gone = on_gone
 
@@ -169,7 +171,7 @@ class Reconciler:
         if picture is None:
             # Deleted: its children go with it, by their owner references.
             return self._gone(key)
-        known = self._unwritten.fill_in(key, picture.observed)
+        known = replace(self._unwritten.fill_in(key, picture.observed), last_look=self._last_looks.get(key))
         observed = await self._guard.vouch(await self._surveyor.look_further(known, seen_at))
         planned = await self._plan(key, observed, desk)
         if planned is None:
@@ -186,6 +188,8 @@ class Reconciler:
         except NotFound:
             # Deleted since it was read.
             return self._gone(key)
+        # Only what is in the status is known: what a look saw that could not write it is seen anew.
+        self._last_looks[key] = LastLook(seen_at, {pod.uid: server_ends(pod) for pod in observed.pods})
         # What stands in the way may be nobody's whom we watch: it is looked at itself, until it is gone.
         if outcome == Outcome() and not (observed.taken or observed.scalers):
             kept = self._memory.keep(key, reads, seen_at, planned.actions)
@@ -201,6 +205,7 @@ class Reconciler:
         self._unwritten.forget(key)
         self._intervals.pop(key, None)
         self._unjudged.pop(key, None)
+        self._last_looks.pop(key, None)
         self._restores.pop(key, None)
         self._on_gone(key)
         return Result()

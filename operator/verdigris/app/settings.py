@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from verdigris.api.schema.fields import parse_duration
 
@@ -116,10 +117,27 @@ def _check(settings: Settings) -> None:
     for name, addresses in (("ADDRESS", own), ("ALLOWED", settings.prometheus_allowed)):
         for address in addresses:
             if not address.startswith(("http://", "https://")):
+                # What is before an @ may be a password.
+                shown = address.rpartition("@")[2]
                 raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is '{address}': write a URL such as "
+                    f"VERDIGRIS_PROMETHEUS_{name} is '{shown}': write a URL such as "
                     "http://prometheus.monitoring.svc:9090."
                 )
+            if not _has_a_host(address):
+                # Not repeated: it may be a password that has a slash in it.
+                raise SettingsError(
+                    f"VERDIGRIS_PROMETHEUS_{name} is no URL with a host, or has a port that is no number: write for "
+                    "example http://prometheus.monitoring.svc:9090, and the user and password into the Secret that "
+                    "prometheus.auth.secretName names in the chart's values."
+                )
+
+
+def _has_a_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _own_namespace() -> str:

@@ -163,9 +163,14 @@ class Turn:
         return in_force(self.observed.spec, self.status.rollout)
 
     def pods(self, ref: RevisionRef) -> tuple[PodView, ...]:
-        """Pods of this colour and revision that are not on their way out."""
+        """The version's own pods that are not on their way out: of this colour and revision, and made by a controller.
+
+        A copy that somebody made by hand is no pod of the version, for it or against it (law 17).
+        """
         return tuple(
-            p for p in self.observed.pods if p.color == ref.color and p.revision == ref.revision and not p.terminating
+            p
+            for p in self.observed.pods
+            if (p.color, p.revision) == (ref.color, ref.revision) and p.controlled and not p.terminating
         )
 
     def ready(self, ref: RevisionRef) -> int:

@@ -8,13 +8,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 from threadpoolctl import threadpool_limits
 
 from verdigris_serving.artifact import describe, naming
 from verdigris_serving.artifact.archive import Contents, InvalidArchive, read_archive, write_archive
+from verdigris_serving.artifact.arguments import FORMATS, Format, check_words, checked_features, checked_holdout
 from verdigris_serving.artifact.baseline import baseline, centered
 from verdigris_serving.artifact.compile import CannotCompile, Compiled, compiled
 from verdigris_serving.artifact.given import Given, given, of_xy
@@ -32,9 +33,6 @@ from verdigris_serving.model.schema import SCHEMA_VERSION, Equivalence, Feature,
 
 __all__ = ["Format", "Holdout", "Packed", "PackingRefused", "pack"]
 
-Format = Literal["linear", "onnx", "sklearn"]
-#: Fastest first: what ``auto`` tries, in this order.
-FORMATS: tuple[Format, ...] = get_args(Format)
 _MAKERS = {"linear": (), "onnx": ("onnx", "onnxruntime"), "sklearn": ("skops",)}
 
 
@@ -109,7 +107,9 @@ def pack(
     """
     try:
         path = _path(out)
+        check_words(name=name, version=version, format=format)
         name = name or naming.model_name(path)
+        features, holdout = checked_features(features), checked_holdout(holdout)
         kept = _kept(pipeline, trust_pickle=trust_pickle)
     except (InvalidModel, CannotLoad) as refusal:
         raise PackingRefused(str(refusal)) from refusal

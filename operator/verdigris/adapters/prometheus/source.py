@@ -112,7 +112,7 @@ class PrometheusSource:
             )
             return read_usage(cpu, memory)
         except Unusable as problem:
-            return Usage(problem=f"Prometheus at {question.address} {problem}.")
+            return Usage(problem=f"{question.server} {problem}.")
 
     async def _counters(self, question: Question, color: Color) -> tuple[Series, ...] | str:
         """The raw series, or the sentence that says why there are none."""
@@ -131,7 +131,7 @@ class PrometheusSource:
             )
             return read_counters(samples, basis, at, step)
         except Unusable as problem:
-            return f"Prometheus at {question.address} {problem}."
+            return f"{question.server} {problem}."
 
     async def _check(self, address: str, query: str) -> Reading:
         try:

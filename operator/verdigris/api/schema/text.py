@@ -1,9 +1,12 @@
-"""Text that people read: cut to a length, and with whatever is in it that cannot be seen made visible."""
+"""Text that people read: cut to a length, with what cannot be seen made visible, and without what is secret."""
 
 from __future__ import annotations
 
+import re
 from unicodedata import category
 
+_USER_INFO = re.compile(r'(?<=://)[^/?#\s"]*@')
+"""The user and password of a URL. Whoever may read a sentence may seldom know them."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -17,8 +20,9 @@ def plain(text: str) -> str:
 
     Line breaks, control characters, marks that turn the direction of writing and those of no width are written as in
     JSON (`\\n`, `\\u202e`), so that nobody's words can pass for ours, in a terminal either. Any kind of space is a
-    space. What is plain already stays as it is.
+    space. The user and password of a URL are left out. What is plain already stays as it is.
     """
+    text = _USER_INFO.sub("", text)
     return text if text.isprintable() else "".join(map(_visible, text))
 
 

@@ -29,7 +29,7 @@ from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
 from verdigris.core.rendering import render, template_of
 from verdigris.core.routing.late import fence
-from verdigris.core.routing.service import reached, route, wanted_selection
+from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
 from verdigris.core.routing.split import had_clients
 from verdigris.core.turn import Turn
 
@@ -247,12 +247,15 @@ def _leftovers(turn: Turn) -> Iterator[Action]:
     used = roles(turn)
     for color in COLORS:
         name = color_name(observed.owner.name, color)
+        if color not in used and has_clients(observed, color):
+            # Whoever sends clients there, they are answered as long as they come.
+            continue
         if color in observed.hpas and (color not in used or not _autoscaled(turn, color) or color in observed.scalers):
             yield Remove("autoscaling/v2", AUTOSCALER, name)
         if color not in used:
             yield Remove("policy/v1", "PodDisruptionBudget", name)
         seen = observed.deployments.get(color)
-        if seen and color not in used and color not in reached(observed.selected):
+        if seen and color not in used:
             yield Remove("apps/v1", "Deployment", name, seen.uid)
     needed = {ref.revision for ref in used.values()} | {turn.target}
     idle = [s for s in observed.snapshots.values() if s.revision not in needed and s.created is not None]

@@ -81,7 +81,7 @@ def _progress(turn: Turn) -> Iterator[Line]:
         yield "Stalled", "True", refused.reason, message
     elif turn.active is None or turn.active.revision != turn.target:
         message = f"Version {spec.model.version} waits. {_held(turn)}"
-        reason = "NotSeen" if turn.observed.unseen else "Paused"
+        reason = "Deleting" if turn.observed.leaving else "NotSeen" if turn.observed.unseen else "Paused"
         yield "Ready", "False", reason, message
         yield "Reconciling", "True", reason, message
         yield "Stalled", "False", reason, ""
@@ -90,6 +90,8 @@ def _progress(turn: Turn) -> Iterator[Line]:
 
 
 def _held(turn: Turn) -> str:
+    if turn.observed.leaving:
+        return "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
     if not turn.observed.unseen:
         return "Paused by spec.paused."
     return f"Held, as no {' and no '.join(sorted(turn.observed.unseen))} can be read."
@@ -169,6 +171,10 @@ def _pods(turn: Turn) -> Line:
 
 
 def _monitored(turn: Turn) -> Line:
+    theirs = next((name for name in turn.observed.taken if name.kind == "ServiceMonitor"), None)
+    if theirs is not None:
+        why = f"The ServiceMonitor {theirs.name} is somebody else's, so nothing of ours has Prometheus find the pods."
+        return "Monitored", "False", "NameTaken", why
     if turn.observed.service_monitors_known:
         return "Monitored", "True", "ServiceMonitorPresent", "Prometheus finds the pods by their ServiceMonitor."
     return (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from verdigris.api.status import (
     ActiveStatus,
     Failure,
@@ -17,13 +15,10 @@ from verdigris.api.status import (
 from verdigris.core.engine.endings import KEPT, remember
 from verdigris.core.routing.late import LATEST, may_still_come
 from verdigris.core.routing.service import reached
-from verdigris.core.routing.split import had_clients
+from verdigris.core.routing.split import DRAIN, had_clients
 from verdigris.core.steps.trade_back import has_waited, sizes_back, trade_back
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
-
-DRAIN = timedelta(seconds=10)
-"""A colour that had clients stays up this long after they were moved, so that keep-alive ones are told to leave."""
 
 AGAIN = 3
 """How often a rollout begins again after its pods were gone and nothing in their surroundings explained it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from verdigris.api.status import Color
+from verdigris.core.words import plain
 
 Samples = tuple[tuple[float, float], ...]
 """(unix seconds, value), oldest first."""
@@ -59,6 +60,11 @@ class Question:
     matchers: Mapping[str, str] = field(default_factory=dict)
     every: timedelta = timedelta(seconds=1)
 
+    @property
+    def server(self) -> str:
+        """Who is asked, for people: an address may hold a password."""
+        return f"Prometheus at {plain(self.address)}"
+
 
 @dataclass(frozen=True)
 class UsageQuestion:
@@ -73,6 +79,11 @@ class UsageQuestion:
     step: timedelta
     uid: str = ""
     matchers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def server(self) -> str:
+        """As `Question.server`."""
+        return f"Prometheus at {plain(self.address)}"
 
 
 @dataclass(frozen=True)

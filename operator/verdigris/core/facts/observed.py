@@ -178,6 +178,14 @@ class TakenName:
 
 
 @dataclass(frozen=True)
+class LastLook:
+    """What this process saw at its last look at the model: when, and how often each pod's server had ended (by UID)."""
+
+    at: datetime
+    ends: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Observed:
     """Everything `plan` may know. `selected` is what the clients' Service really points at, `withdrawn` its mark of the
     last move that was taken back (`routing.late`).
@@ -191,6 +199,12 @@ class Observed:
 
     `skew` is what this operator does not understand of spec and status. `unguarded` says why it is not known who made
     the decisions, if so; nobody has checked those that are older than `vouched_since`.
+
+    `last_look` is None for the first look of a process.
+
+    `behind_others` are the colours that the clients' Service selects although it is somebody else's.
+
+    `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
     """
@@ -222,11 +236,14 @@ class Observed:
     unguarded: str | None = None
     vouched_since: datetime | None = None
     unseen: frozenset[str] = frozenset()
+    leaving: bool = False
+    behind_others: frozenset[Color] = frozenset()
+    last_look: LastLook | None = None
 
     @property
     def held(self) -> bool:
-        """Whether nothing may go forward: people have paused it, or not all that has to be known could be seen."""
-        return self.spec.paused or bool(self.unseen)
+        """Whether nothing may go forward: it is paused, or being deleted, or not all that must be known was seen."""
+        return self.spec.paused or self.leaving or bool(self.unseen)
 
     @cached_property
     def target(self) -> str:

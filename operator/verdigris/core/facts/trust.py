@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from verdigris.api.decision import Verb
+from verdigris.core.words import plain
 
 GOES_ON: frozenset[Verb] = frozenset({"approve", "promote", "retry"})
 """Verbs that let a version go on. The others take clients back and are heard from anybody: a rollback needs nothing."""
@@ -34,9 +35,9 @@ def refused_address(wanted: str | None, own: str | None, allowed: Iterable[str])
     if wanted is None or any(same_address(wanted, one) for one in (own, *allowed) if one is not None):
         return None
     return (
-        f"spec.analysis.prometheus.address is {wanted}, which this operator may not ask, so there is no evidence: "
-        "leave it out to use the operator's own Prometheus, or have it added to prometheus.allowedAddresses in the "
-        "values of the operator's chart."
+        f"spec.analysis.prometheus.address is {plain(wanted)}, which this operator may not ask, so there is no "
+        "evidence: leave it out to use the operator's own Prometheus, or have it added to "
+        "prometheus.allowedAddresses in the values of the operator's chart."
     )
 
 

@@ -73,7 +73,9 @@ def _unready_since(turn: Turn) -> datetime:
 def _surroundings(turn: Turn) -> str:
     """What beside the version itself explains that none of its pods is ready; "" for nothing."""
     rollout = turn.rollout
-    mine = [p for p in turn.observed.pods if p.color == rollout.color and p.revision == rollout.revision]
+    mine = [
+        p for p in turn.observed.pods if (p.color, p.revision) == (rollout.color, rollout.revision) and p.controlled
+    ]
     survey = turn.observed.survey
     nodes = {node.name: node for node in survey.nodes} if survey else {}
     for pod in mine:

@@ -66,17 +66,14 @@ def remember_exits(turn: Turn) -> Turn:
 
 def _entry(turn: Turn, pod: PodView, before: int) -> ContainerExit | None:
     """How the pod's server ended last; `before`: how often it was known to have ended. A pod on its way out may."""
-    evicted = pod.phase == "Failed" and any(words in pod.message for words in _TOO_MUCH_STORAGE)
+    evicted = _is_evicted_for_its_disk(pod)
     if pod.terminating or (pod.phase in TERMINAL and not evicted):
         return None
-    server = next((container for container in pod.containers if container.name == SERVER_CONTAINER), None)
-    # Before the kubelet has told of the containers, what is known of restarts is all there is.
-    server = server or ContainerView(SERVER_CONTAINER, restarts=pod.restarts, running_since=pod.created)
-    ends = server.exits + evicted
+    server, ends = _server(pod), server_ends(pod)
     if ends == 0 or ends < before:
         return None
-    # The kubelet's clock may be wrong: nothing ends before its pod was made, or after it was seen to have ended.
-    at = min(turn.now, max(pod.created, (server.exit.at if server.exit else None) or turn.now))
+    # The kubelet's clock may be wrong: nothing ends before it was seen not to have, or after it was seen to have ended.
+    at = min(turn.now, max(_not_before(turn, pod, ends), (server.exit.at if server.exit else None) or turn.now))
     # Of those that nobody saw, it is only known that they came after the pod did.
     unseen = ends - before if before or pod.created > at - WINDOW else 1
     return ContainerExit(
@@ -90,6 +87,29 @@ def _entry(turn: Turn, pod: PodView, before: int) -> ContainerExit | None:
         cause="StorageExceeded" if evicted else _cause(turn, pod, server),
         message=clip(pod.message if evicted else _in_words(server), 300),
     )
+
+
+def _not_before(turn: Turn, pod: PodView, ends: int) -> datetime:
+    """When the pod's server certainly had not ended so often: at the last look, or before the pod was made."""
+    last = turn.observed.last_look
+    if last is None or last.ends.get(pod.uid, ends) >= ends:
+        return pod.created
+    return max(pod.created, last.at)
+
+
+def server_ends(pod: PodView) -> int:
+    """How often the pod's server has ended, its eviction for its disk included."""
+    return _server(pod).exits + _is_evicted_for_its_disk(pod)
+
+
+def _server(pod: PodView) -> ContainerView:
+    server = next((container for container in pod.containers if container.name == SERVER_CONTAINER), None)
+    # Before the kubelet has told of the containers, what is known of restarts is all there is.
+    return server or ContainerView(SERVER_CONTAINER, restarts=pod.restarts, running_since=pod.created)
+
+
+def _is_evicted_for_its_disk(pod: PodView) -> bool:
+    return pod.phase == "Failed" and any(words in pod.message for words in _TOO_MUCH_STORAGE)
 
 
 def _in_words(server: ContainerView) -> str:

@@ -10,13 +10,18 @@ from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
 from verdigris.children.names import COLORS
 from verdigris.core.facts.answered import open_of
-from verdigris.core.facts.observed import Observed, Selection
+from verdigris.core.facts.observed import Observed, PodView, Selection
 from verdigris.core.routing.split import Split, had_clients, wanted_split
 
 
 def reached(selection: Selection | None) -> tuple[Color, ...]:
     """The colours whose pods get clients by this selection."""
     return tuple(color for color in COLORS if selection in (color, "both"))
+
+
+def has_clients(observed: Observed, color: Color) -> bool:
+    """Whether clients may reach the colour now, by a Service of ours or of somebody who has taken the name."""
+    return color in reached(observed.selected) or color in observed.behind_others
 
 
 def answering(observed: Observed, selection: Selection | None) -> int:
@@ -79,7 +84,7 @@ def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selec
     if rollout.taken_back:
         return "both" if _too_few_to_go_back(observed, rollout, active.color) else active.color
     wanted = selection_of(split)
-    return active.color if wanted == "both" and stale(observed, rollout) else wanted
+    return active.color if wanted == "both" and stale(observed, rollout) is not None else wanted
 
 
 def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Color) -> bool:
@@ -91,11 +96,15 @@ def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Colo
     return observed.endpoints.get(active, 0) < min_available(observed.spec.rollout, rollout)
 
 
-def stale(observed: Observed, rollout: RolloutStatus) -> bool:
-    """Whether pods of an older revision answer in the candidate's colour: clients must not reach those."""
-    return any(
-        p.color == rollout.color and p.revision != rollout.revision and p.ready and not p.terminating
-        for p in observed.pods
+def stale(observed: Observed, rollout: RolloutStatus) -> PodView | None:
+    """A pod of another revision that answers in the candidate's colour, whoever made it: clients must not reach it."""
+    return next(
+        (
+            p
+            for p in observed.pods
+            if p.color == rollout.color and p.revision != rollout.revision and p.ready and not p.terminating
+        ),
+        None,
     )
 
 

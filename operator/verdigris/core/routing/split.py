@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
 from verdigris.children.names import COLORS
+
+DRAIN = timedelta(seconds=10)
+"""A colour that had clients stays up this long after they were moved, so that keep-alive ones are told to leave."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from verdigris.api.status import Failure
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.visibility import long_enough
 from verdigris.core.pods.diagnosis.candidate import candidate_trouble
+from verdigris.core.routing.split import DRAIN
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Since, Step, end, scrape_interval
 from verdigris.core.steps.watching import judge, must_leave, since_exposed, without_evidence
 from verdigris.core.turn import Turn
@@ -28,12 +29,29 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     over = rollout.promote_now or turn.now >= rollout.since + bake
     if turn.observed.held or not over:
         return turn, STAY
+    if _drains(turn):
+        return turn.change_rollout(message=f"{rollout.evidence.message} {_leaving(turn)}"), STAY
     turn = turn.change_rollout(
         evidence=long_enough(rollout.evidence, bake, rollout.since, scrape_interval(turn.observed))
     )
     if turn.rollout.evidence.verdict == "Pass" or rollout.promote_now or bake == timedelta():
         return turn, NEXT
     return without_evidence(turn, "RolledBack")
+
+
+def _drains(turn: Turn) -> bool:
+    """Whether clients may still be on the old pods, which are to stay until those were told to leave.
+
+    The step is entered when the move is seen, so its clock is theirs.
+    """
+    old = turn.active
+    return old is not None and turn.size(old.color) > 0 and turn.now < turn.rollout.since + DRAIN
+
+
+def _leaving(turn: Turn) -> str:
+    old, until = turn.active, turn.rollout.since + DRAIN
+    version = old.version if old is not None else ""
+    return f"Clients that keep connections to {version} are told to leave until {until:%H:%M:%S} UTC."
 
 
 def _short_of_pods(turn: Turn) -> tuple[Turn, Ruling | None]:

@@ -18,6 +18,9 @@ from verdigris.core.steps.capacity_words import found_room, room_trouble
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
+OTHER_REVISION = "OtherRevisionAnswers"
+"""Reason of a rollout that waits for a pod of another revision in its colour."""
+
 
 def gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
     """Note how far the candidate's pods are; the failure is set when they are hopeless, too late or have no room.
@@ -29,28 +32,45 @@ def gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
     rollout, now = turn.rollout, turn.now
     ready, needed = turn.ready(rollout), candidate_size(turn)
     steady = min(ready, sum(p.ready and not p.restarts for p in turn.pods(rollout)))
-    said = room_trouble(turn) or candidate_trouble(turn)
+    said = (in_the_way(turn) if ready >= needed else None) or room_trouble(turn) or candidate_trouble(turn)
     # A crashing pod runs for a moment between two crashes: what was said before still explains it.
     trouble = said or _remembered(turn)
     turn = turn.change_rollout(message=_gathered(turn, ready, needed, trouble), trouble=trouble)
     fault = candidate_fault(turn)
-    if fault or held(turn) or ready >= needed:
+    done = complete(turn)
+    if fault or held(turn) or done:
         stopped = held(turn) or steady >= needed
         deadline = None if stopped else rollout.deadline
-        return turn.change_rollout(deadline=deadline, trouble=None if ready >= needed else trouble), fault
+        return turn.change_rollout(deadline=deadline, trouble=None if done else trouble), fault
     limit = turn.policy.rollout.progress_deadline
     if rollout.deadline is None or steady > rollout.ready_high_water:
         high = max(steady, rollout.ready_high_water)
         turn = turn.change_rollout(ready_high_water=high, deadline=now + parse_duration(limit), trouble=said)
     elif now >= rollout.deadline:
         return turn, _too_late(trouble, ready, needed, limit)
-    return make_room(turn)
+    return (turn, None) if ready >= needed else make_room(turn)
+
+
+def in_the_way(turn: Turn) -> Failure | None:
+    """The ready pod of another revision that clients would reach together with the candidate, and what to do."""
+    rollout, found = turn.rollout, stale(turn.observed, turn.rollout)
+    if found is None:
+        return None
+    name, namespace = found.name, turn.observed.owner.namespace
+    end = "it ends with the rollout of its Deployment."
+    if not found.controlled:
+        end = f"no controller has it, so somebody made it by hand. Delete it: kubectl delete pod {name} -n {namespace}."
+    message = (
+        f"Pod {name} is ready and has the labels of {rollout.color}, but is not of version {rollout.version}: clients "
+        f"would reach it, too, so they are not sent there; {end}"
+    )
+    return Failure(reason=OTHER_REVISION, message=clip(message))
 
 
 def _remembered(turn: Turn) -> Failure | None:
-    """Lack of room is only lack of room while it lasts."""
+    """Lack of room is only lack of room while it lasts, and a pod in the way is gone when it is."""
     trouble = turn.rollout.trouble
-    return trouble if trouble is not None and trouble.reason not in NO_ROOM else None
+    return trouble if trouble is not None and trouble.reason not in (*NO_ROOM, OTHER_REVISION) else None
 
 
 def _gathered(turn: Turn, ready: int, needed: int, trouble: Failure | None) -> str:
@@ -81,4 +101,4 @@ def held(turn: Turn) -> bool:
 
 def complete(turn: Turn) -> bool:
     """Whether clients could be sent to the candidate: all its pods are ready, and none of an older revision is."""
-    return turn.ready(turn.rollout) >= candidate_size(turn) and not stale(turn.observed, turn.rollout)
+    return turn.ready(turn.rollout) >= candidate_size(turn) and stale(turn.observed, turn.rollout) is None

@@ -143,7 +143,9 @@ class Memory:
             meta = views.metadata(raw)
             look.news[meta["uid"]] = _DELETED if kind == "DELETED" else meta.get("resourceVersion", "")
             look.listed |= kind is None
-            if raw.get("kind") == kinds.MODEL_DEPLOYMENT.kind and (kind == "DELETED" or "deletionTimestamp" in meta):
+            if raw.get("kind") == kinds.MODEL_DEPLOYMENT.kind and (
+                kind == "DELETED" or views.takes_children_along(raw)
+            ):
                 look.ended.add(meta["uid"])
 
     def look(self, key: Key) -> LiveReads:

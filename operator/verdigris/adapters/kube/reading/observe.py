@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pydantic import ValidationError
 
 from verdigris.adapters.kube.reading import unseen, views
+from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
 from verdigris.adapters.kube.reading.understand import Malformed, understand
 from verdigris.adapters.kube.reading.unseen import Listed, TolerantReads
@@ -75,7 +76,9 @@ class Picture:
 
 
 async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | None = None) -> Picture | None:
-    """The picture, or None when there is no such ModelDeployment (any more).
+    """The picture, or None when there is no such ModelDeployment (any more), or its children are going with it.
+
+    One that is deleted and kept by somebody's finalizer serves as before until that is gone.
 
     What an earlier ModelDeployment of this name has left is waited for until `now` is LEAVING_PATIENCE after this one
     was made, and then taken over.
@@ -88,7 +91,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         parent = await reader.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name)
     except NotFound:
         return None
-    if "deletionTimestamp" in views.metadata(parent):
+    if views.takes_children_along(parent):
         return None
     tolerant = TolerantReads(unseen.PATIENCE if (parent.get("status") or {}).get("rollout") else None)
     found = await _children(reader, key, tolerant)
@@ -134,9 +137,11 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         orphans=orphans,
         scalers=scalers,
         service=views.address(mine.get((kinds.SERVICE.kind, key.name))),
-        misconfigured=views.misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port),
+        misconfigured=misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port, found.pods),
         skew=skew,
         unseen=frozenset(tolerant.unseen),
+        leaving=views.is_leaving(parent),
+        behind_others=_behind_others(live.get((kinds.SERVICE.kind, key.name)), mine, key.name),
     )
     return Picture(observed, parent, live, tuple(found.decisions), tolerant.unseen)
 
@@ -243,6 +248,14 @@ async def _by_name(
         )
     )
     return {_ref(raw): raw for some in listed for raw in some}
+
+
+def _behind_others(service: Raw | None, mine: Mapping[tuple[str, str], Raw], name: str) -> frozenset[Color]:
+    """The colours whose pods the clients' Service selects although it is not ours."""
+    if service is None or (kinds.SERVICE.kind, name) in mine:
+        return frozenset()
+    deployments = {color: mine.get((kinds.DEPLOYMENT.kind, color_name(name, color))) for color in COLORS}
+    return frozenset(color for color, raw in deployments.items() if raw is not None and views.selects(service, raw))
 
 
 def _snapshots(children: Iterable[Raw]) -> dict[str, Snapshot]:

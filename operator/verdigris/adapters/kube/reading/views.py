@@ -21,12 +21,14 @@ from verdigris.children.ownership import whose
 from verdigris.core.facts.observed import ContainerView, DeploymentView, Exit, PodView, Selection, Traffic
 from verdigris.core.pods.diagnosis.quoting import quotable
 from verdigris.core.pods.room.needs import pod_requests
-from verdigris.core.words import clip, one_line, plain
+from verdigris.core.words import clip, one_line
 
 Raw = Mapping[str, Any]
 
 SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
 """What Kubernetes' own controller calls itself on the EndpointSlices that it makes."""
+_COLLECTORS = frozenset({"foregroundDeletion", "orphan"})
+"""Finalizers of the garbage collector."""
 MAX_MESSAGE = 900
 """Characters of a foreign message that are passed on: what is built around it must fit a condition."""
 
@@ -34,6 +36,20 @@ MAX_MESSAGE = 900
 def metadata(raw: Raw) -> Raw:
     """Its metadata; empty when there is none."""
     return raw.get("metadata") or {}
+
+
+def is_leaving(parent: Raw) -> bool:
+    """Whether it was deleted, and is there only as long as a finalizer keeps it."""
+    return "deletionTimestamp" in metadata(parent)
+
+
+def takes_children_along(parent: Raw) -> bool:
+    """Whether it was deleted and the garbage collector is at its children: to delete them first, or to leave them.
+
+    With a finalizer of anybody else nothing happens to them before the object itself is gone.
+    """
+    finalizers = metadata(parent).get("finalizers") or ()
+    return is_leaving(parent) and (not finalizers or not _COLLECTORS.isdisjoint(finalizers))
 
 
 def color_of(raw: Raw) -> Color | None:
@@ -131,25 +147,17 @@ def selected_color(service: Raw | None) -> Selection | None:
     return as_color(selector.get(COLOR_LABEL))
 
 
+def selects(service: Raw, deployment: Raw) -> bool:
+    """Whether this Service, whosever it is, has the pods of this Deployment behind it."""
+    selector = (service.get("spec") or {}).get("selector") or {}
+    labels = metadata((deployment.get("spec") or {}).get("template") or {}).get("labels") or {}
+    return bool(selector) and selector.items() <= labels.items()
+
+
 def withdrawn(service: Raw | None) -> str | None:
     """The mark of the last move of clients that was taken back before it was seen."""
     mark = (metadata(service or {}).get("annotations") or {}).get(WITHDRAWN_ANNOTATION)
     return None if mark is None else str(mark)
-
-
-def misconfigured(service: Raw | None, port: int) -> str | None:
-    """Why clients who come to this port of the clients' Service do not get to its pods; None when they do.
-
-    What the selector says, and whether there is a Service at all, is told apart from that.
-    """
-    spec = (service or {}).get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        return f"it is of type ExternalName and leads to {plain(str(spec.get('externalName')))}."
-    there = [(raw.get("port"), raw.get("targetPort"), raw.get("protocol", "TCP")) for raw in spec.get("ports") or ()]
-    if service is None or (port, "http", "TCP") in there:
-        return None
-    found = ", ".join(f"{number} to {plain(str(target))} ({protocol})" for number, target, protocol in there) or "none"
-    return f"it has no port {port} that leads to the pods' port http, but {found}."
 
 
 def address(service: Raw | None) -> ServiceAddress | None:

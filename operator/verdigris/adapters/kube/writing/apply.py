@@ -12,7 +12,8 @@ from verdigris.adapters.kube.reading import views
 from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError
-from verdigris.adapters.kube.writing.executor import Contested, Executor, NotOurs, Writer
+from verdigris.adapters.kube.writing.contested import Contested, added_to
+from verdigris.adapters.kube.writing.executor import Executor, NotOurs, Writer
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.children.names import REVISION_LABEL, color_name
 from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
@@ -127,9 +128,10 @@ class _Caution:
             self._keep_failed(action.manifest)
 
     def _is_there(self, action: MoveTraffic) -> bool:
-        """Whether the clients are where they are to be: then it was a mark that was refused."""
+        """Whether no client is elsewhere: then a mark was refused, or what somebody added to the selector stays."""
         live = self._picture.live.get((kinds.SERVICE.kind, action.manifest["metadata"]["name"]))
-        return live is not None and (live.get("spec") or {}).get("selector") == action.manifest["spec"]["selector"]
+        wanted, there = action.manifest["spec"]["selector"], ((live or {}).get("spec") or {}).get("selector") or {}
+        return there == wanted or added_to(wanted, there) is not None
 
     def _keep_failed(self, manifest: Mapping[str, Any]) -> None:
         if manifest["kind"] == kinds.DEPLOYMENT.kind:

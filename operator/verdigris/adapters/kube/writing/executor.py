@@ -11,9 +11,10 @@ from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from verdigris.adapters.kube.transport.kinds import Resource, resource_of
 from verdigris.adapters.kube.writing.compare import difference, digest, shown, with_applied_hash
-from verdigris.adapters.kube.writing.fields import last_manager, strays
+from verdigris.adapters.kube.writing.contested import added_to, hold_back
+from verdigris.adapters.kube.writing.fields import last_manager, last_to_scale, strays
 from verdigris.adapters.kube.writing.patches import restoring, ways_to_make
-from verdigris.adapters.kube.writing.restores import RestoreBackoff
+from verdigris.adapters.kube.writing.restores import Ref, RestoreBackoff
 from verdigris.api.status import ServiceAddress
 from verdigris.children.meta import owner_reference
 from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, WITHDRAWN_ANNOTATION, Owner, color_name
@@ -62,10 +63,6 @@ class NotOurs(ApiError):
     reason = "NameTaken"
 
 
-class Contested(ApiError):
-    """Somebody else changes a field back after each write of ours: it is written at growing intervals."""
-
-
 class Executor:
     """Carries out single actions of a plan. Each returns whether it changed anything, and raises ApiError."""
 
@@ -75,6 +72,8 @@ class Executor:
         self._taken = {(taken.kind, taken.name) for taken in picture.observed.taken}
         self._owner: Owner = picture.observed.owner
         self._monitors_known = picture.observed.service_monitors_known
+        # The garbage collector may have been there already: what is gone then is not made anew.
+        self._leaving = picture.observed.leaving
         self._backoff = backoff or RestoreBackoff(lambda: 0.0)
 
     async def do(self, action: Action) -> bool:
@@ -100,11 +99,13 @@ class Executor:
         """The selector alone: no port, type, quota or annotation of the Service can make this write fail (law 13)."""
         manifest, live = action.manifest, self._seen(action.manifest)
         if live is None:
-            return await self._make_service(manifest, action.address)
+            return not self._leaving and await self._make_service(manifest, action.address)
         wanted, meta = manifest["spec"]["selector"], views.metadata(live)
         before = (live.get("spec") or {}).get("selector") or {}
         if wanted == before:
             return await self._fence(manifest, meta, action.fence)
+        if (added := added_to(wanted, before)) is not None:
+            return await self._take_out(added, manifest, live) or await self._fence(manifest, meta, action.fence)
         body = {"metadata": {"uid": meta["uid"]}, "spec": {"selector": {**dict.fromkeys(before), **wanted}}}
         as_seen = {**body, "metadata": {**body["metadata"], "resourceVersion": meta["resourceVersion"]}}
         try:
@@ -114,6 +115,24 @@ class Executor:
                 raise
             # Somebody writes the Service all the time: nobody may hold a way back up (law 1).
             await self._patch(manifest, body, TRAFFIC_MANAGER)
+        return True
+
+    async def _take_out(self, added: str, manifest: Json, live: Json) -> bool:
+        """An entry that somebody adds to the selector: no move of clients, so whoever insists is not fought.
+
+        False when that is what an admission webhook makes of our writes.
+        """
+        wanted, before = manifest["spec"]["selector"], live["spec"]["selector"]
+        ref, where, mark = self._about(live, "selector"), f"spec.selector.{added}", digest(wanted)
+        if self._backoff.came_out_so(ref, mark, digest(before)):
+            return False
+        hold_back(self._backoff, ref, where, _named(live, self._owner), last_manager(live))
+        body = {
+            "metadata": {"uid": views.metadata(live)["uid"]},
+            "spec": {"selector": {**dict.fromkeys(before), **wanted}},
+        }
+        written = await self._patch(manifest, body, TRAFFIC_MANAGER)
+        self._backoff.wrote(ref, mark, where, digest((written.get("spec") or {}).get("selector")))
         return True
 
     async def _fence(self, manifest: Json, meta: Json, mark: str | None) -> bool:
@@ -141,7 +160,8 @@ class Executor:
         if live is None:
             return False
         self._must_be_ours(live)
-        meta = views.metadata(live)
+        meta, ref, where = views.metadata(live), self._about(live, "owner"), "metadata.ownerReferences"
+        hold_back(self._backoff, ref, where, _named(live, self._owner), last_manager(live))
         references = [*kept_references(live, self._owner), owner_reference(self._owner)]
         body = {
             "metadata": {
@@ -151,6 +171,7 @@ class Executor:
             }
         }
         await self._patch(live, body, RESTORE_MANAGER)
+        self._backoff.wrote(ref, "", where, "")
         return True
 
     async def _keep(self, manifest: Json) -> bool:
@@ -158,7 +179,7 @@ class Executor:
             return False
         wanted, live = with_applied_hash(manifest), self._seen(manifest)
         if live is None:
-            return await self._apply(wanted)
+            return not self._leaving and await self._apply(wanted)
         foreign = strays(wanted, live)
         where = difference(wanted, live) or next(map(str, foreign), None)
         if where is None:
@@ -166,8 +187,7 @@ class Executor:
         mark, ref = wanted["metadata"]["annotations"][APPLIED_ANNOTATION], (self._owner.namespace, *_ref(live))
         if self._backoff.came_out_so(ref, mark, _shown(wanted, live)):
             return False
-        if self._backoff.wait(ref, where) > 0:
-            raise self._contested(ref, where, live)
+        hold_back(self._backoff, ref, where, _named(live, self._owner), last_manager(live))
         written = await self._restore(wanted, live) if foreign else await self._applied_over(wanted, live)
         self._backoff.wrote(ref, mark, where, _shown(wanted, written))
         return bool(views.metadata(written).get("resourceVersion") != views.metadata(live).get("resourceVersion"))
@@ -193,16 +213,6 @@ class Executor:
         body = {**patch, "metadata": {**patch.get("metadata", {}), **precondition}}
         return await self._patch(wanted, body, RESTORE_MANAGER)
 
-    def _contested(self, ref: tuple[str, str, str], where: str, live: Json) -> Contested:
-        who = last_manager(live) or "an admission webhook or a controller"
-        times, wait = self._backoff.count(ref, where), self._backoff.wait(ref, where)
-        return Contested(
-            f"{_named(live, self._owner)}: {where} was put back {times} times in a row and was changed each time "
-            f"again, last by {who}. It is put back again in {wait:.0f} s: stop {who} from changing what the operator "
-            "writes",
-            retry_after=wait,
-        )
-
     async def _apply(self, manifest: Json) -> bool:
         self._remember(manifest, await self._writer.apply(manifest))
         return True
@@ -221,8 +231,10 @@ class Executor:
     async def _scale(self, action: Scale) -> bool:
         name = color_name(self._owner.name, action.color)
         seen = self._live.get((kinds.DEPLOYMENT.kind, name))
+        ref, where = (self._owner.namespace, f"{kinds.DEPLOYMENT.kind}/scale", name), "spec.replicas"
         if seen is not None:
             self._must_be_ours(seen)
+            hold_back(self._backoff, ref, where, _named(seen, self._owner), last_to_scale(seen))
         await self._writer.patch(
             kinds.DEPLOYMENT,
             self._owner.namespace,
@@ -231,17 +243,21 @@ class Executor:
             subresource="scale",
             manager=SCALE_MANAGER,
         )
+        self._backoff.wrote(ref, str(action.replicas), where, "")
         return True
 
     async def _set_traffic(self, action: SetTraffic) -> bool:
         # The UID is a precondition: a pod of the same name may be another one by now.
         wanted = {"uid": action.uid, "annotations": {TRAFFIC_ANNOTATION: action.traffic}}
+        ref, where = (self._owner.namespace, kinds.POD.kind, action.pod), f"metadata.annotations[{TRAFFIC_ANNOTATION}]"
+        hold_back(self._backoff, ref, where, f"Pod {self._owner.namespace}/{action.pod}", "")
         try:
             await self._writer.patch(
                 kinds.POD, self._owner.namespace, action.pod, {"metadata": wanted}, manager=TRAFFIC_MANAGER
             )
         except (NotFound, Conflict):
             return False
+        self._backoff.wrote(ref, f"{action.uid} {action.traffic}", where, "")
         return True
 
     async def _remove(self, action: Remove) -> bool:
@@ -272,6 +288,11 @@ class Executor:
         except (NotFound, Conflict):
             return False
         return True
+
+    def _about(self, live: Json, part: str) -> Ref:
+        """What the backoff knows a part of an object by that is written beside the whole."""
+        kind, name = _ref(live)
+        return self._owner.namespace, f"{kind}/{part}", name
 
     def _seen(self, manifest: Json) -> Json | None:
         """The live object of this kind and name. Raises NotOurs when it is somebody else's."""

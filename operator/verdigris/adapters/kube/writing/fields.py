@@ -88,6 +88,18 @@ def last_manager(live: Raw) -> str:
     return str(max(others, key=lambda entry: entry.get("time") or "").get("manager", "")) if others else ""
 
 
+def last_to_scale(live: Raw) -> str:
+    """Who else than the operator set its size last, also through the scale subresource; empty when nobody did."""
+    record = (live.get("metadata") or {}).get("managedFields") or ()
+    others = [
+        entry
+        for entry in record
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        and not str(entry.get("manager", "")).startswith(MANAGER)
+    ]
+    return str(max(others, key=lambda entry: entry.get("time") or "").get("manager", "")) if others else ""
+
+
 def without(raw: Any, path: Path) -> Any:
     """A copy without what is at `path`; the same when nothing is there."""
     step, rest = path[0], path[1:]

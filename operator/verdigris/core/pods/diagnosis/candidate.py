@@ -104,7 +104,10 @@ def _counts(turn: Turn, found: Diagnosis) -> bool:
 
 
 def _of_candidate(turn: Turn) -> Iterator[Diagnosis]:
-    return (found for pod, role, found in diagnoses(turn) if role == "candidate" and not pod.terminating)
+    """What ails its own pods: a copy that somebody made by hand is held against no version (law 17)."""
+    return (
+        found for pod, role, found in diagnoses(turn) if role == "candidate" and pod.controlled and not pod.terminating
+    )
 
 
 def _failure(found: Diagnosis) -> Failure:

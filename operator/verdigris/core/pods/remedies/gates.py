@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from verdigris.api.status import Color, other
+from verdigris.api.status import Color
 from verdigris.core.actions import RemovePod
 from verdigris.core.facts.observed import PodView
 from verdigris.core.pods.diagnosis.check import Diagnosis, Role
 from verdigris.core.pods.diagnosis.questions import OUT_OF_SERVICE
+from verdigris.core.routing import service
 from verdigris.core.turn import Turn
 
 FRESH_VIEW = timedelta(seconds=15)
@@ -58,10 +59,10 @@ Gate = Callable[[Case], Held | None]
 
 def has_clients(turn: Turn, color: Color) -> bool:
     """Whether clients reach this colour, or may reach it by the next rollback or promotion."""
-    status, selected = turn.status, turn.observed.selected
+    status = turn.status
     on_trial = status.rollout is not None and status.rollout.weight > 0 and status.rollout.color == color
     active = status.active is not None and status.active.color == color
-    return active or on_trial or (selected is not None and selected != other(color))
+    return active or on_trial or service.has_clients(turn.observed, color)
 
 
 def switched_off(case: Case) -> Held | None:
@@ -69,6 +70,17 @@ def switched_off(case: Case) -> Held | None:
     if case.turn.observed.spec.cleanup.enabled:
         return None
     return Held("spec.cleanup.enabled is false: remove the pod yourself, or set it to true.")
+
+
+def no_controller(case: Case) -> Held | None:
+    """What somebody made by hand is theirs, whatever its labels say (law 14)."""
+    if case.pod.controlled:
+        return None
+    namespace = case.turn.observed.owner.namespace
+    return Held(
+        "No controller has it, so somebody made it by hand: it is left alone. When nobody needs it: "
+        f"kubectl delete pod {case.pod.name} -n {namespace}."
+    )
 
 
 def stale_view(case: Case) -> Held | None:
@@ -162,13 +174,6 @@ def hopeless_candidate(case: Case) -> Held | None:
     return Held("A fresh start does not help: it ends the rollout.") if case.found.hopeless else None
 
 
-def owned_orphan(case: Case) -> Held | None:
-    """As long as its colour's Deployment is there, that removes the pod, or would only start it again."""
-    if case.found.kind != "Orphan" or case.pod.color not in case.turn.observed.deployments:
-        return None
-    return Held(f"The Deployment of {case.pod.color} still is there, and its controller removes the pod.")
-
-
 def still_runs(case: Case) -> Held | None:
     """Only what has ended may pass by the budgets as a leftover."""
     if not case.leftover or (case.pod.phase in ENDED and not case.pod.ready):
@@ -185,7 +190,9 @@ def last_ready(case: Case) -> Held | None:
     if case.leftover or (case.role == "orphan" and not has_clients(turn, color)):
         return None
     gone = {action.uid for action in case.taken}
-    ready = [pod for pod in turn.observed.pods if pod.color == color and pod.ready and not pod.terminating]
+    ready = [
+        pod for pod in turn.observed.pods if pod.color == color and pod.ready and pod.controlled and not pod.terminating
+    ]
     others = sum(pod.uid not in gone and pod.uid != case.pod.uid for pod in ready)
     answering = turn.observed.endpoints.get(color, 0) - sum(pod.uid in gone for pod in ready)
     may_answer = case.pod.ready or answering > others
@@ -230,6 +237,7 @@ DONE = {"None": "left alone", "Evict": "evicted", "Delete": "deleted", "Force": 
 
 SAFETY: tuple[Gate, ...] = (
     switched_off,
+    no_controller,
     stale_view,
     nodes_unseen,
     most_is_broken,
@@ -238,7 +246,6 @@ SAFETY: tuple[Gate, ...] = (
     node_is_there,
     second_time,
     hopeless_candidate,
-    owned_orphan,
     still_runs,
     last_ready,
     counted_in_a_trade,
