@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 from msgspec import Meta, Struct
 
@@ -185,7 +185,10 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True):
 
 def measured(column: Iterable[Value]) -> list[float]:
     """The numbers that a baseline counts: each value that is not missing, and the length of each text."""
-    return [float(len(value)) if isinstance(value, str) else value for value in column if value is not None]
+    present = [value for value in column if value is not None]
+    if present and isinstance(present[0], str):  # then they all are
+        return [float(len(cast(str, value))) for value in present]
+    return cast(list[float], present)
 
 
 def bins_of(edges: Sequence[float], values: Iterable[float]) -> Iterator[int]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 from verdigris_serving.model.schema import Feature, Row, allows, bounds, is_free_text, is_integral
 from verdigris_serving.protocol.messages import CallerFault, Numbers
@@ -36,7 +35,7 @@ class Limits:
         """
         if self._beside is not None:
             return self._apply_beside_texts(rows, self._beside)
-        numbers = cast(list[Numbers], rows)
+        numbers: list[Numbers] = rows  # type: ignore[assignment]
         if self._fits(numbers[0]) if len(rows) == 1 else self._all_fit(numbers):
             return []
         notes = [n for number, row in enumerate(numbers) if not self._fits(row) for n in self._settle(row, number)]

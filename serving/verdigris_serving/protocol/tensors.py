@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 from verdigris_serving.model.schema import Feature, Row, is_free_text
 from verdigris_serving.protocol.limits import Limits
@@ -161,7 +161,7 @@ def _flat(tensor: AnyTensor, place: _Places) -> Row:
         raise CallerFault(f'input "{_short(tensor.name)}": {len(data)} values, but its shape says {size}')
     if datatype != "FP64":
         _check_datatype(data, datatype, place)
-    return cast(Row, data)
+    return data  # type: ignore[return-value]
 
 
 def _texts(tensor: AnyTensor, place: _Places) -> list[Any]:
