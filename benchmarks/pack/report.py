@@ -16,7 +16,12 @@ they need to be made at all is a logistic or ridge regression), fitted on the ir
 `--format auto`. *Difference*: the largest of any score from scikit-learn's own (0 where there is a label alone), over
 about 2,000 rows that were not packed with it; relative where the score is beyond 1. No label differed unless the line
 says so. *Requests*: of one row, a second of one processor, through the protocol but without a network. Written by
-`make bench-pack`."""
+`make bench-pack`.
+
+**Texts.** A pipeline with a `TfidfVectorizer`, `CountVectorizer` or `HashingVectorizer` is packed as `sklearn`,
+whatever it ends in, and so answers as scikit-learn does; a vectorizer with a function of its own is refused.
+**Categories.** Histogram gradient boosting with `categorical_features` is `onnx`. **Several labels a row** and
+**dates** are refused with what to do ([how each is asked](../serving/README.md))."""
 
 _TITLES = (
     ("classifier", "Classifiers"),

@@ -143,7 +143,7 @@ TABLES: list[tuple[str, Any, str]] = [
     (
         "dates",
         FRAME.assign(a=date(2026, 1, 1)),
-        'column "a", row 0 holds a date.*make it a number before the pipeline',
+        'column "a", row 0 holds a date.*put a number in its place before the pipeline is fitted .days: ',
     ),
     ("timestamps", FRAME.assign(a=pd.Timestamp("2026-01-01")), "holds a date"),
     ("complex numbers", VALUES + 1j, "holds a complex, which is no number"),

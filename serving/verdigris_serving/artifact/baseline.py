@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import msgspec
 
 from verdigris_serving.model.linear import LinearModel
-from verdigris_serving.model.schema import Baseline, FeatureBaseline, LinearSpec, Row, bins_of
+from verdigris_serving.model.schema import Baseline, FeatureBaseline, LinearSpec, Row, Value, bins_of, measured
 
 #: Bins for a feature with many values, each with about as many training rows.
 BINS = 10
@@ -21,8 +22,8 @@ def baseline(names: Sequence[str], rows: Sequence[Row]) -> Baseline:
     return Baseline(len(rows), [_feature(name, column) for name, column in zip(names, columns, strict=True)])
 
 
-def _feature(name: str, column: Sequence[float | None]) -> FeatureBaseline:
-    values = sorted(float(value) for value in column if value is not None)
+def _feature(name: str, column: Sequence[Value]) -> FeatureBaseline:
+    values = sorted(map(float, measured(column)))
     edges = _edges(values)
     counts = [0] * (len(edges) + 1)
     for place in bins_of(edges, values):
@@ -53,7 +54,8 @@ def centered(spec: LinearSpec, rows: Sequence[Row]) -> LinearSpec:
     sums: list[list[float]] = [[] for _ in spec.terms]
     for number, term in enumerate(spec.terms):
         alone = LinearModel(LinearSpec("identity", [0.0], [msgspec.structs.replace(term, weights=[1.0])]))
-        sums[number] = [alone.scores(row)[0] for row in rows]
+        # What is linear has no texts without categories.
+        sums[number] = [alone.scores(cast(Sequence[float | None], row))[0] for row in rows]
     return msgspec.structs.replace(
         spec,
         terms=[

@@ -55,6 +55,15 @@ def frame(data: Any, what: str) -> Frame:
     return _of_rows(data, what)
 
 
+def one_column(data: Any) -> Any:
+    """A series, an array or a list of texts as a table of one column, by the series' name; what is a table as it is."""
+    listed = data if hasattr(data, "columns") or hasattr(data, "toarray") else _listed(data)
+    if not isinstance(listed, list) or any(isinstance(value, list | tuple | dict) for value in listed):
+        return data
+    name = getattr(data, "name", None)
+    return [{name if isinstance(name, str) and name else "text": value} for value in listed]
+
+
 def _by_name(data: Any, names: list[str], keys: Sequence[Any], what: str) -> Frame:
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
@@ -124,10 +133,13 @@ def _value(value: Any, where: str, row: int) -> float | str | None:
     if value is None or type(value).__name__ in _NOTHING:
         return None
     if isinstance(value, str):
+        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InvalidModel(f"{where}, row {row} holds half a surrogate pair, which is no text that could be sent")
         return str(value)
     if hasattr(value, "isoformat"):
         raise InvalidModel(
-            f"{where}, row {row} holds a date, which is no feature: make it a number before the pipeline (days since …)"
+            f"{where}, row {row} holds a date, which is no feature: put a number in its place before the pipeline is "
+            'fitted (days: (column - pandas.Timestamp("2020-01-01")).dt.days), and callers send that'
         )
     try:
         number = float(value)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from verdigris_serving.artifact import naming, texts
-from verdigris_serving.artifact.frames import Frame, frame, labels
+from verdigris_serving.artifact.frames import Frame, frame, labels, one_column
 from verdigris_serving.artifact.quality import Holdout
 from verdigris_serving.model.schema import Feature, InvalidModel, Row
+from verdigris_serving.model.sklearn_parts import check_texts, takes_documents
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,18 @@ def given(
     ``rows`` and ``training`` are any table; without ``features`` they come from the first of ``rows``, the holdout's
     rows and ``training`` that is there, and without ``rows`` the holdout's are proven on. Raises InvalidModel.
     """
-    proven = _table(rows, "rows")
-    tested = _table(holdout.rows, "the holdout") if holdout else None
-    trained = _table(training, "training")
+    check_texts(model)
+    documents = takes_documents(model)
+    proven = _table(rows, "rows", documents=documents)
+    tested = _table(holdout.rows, "the holdout", documents=documents) if holdout else None
+    trained = _table(training, "training", documents=documents)
     shown = proven or tested or trained
-    named = list(features) or (shown.features(columns) if shown else [])
+    named = list(features) or (shown.features(["text"] if documents else columns) if shown else [])
     if not named:
-        raise InvalidModel("no rows were given: X= (rows of features), and y= (what is true of them) for a report")
+        raise InvalidModel(
+            "no rows were given, and what is packed is proven on some: give X=, rows of features (and y=, what is true "
+            "of them, for a quality report)"
+        )
     names = [feature.name for feature in named]
     places = naming.order(columns, names)
     ordered = [
@@ -49,8 +55,9 @@ def given(
         for table, what in ((proven or tested, "row"), (trained, "training row"), (tested, "holdout row"))
     ]
     in_order = naming.features_in(places, named)
-    known = texts.encoded(model, len(in_order))
-    described = texts.described(in_order, [table for table in ordered if table], known)
+    texts.check_documents(model, names)
+    known, free = texts.encoded(model, len(in_order)), texts.free_texts(model, len(in_order))
+    described = texts.described(in_order, [table for table in ordered if table], known, free)
     coded = [texts.coded(table.rows, described) if table else [] for table in ordered]
     return Given(described, coded[0], coded[1], replace(holdout, rows=coded[2]) if holdout and tested else holdout)
 
@@ -64,10 +71,10 @@ def of_xy(x: Any, y: Any) -> tuple[Any, Holdout | None]:
     return None, Holdout(x, labels(y, "y"))
 
 
-def _table(data: Any, what: str) -> Frame | None:
+def _table(data: Any, what: str, *, documents: bool) -> Frame | None:
     if data is None or (isinstance(data, list | tuple) and not data):
         return None
-    return frame(data, what)
+    return frame(one_column(data) if documents else data, what)
 
 
 def _ordered(table: Frame | None, places: Sequence[int], names: Sequence[str], what: str) -> Frame | None:

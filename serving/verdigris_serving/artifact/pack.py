@@ -172,7 +172,8 @@ def _draft(name: str, version: str, facts: Facts, features: list[Feature], thres
         schema=SCHEMA_VERSION,
         name=name,
         version=version,
-        format=FORMATS[0],
+        # The one that holds whatever any holds: each is tried, and is written in its turn.
+        format=FORMATS[-1],
         task=facts.task,
         features=features,
         classes=facts.classes,

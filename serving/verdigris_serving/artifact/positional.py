@@ -26,7 +26,11 @@ def positional(model: Any) -> Any:
         if hasattr(part, _OUTPUT):
             delattr(part, _OUTPUT)
         if _by_name(part):
-            places = {name: [int(n) for n in found] for name, found in part._transformer_to_input_indices.items()}
+            places: dict[str, Any] = {
+                name: [int(n) for n in found] for name, found in part._transformer_to_input_indices.items()
+            }
+            # One name, and no list of them: a column of its own, and no table of one.
+            places |= {name: places[name][0] for name, _, columns in part.transformers_ if isinstance(columns, str)}
             part.transformers_ = [(name, step, places[name]) for name, step, _ in part.transformers_]
             # A selector of columns that is a function has been asked, and is not needed again.
             part.transformers = [(name, step, places.get(name, [])) for name, step, _ in part.transformers]

@@ -12,6 +12,7 @@ from verdigris_serving.artifact.archive import write_zip
 from verdigris_serving.model.sklearn_allowed import SCHEMA
 from verdigris_serving.model.sklearn_parts import parts
 
+_STOP_WORDS = "_stop_words_id"
 _GENERATORS = ("RandomStateNode", "RandomGeneratorNode")
 #: How skops writes None.
 _NONE = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
@@ -24,7 +25,7 @@ class CannotStore(ValueError):
 def store(pipeline: Any) -> bytes:
     """What ``skops.io.dumps`` writes, without what differs from run to run. Raises CannotStore."""
     try:
-        raw = skops.io.dumps(_without_search_trees(pipeline))
+        raw = skops.io.dumps(_without_leftovers(pipeline))
     except Exception as error:  # __reduce__ and __getstate__ of anything in the pipeline have run
         line = str(error).strip().partition("\n")[0][:200]
         raise CannotStore(f"skops: {line or type(error).__name__}") from error
@@ -43,14 +44,17 @@ def settled(archive: zipfile.ZipFile, schema: Any) -> bytes:
     return write_zip(members | {new: archive.read(old) for old, new in names.items()})
 
 
-def _without_search_trees(pipeline: Any) -> Any:
-    """The pipeline, as a copy without its neighbours' trees where there are any: whoever loads it builds them again."""
-    if not any(getattr(part, "_tree", None) is not None for part in parts(pipeline)):
+def _without_leftovers(pipeline: Any) -> Any:
+    """The pipeline, as a copy where need be: without its neighbours' trees, which whoever loads it builds again, and
+    without the address in memory of a vectorizer's stop words, by which it knows that it has looked at them."""
+    if not any(getattr(part, "_tree", None) is not None or hasattr(part, _STOP_WORDS) for part in parts(pipeline)):
         return pipeline
     copied = copy.deepcopy(pipeline)
     for part in parts(copied):
         if getattr(part, "_tree", None) is not None:
             part._tree = None
+        if hasattr(part, _STOP_WORDS):
+            delattr(part, _STOP_WORDS)
     return copied
 
 

@@ -5,7 +5,7 @@ A column is of numbers where all its cells are, of truths where all are true or 
 
 import csv
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,8 @@ class Table:
     truths: frozenset[str] = frozenset()
 
 
-#: Which of the features with these names are texts, whatever stands in their cells.
-Texts = Callable[[Sequence[str]], Collection[str]]
+#: Which of the features with these names are texts, whatever stands in their cells, with what an empty cell is there.
+Texts = Callable[[Sequence[str]], Mapping[str, str | None]]
 _TRUTH = {"true": True, "false": False}
 
 
@@ -40,7 +40,7 @@ def read_table(
     target: str = "",
     names: Sequence[str] = (),
     unused: Collection[str] = (),
-    texts: Texts = lambda _: (),
+    texts: Texts = lambda _: {},
 ) -> Table:
     """The columns ``names`` of a CSV file in that order; when none are given, all but ``target`` and ``unused``.
 
@@ -68,7 +68,7 @@ def read_table(
     places = [header.index(name) for name in wanted]
     known = texts(wanted)
     columns = [
-        _column([line[place] for line in lines], is_text=name in known)
+        [line[place] or known[name] for line in lines] if name in known else _column([line[place] for line in lines])
         for name, place in zip(wanted, places, strict=True)
     ]
     return Table(
@@ -97,9 +97,7 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
     return lines[0], lines[1:]
 
 
-def _column(cells: Sequence[str], *, is_text: bool) -> list[float | str | None]:
-    if is_text:
-        return [cell or None for cell in cells]
+def _column(cells: Sequence[str]) -> list[float | str | None]:
     if are_truths(cells):
         return [_TRUTH[cell.strip().lower()] if cell.strip() else None for cell in cells]
     try:

@@ -1,6 +1,7 @@
-"""Features that are texts: which columns a pipeline encodes, and their values as positions among the categories."""
+"""Features that are texts: which columns a pipeline encodes, and their values as positions among the categories; and
+which it takes the words of, whose values stay as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,55 +14,78 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from verdigris_serving.artifact.frames import Frame
 from verdigris_serving.artifact.graph.compose import columns_of
 from verdigris_serving.artifact.pipeline import columns, unwrapped
-from verdigris_serving.model.schema import Feature, InvalidModel, Row
+from verdigris_serving.model.schema import Feature, InvalidModel, Row, is_free_text
+from verdigris_serving.model.sklearn_parts import VECTORIZERS, members, takes_documents
+
+#: What to do about a value that is no text, where a text is needed.
+_REMEDY = {"is missing": 'no text is "", fillna("")', "is a number": "astype(str)"}
 
 
 def encoded(model: Any, width: int) -> dict[int, list[Any]]:
     """For each column of the input that an encoder takes, the values that any encoder knows, none for a missing one."""
     found: dict[int, list[Any]] = {}
-    for place, values in _known(model, list(range(width))):
-        own = found.setdefault(place, [])
-        own += [value for value in values if value not in own]
+    for step, places in _reached(model, list(range(width))):
+        for place, known in zip(places, getattr(step, "categories_", ()), strict=False):
+            own = found.setdefault(place, [])
+            values = np.asarray(known, dtype=object).tolist()
+            own += [value for value in values if _is_value(value) and value not in own]
     return found
 
 
-def text_categories(model: Any, width: int) -> dict[int, set[str]]:
-    """For each column of the input that an encoder takes texts of, the texts that any encoder knows."""
-    found = {
-        place: {value for value in values if isinstance(value, str)} for place, values in encoded(model, width).items()
-    }
-    return {place: texts for place, texts in found.items() if texts}
+def free_texts(model: Any, width: int) -> set[int]:
+    """The columns of the input that a vectorizer takes the words of."""
+    reached = _reached(model, list(range(width)))
+    return {place for step, places in reached if isinstance(step, VECTORIZERS) for place in places}
 
 
-def text_names(pipeline: Any, names: Sequence[str]) -> set[str]:
-    """Which features an encoder of the ``pipeline`` takes texts of; ``names`` hold where it was fitted without any.
+def text_names(pipeline: Any, names: Sequence[str]) -> dict[str, str | None]:
+    """Which features the ``pipeline`` takes as texts, with what an empty cell of a CSV is there: the empty text where
+    it takes the words, a missing value where it encodes. ``names`` hold where it was fitted without any.
 
     None where it is not fitted, or no pipeline: packing says so.
     """
     try:
         model = unwrapped(pipeline).model
         own = list(columns(model)) or list(names)
-        return {own[place] for place in text_categories(model, len(own))}
+        known = encoded(model, len(own))
+        free = free_texts(model, len(own))
     except (AttributeError, NotFittedError, InvalidModel):
-        return set()
+        return {}
+    texts = [place for place, values in known.items() if any(isinstance(value, str) for value in values)]
+    return {own[place]: None for place in texts} | {own[place]: "" for place in free}
 
 
-def _known(step: Any, columns: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
+def check_documents(model: Any, names: Sequence[str]) -> None:
+    """Raise InvalidModel where a pipeline takes a list of texts and the given rows have more columns than that."""
+    if takes_documents(model) and len(names) != 1:
+        raise InvalidModel(
+            f"the pipeline takes one column of texts, and what is given has {len(names)}: {', '.join(names[:10])}; "
+            "give the column of texts alone"
+        )
+
+
+def _reached(step: Any, columns: Sequence[int]) -> Iterator[tuple[Any, Sequence[int]]]:
+    """Every step that sees columns of the input as they are, with these."""
     if isinstance(step, Pipeline):
         for _, part in step.steps:
-            yield from _known(part, columns)
+            yield from _reached(part, columns)
             # Behind anything else the columns are no longer those of the input.
             if part not in (None, "passthrough") and not isinstance(part, SimpleImputer):
                 return
     elif isinstance(step, ColumnTransformer):
         for _, part, indices in columns_of(step):
-            yield from _known(part, [columns[index] for index in indices])
+            yield from _reached(part, [columns[index] for index in indices])
     elif isinstance(step, FeatureUnion):
         for _, part in step.transformer_list:
-            yield from _known(part, columns)
+            yield from _reached(part, columns)
+    elif getattr(step, "_preprocessor", None) is not None:
+        # Histogram gradient boosting with categorical features encodes them itself.
+        yield from _reached(step._preprocessor, columns)
     else:
-        for place, known in zip(columns, getattr(step, "categories_", ()), strict=False):
-            yield place, [value for value in np.asarray(known, dtype=object).tolist() if _is_value(value)]
+        yield step, columns
+        # What is inside of a selection (RFE) sees the columns that are left, and chose them.
+        for part, own in () if hasattr(step, "get_support") else members(step):
+            yield from _reached(part, columns if own is None else [columns[index] for index in own])
 
 
 def _is_value(category: Any) -> bool:
@@ -69,13 +93,30 @@ def _is_value(category: Any) -> bool:
     return isinstance(category, str | bool | int | float) and category == category  # noqa: PLR0124 - NaN is not itself
 
 
-def described(features: Sequence[Feature], tables: Sequence[Frame], known: dict[int, list[Any]]) -> list[Feature]:
-    """The features, those that hold texts with datatype BYTES and their categories.
+def described(
+    features: Sequence[Feature], tables: Sequence[Frame], known: Mapping[int, Sequence[Any]], free: Collection[int]
+) -> list[Feature]:
+    """The features, those that hold texts with datatype BYTES and their categories, the ``free`` ones without any.
 
     ``tables`` have their columns in the features' order; ``known`` are the values that encoders know of a column.
     Raises InvalidModel when a column holds texts that no encoder of the pipeline takes.
     """
-    return [_described(feature, place, tables, known.get(place, ())) for place, feature in enumerate(features)]
+    return [
+        _free(feature, place, tables) if place in free else _described(feature, place, tables, known.get(place, ()))
+        for place, feature in enumerate(features)
+    ]
+
+
+def _free(feature: Feature, place: int, tables: Sequence[Frame]) -> Feature:
+    for table in tables:
+        for row, values in enumerate(table.rows):
+            if not isinstance(values[place], str):
+                what = "is missing" if values[place] is None else "is a number"
+                raise InvalidModel(
+                    f'{table.what}, column "{feature.name}", row {row} {what}, and the pipeline takes a text there '
+                    f"({_REMEDY[what]})"
+                )
+    return msgspec.structs.replace(feature, datatype="BYTES", categories=None, minimum=None, maximum=None)
 
 
 def _described(feature: Feature, place: int, tables: Sequence[Frame], known: Sequence[Any]) -> Feature:
@@ -100,8 +141,8 @@ def _instead(known: Sequence[Any]) -> str:
     """What the pipeline does with a column that holds text and may not, and what to do."""
     if not known:
         return (
-            "the pipeline encodes no text there: put a OneHotEncoder or OrdinalEncoder for this column into it "
-            "(ColumnTransformer)"
+            "the pipeline encodes no text there: put a OneHotEncoder or OrdinalEncoder for this column into it, for "
+            "its words a TfidfVectorizer (ColumnTransformer)"
         )
     kind = "true and false" if all(isinstance(value, bool) for value in known) else "numbers"
     return f"the pipeline's encoder knows {kind} there: give the column as it was when the pipeline was fitted"
@@ -112,7 +153,7 @@ def coded(rows: Sequence[Sequence[Any]], features: Sequence[Feature]) -> list[Ro
     codes = {
         place: {text: float(number) for number, text in enumerate(feature.categories or ())}
         for place, feature in enumerate(features)
-        if feature.datatype == "BYTES"
+        if feature.datatype == "BYTES" and not is_free_text(feature)
     }
     if not codes:
         return [list(row) for row in rows]

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from verdigris_serving.model.loaded import Predictor
+from verdigris_serving.model.schema import Row
 
 #: A body beyond this (bytes) is huge.
 HUGE = 1024 * 1024
@@ -63,11 +64,11 @@ class _Releasing:
         """Whatever else the predictor offers."""
         return getattr(self._predictor, name)
 
-    def scores(self, row: Sequence[float | None]) -> list[float]:
+    def scores(self, row: Row) -> list[float]:
         """As the predictor itself: one row is never huge."""
         return self._predictor.scores(row)
 
-    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    def scores_many(self, rows: Sequence[Row]) -> list[list[float]]:
         """As the predictor itself."""
         if not self._lock.held:
             return self._predictor.scores_many(rows)

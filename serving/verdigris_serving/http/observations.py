@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Row, bins_of, score_count, score_name
+from verdigris_serving.model.schema import Row, bins_of, measured, score_count, score_name
 
 #: Rows that may be put aside before they are counted.
 BATCH = 256
@@ -79,7 +79,7 @@ class Observations:
         if self.features:
             columns = list(zip(*rows, strict=True))
             for column, bins in self.features:
-                present = [value for value in columns[column] if value is not None]
+                present = measured(columns[column])
                 counted = Counter(bins_of(bins.edges, present))
                 counted[len(bins.counts)] = len(rows) - len(present)
                 by_feature.append(counted)

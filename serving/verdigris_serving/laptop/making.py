@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from verdigris_serving.artifact.pipeline import columns, unwrapped
-from verdigris_serving.artifact.texts import encoded
+from verdigris_serving.artifact.texts import encoded, free_texts
 from verdigris_serving.model.schema import Feature
+from verdigris_serving.model.sklearn_parts import takes_documents
 
 #: What a feature of numbers has in turn.
 _NUMBERS: tuple[Any, ...] = (0.0, 1.0, -1.0, 0.5, 2.0, 10.0, 100.0, -10.0)
+#: What a text has, of which the pipeline takes the words. Packing makes many others of them.
+_TEXTS: tuple[Any, ...] = ("a short text", "Another one, of a few more words.", "yes", "")
 _TRUTHS: tuple[Any, ...] = (False, True)
 _MOST_ROWS = 64
 
@@ -33,13 +36,21 @@ class Made:
     refusal: str
 
 
+def width_of(pipeline: Any) -> int | None:
+    """How many features a pipeline takes; None where it does not say."""
+    width: int | None = getattr(pipeline, "n_features_in_", 1 if takes_documents(pipeline) else None)
+    return width
+
+
 def made(pipeline: Any, width: int, described: dict[str, Feature]) -> Made:
     """At most 64 rows for ``width`` features. A column that an encoder takes has the values that it knows, a
     ``described`` one of datatype BOOL true and false, any other the same few numbers."""
     model = unwrapped(pipeline).model
-    names = list(columns(model)) or [f"x{number}" for number in range(width)]
-    known = encoded(model, width)
-    values = [_values(known.get(place), described.get(name)) for place, name in enumerate(names)]
+    names = list(columns(model)) or (["text"] if takes_documents(model) else [f"x{number}" for number in range(width)])
+    known, words = encoded(model, width), free_texts(model, width)
+    values = [
+        _TEXTS if place in words else _values(known.get(place), described.get(name)) for place, name in enumerate(names)
+    ]
     rows: list[list[Any]] = []
     refusal = ""
     for row in _in_turns(values):
@@ -91,4 +102,6 @@ def _table(model: Any, row: list[Any]) -> Any:
             pass
         else:
             return pd.DataFrame([row], columns=names)
+    if takes_documents(model):
+        return row
     return np.array([row], dtype=object if any(isinstance(value, str) for value in row) else None)

@@ -111,10 +111,11 @@ def _rows(
         return table.names, table.rows, []
     if shown:
         return shown.names, shown.rows, [f"no --rows were given: proven on the {len(shown.rows)} of its input example"]
-    width = getattr(pipeline, "n_features_in_", None)
+    from verdigris_serving.laptop.making import made, width_of  # noqa: PLC0415 - needs scikit-learn
+
+    width = width_of(pipeline)
     if width is None:
         raise Failure(f"{options.model} does not say how many features it has: give --rows, a CSV of some")
-    from verdigris_serving.laptop.making import made  # noqa: PLC0415 - needs scikit-learn
 
     found = made(pipeline, width, described)
     if not found.rows:

@@ -7,20 +7,32 @@ from typing import Any
 import numpy as np
 
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import Feature
+from verdigris_serving.model.schema import Feature, Row, is_free_text
 
 #: Stands for a text that is none of the categories: no text of a caller's, which cannot hold half a surrogate pair.
 NO_CATEGORY = "\udc00"
 
 
-def table(rows: Sequence[Sequence[float | None]], dtype: Any = np.float64) -> Any:
-    """An array of shape (rows, features); None becomes NaN."""
+def table(rows: Sequence[Row], dtype: Any = np.float64) -> Any:
+    """An array of shape (rows, features) of rows without free texts; None becomes NaN."""
     return np.array([[math.nan if value is None else value for value in row] for row in rows], dtype=dtype)
 
 
-def inputs(rows: Sequence[Sequence[float | None]], features: Sequence[Feature]) -> Any:
+def inputs(rows: Sequence[Row], features: Sequence[Feature]) -> Any:
     """What a pipeline is asked with: floats, or, where a feature is a text, objects: texts, truths and floats."""
-    return decoded(table(rows), features)
+    free = [place for place, feature in enumerate(features) if is_free_text(feature)]
+    if not free:
+        return decoded(table(rows), features)
+    columns = decoded(table([[None if isinstance(value, str) else value for value in row] for row in rows]), features)
+    for place in free:
+        columns[:, place] = [math.nan if row[place] is None else row[place] for row in rows]
+    return columns
+
+
+def asked(rows: Sequence[Row], features: Sequence[Feature], *, documents: bool) -> Any:
+    """The same, or only the texts of the one feature, where the pipeline takes ``documents`` and no table."""
+    columns = inputs(rows, features)
+    return columns[:, 0] if documents else columns
 
 
 def decoded(numbers: Any, features: Sequence[Feature]) -> Any:

@@ -16,6 +16,7 @@ from verdigris_serving.model.schema import (
     Quality,
     allows,
     bounds,
+    is_free_text,
     score_count,
 )
 
@@ -32,14 +33,18 @@ def check_manifest(manifest: Manifest) -> None:
         if not low <= high:
             raise InvalidModel(f'feature "{feature.name}": minimum and maximum leave no allowed value')
         _check_categories(feature, low, high)
+        if is_free_text(feature) and manifest.format != "sklearn":
+            raise InvalidModel(
+                f'feature "{feature.name}" is a text without categories, which format {manifest.format} does not take'
+            )
     _check_classes(manifest)
 
 
 def _check_categories(feature: Feature, low: float, high: float) -> None:
     known = feature.categories
     is_text = feature.datatype == "BYTES"
-    if is_text and known is None:
-        raise InvalidModel(f'feature "{feature.name}": a text needs its categories')
+    if is_text and (feature.minimum is not None or feature.maximum is not None):
+        raise InvalidModel(f'feature "{feature.name}": a text has neither minimum nor maximum')
     if known is None:
         return
     if any(isinstance(value, str) != is_text for value in known) or len(set(known)) != len(known):

@@ -4,7 +4,7 @@ So the default image, which serves ``linear``, needs none of them, and an image 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from verdigris_serving.model.linear import LinearModel
 from verdigris_serving.model.loaded import Predictor
@@ -22,7 +22,8 @@ Reader = Callable[[Manifest, Any], Predictor]
 def reader(form: str) -> Reader:
     """Who reads models of a format, its packages imported. Raises FormatNotServed when they are not here."""
     if form == "linear":
-        return lambda _, spec: LinearModel(spec)
+        # It takes numbers only, and check_manifest has seen to it that there is nothing else.
+        return lambda _, spec: cast(Predictor, LinearModel(spec))
     try:
         if form == "onnx":
             from verdigris_serving.model.onnx_model import OnnxModel  # noqa: PLC0415 - see the module's docstring

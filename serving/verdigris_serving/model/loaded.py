@@ -14,17 +14,17 @@ class Predictor(Protocol):
     def blocking(self) -> bool:
         """Whether one row may take so long that it must not be computed on the loop that answers probes."""
 
-    def scores(self, row: Sequence[float | None]) -> list[float]:
+    def scores(self, row: Row) -> list[float]:
         """Probabilities by class or ``[value]``; raises NonFiniteScore."""
 
-    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    def scores_many(self, rows: Sequence[Row]) -> list[list[float]]:
         """The scores of one or more rows, one list a row; raises NonFiniteScore when any of them has none."""
 
 
 class LabelPredictor(Predictor, Protocol):
     """A predictor whose label is its own: where the manifest says ``label_from: model``."""
 
-    def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
+    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], list[int]]:
         """The scores of each row and the position of its label among the classes; raises NonFiniteScore."""
 
 

@@ -8,7 +8,7 @@ import onnxruntime
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import InvalidModel, Manifest, score_count, score_name
+from verdigris_serving.model.schema import InvalidModel, Manifest, Row, score_count, score_name
 
 _DTYPES = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 _ONLY_FATAL = 4
@@ -43,23 +43,23 @@ class OnnxModel:
         self._input, self._dtype = self._sole_input(len(manifest.features))
         self._wanted = self._answering_outputs(manifest)
 
-    def scores(self, row: Sequence[float | None]) -> list[float]:
+    def scores(self, row: Row) -> list[float]:
         """As many scores as the manifest says, or values. Raises NonFiniteScore."""
         return self.scores_many([row])[0]
 
-    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    def scores_many(self, rows: Sequence[Row]) -> list[list[float]]:
         """The scores of each row, in one run. Raises NonFiniteScore."""
         if not self._outputs:
             return [[] for _ in rows]
         return self._scores(self._run(self._wanted[:1], rows)[0], len(rows))
 
-    def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
+    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], list[int]]:
         """The scores of each row and the position of its label, in one run. Raises NonFiniteScore."""
         *answer, labels = self._run(self._wanted, rows)
         scores = self._scores(answer[0], len(rows)) if answer else [[] for _ in rows]
         return scores, arrays.positions(labels, len(rows), self._classes)
 
-    def _run(self, wanted: list[str], rows: Sequence[Sequence[float | None]]) -> list[Any]:
+    def _run(self, wanted: list[str], rows: Sequence[Row]) -> list[Any]:
         table = arrays.table(rows, self._dtype)
         try:
             if len(table) <= _CHUNK:

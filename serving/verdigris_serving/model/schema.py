@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 from msgspec import Meta, Struct
 
@@ -30,7 +30,9 @@ ElementwiseFunction = Literal["identity", "log", "log1p", "sqrt", "equals"]
 #: ``outliers`` has the classes -1 (one) and 1 (none), ``clusters`` a class a cluster.
 Task = Literal["classification", "regression", "outliers", "clusters"]
 Label = int | str | bool
-Row = list[float | None]
+#: A number, a text of a feature that has no categories, or None for a missing value.
+Value = float | str | None
+Row = list[Value]
 _Label = TypeVar("_Label")
 
 
@@ -45,7 +47,8 @@ class Feature(Struct, frozen=True, forbid_unknown_fields=True):
     ``out_of_range`` says what happens beyond them: ``reject`` refuses the request, ``clamp`` shows the model the
     nearest allowed value and flags it in the answer. ``categories`` are the only values that the pipeline takes, where
     it refuses all others; None: it takes any. A feature of datatype BYTES is a text, and in a row the position of that
-    among its categories; ``unknown`` says what another text is: refused, or (``ignore``) none of them, position -1.
+    among its categories; ``unknown`` says what another text is: refused, or (``ignore``) none of them, position -1. A
+    text without categories is any text, of which the model takes the words; in a row it is that text itself.
     """
 
     name: FeatureName
@@ -148,7 +151,8 @@ class FeatureBaseline(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``count`` rows had a value and ``missing`` had none. ``mean`` and ``deviation`` (of the population) are those of
     the values, 0 without any. ``edges`` ascend; ``counts`` has one bin more: at most the first edge, above an edge
-    and at most the next, above the last. (So they are the buckets of a Prometheus histogram.)
+    and at most the next, above the last. (So they are the buckets of a Prometheus histogram.) Of a text without
+    categories it is the length that is counted, in characters.
     """
 
     name: FeatureName
@@ -179,6 +183,14 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Annotated[dict[MetricName, float], Meta(min_length=1, max_length=100)]
 
 
+def measured(column: Iterable[Value]) -> list[float]:
+    """The numbers that a baseline counts: each value that is not missing, and the length of each text."""
+    present = [value for value in column if value is not None]
+    if present and isinstance(present[0], str):  # then they all are
+        return [float(len(cast(str, value))) for value in present]
+    return cast(list[float], present)
+
+
 def bins_of(edges: Sequence[float], values: Iterable[float]) -> Iterator[int]:
     """The bin of each value, as ``FeatureBaseline.counts`` numbers them: packing and serving count alike."""
     return map(partial(bisect_left, edges), values)
@@ -188,17 +200,24 @@ def bounds(feature: Feature) -> tuple[float, float]:
     """The least and the greatest value that a row may have, both inclusive and finite."""
     if feature.datatype == "BOOL":
         return 0.0, 1.0
-    if feature.datatype == "BYTES":
-        return (-1.0 if feature.unknown == "ignore" else 0.0), float(len(feature.categories or ()) - 1)
+    if feature.datatype == "BYTES" and feature.categories is not None:
+        return (-1.0 if feature.unknown == "ignore" else 0.0), float(len(feature.categories) - 1)
     low = -LARGEST_VALUE if feature.minimum is None else max(feature.minimum, -LARGEST_VALUE)
     high = LARGEST_VALUE if feature.maximum is None else min(feature.maximum, LARGEST_VALUE)
     return low, high
 
 
-def allows(feature: Feature, value: float | None) -> bool:
+def is_free_text(feature: Feature) -> bool:
+    """Whether the feature is a text without categories: any text, which stands in a row as itself."""
+    return feature.datatype == "BYTES" and feature.categories is None
+
+
+def allows(feature: Feature, value: Value) -> bool:
     """Whether a caller may send ``value`` for ``feature``."""
     if value is None:
         return feature.nullable
+    if isinstance(value, str) or is_free_text(feature):
+        return isinstance(value, str) and is_free_text(feature)
     low, high = bounds(feature)
     if feature.datatype != "BYTES" and feature.categories is not None and value not in feature.categories:
         return False

@@ -62,6 +62,7 @@ _ESTIMATORS = {
     "ensemble._stacking": "StackingClassifier StackingRegressor",
     "ensemble._voting": "VotingClassifier VotingRegressor",
     "ensemble._weight_boosting": "AdaBoostClassifier AdaBoostRegressor",
+    "feature_extraction.text": "CountVectorizer HashingVectorizer TfidfTransformer TfidfVectorizer",
     "feature_selection._from_model": "SelectFromModel",
     "feature_selection._rfe": "RFE RFECV",
     "feature_selection._sequential": "SequentialFeatureSelector",
@@ -137,6 +138,8 @@ ALLOWED: dict[str, frozenset[str]] = {
         "CyHalfSquaredError CyHalfTweedieLoss CyHalfTweedieLossIdentity CyHuberLoss CyPinballLoss",
     )
     | _types("sklearn.linear_model._sgd_fast", "EpsilonInsensitive Hinge ModifiedHuber SquaredHinge"),
+    # What neighbours and vector machines keep of rows that were texts.
+    "SparseMatrixNode": _types("scipy.sparse._csr", "csr_array csr_matrix"),
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
     "ObjectNode": frozenset().union(*(_types(f"sklearn.{module}", names) for module, names in _ESTIMATORS.items())),
 }

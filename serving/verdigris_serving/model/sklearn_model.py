@@ -9,9 +9,9 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import InvalidModel, Manifest, score_count, score_name
+from verdigris_serving.model.schema import InvalidModel, Manifest, Row, score_count, score_name
 from verdigris_serving.model.sklearn_allowed import TYPES, check_allowed
-from verdigris_serving.model.sklearn_parts import with_search_trees
+from verdigris_serving.model.sklearn_parts import check_texts, takes_documents, with_search_trees
 
 #: Which method of a pipeline gives the scores, by their name.
 _METHODS = {
@@ -42,27 +42,32 @@ class SklearnModel:
                 self._pipeline: Any = skops.io.loads(data, trusted=sorted(TYPES))
             with_search_trees(self._pipeline)
             _one_thread(self._pipeline)
+            self._documents = takes_documents(self._pipeline)
             self._ask = getattr(self._pipeline, _METHODS[score_name(manifest)])
         except Exception as error:  # whatever attributes a pipeline lacks, it is not one that can be served
             raise InvalidModel(f"skops cannot load model.skops: {type(error).__name__}") from error
+        check_texts(self._pipeline)
         self._features = manifest.features
         self._classes = manifest.classes
         self._outputs = score_count(manifest)
 
-    def scores(self, row: Sequence[float | None]) -> list[float]:
+    def scores(self, row: Row) -> list[float]:
         """As many scores as the manifest says, or values. Raises NonFiniteScore."""
         return self.scores_many([row])[0]
 
-    def scores_many(self, rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    def scores_many(self, rows: Sequence[Row]) -> list[list[float]]:
         """The scores of each row, in one call. Raises NonFiniteScore."""
-        return self._scored(arrays.inputs(rows, self._features))
+        return self._scored(self._table(rows))
 
-    def labelled(self, rows: Sequence[Sequence[float | None]]) -> tuple[list[list[float]], list[int]]:
+    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], list[int]]:
         """The scores of each row and the position of what ``predict`` says. Raises NonFiniteScore."""
-        table = arrays.inputs(rows, self._features)
+        table = self._table(rows)
         answer = self._scored(table)
         places = arrays.places(self._classes, self._asked(self._pipeline.predict, table))
         return answer, arrays.positions(places, len(rows), len(self._classes))
+
+    def _table(self, rows: Sequence[Row]) -> Any:
+        return arrays.asked(rows, self._features, documents=self._documents)
 
     def _scored(self, table: Any) -> list[list[float]]:
         if not self._outputs:

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from sklearn import neighbors
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+from sklearn.pipeline import FeatureUnion, Pipeline
 
+from verdigris_serving.model.schema import InvalidModel
+
+#: What makes numbers of texts (TfidfVectorizer is a CountVectorizer).
+VECTORIZERS = (CountVectorizer, HashingVectorizer)
 _BUILT = {"kd_tree": "KDTree", "ball_tree": "BallTree"}
 
 
@@ -30,6 +36,49 @@ def parts(model: Any) -> Iterator[Any]:
             if hasattr(part, "get_params"):
                 yield part
             waiting += vars(part).values()
+
+
+def members(model: Any) -> Iterator[tuple[Any, Any]]:
+    """The fitted estimators that a model asks in turn, each with the columns that it sees (None: all)."""
+    inside = getattr(model, "estimators_", None)
+    if inside is not None:
+        views = getattr(model, "estimators_features_", None)
+        # Not numpy's own flattening: it would take an ensemble for a list of what is in it.
+        flat = inside.ravel().tolist() if hasattr(inside, "ravel") else inside
+        for number, part in enumerate(flat):
+            yield part, None if views is None else views[number]
+    for each in getattr(model, "calibrated_classifiers_", ()):
+        yield each.estimator, None
+    for name in ("estimator_", "regressor_"):
+        part = getattr(model, name, None)
+        if inside is None and part is not None:
+            yield part, None
+
+
+def check_texts(model: Any) -> None:
+    """Raise InvalidModel where a vectorizer takes names of files and would open what a caller names, or runs code of
+    its own, of which an artifact holds none."""
+    for part in parts(model):
+        if not isinstance(part, VECTORIZERS):
+            continue
+        kind = type(part).__name__
+        if part.input != "content":
+            raise InvalidModel(f'{kind} reads files (input="{part.input}"); a model is sent texts: fit it on these')
+        code = [name for name in ("tokenizer", "preprocessor", "analyzer") if callable(getattr(part, name))]
+        if code:
+            raise InvalidModel(
+                f"{kind} has a function as its {code[0]}, and an artifact holds no code: say it by token_pattern, "
+                "lowercase, strip_accents or ngram_range, or do it to the text before it is sent"
+            )
+
+
+def takes_documents(model: Any) -> bool:
+    """Whether the model is asked with a list of texts, and not with a table: a vectorizer comes before all else."""
+    if isinstance(model, Pipeline):
+        return bool(model.steps) and takes_documents(model.steps[0][1])
+    if isinstance(model, FeatureUnion):
+        return any(takes_documents(part) for _, part in model.transformer_list)
+    return isinstance(model, VECTORIZERS) or any(takes_documents(part) for part, _ in members(model))
 
 
 def with_search_trees(model: Any) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from verdigris_serving.model.headers import other_separator, quoted
-from verdigris_serving.model.schema import Feature, Label, Row
+from verdigris_serving.model.schema import Feature, Label, Row, is_free_text
 from verdigris_serving.protocol.messages import CallerFault, LooseTensor, OutputTensor
 from verdigris_serving.protocol.spellings import tensors
 from verdigris_serving.protocol.tensors import needed, place
@@ -88,7 +88,8 @@ class CsvReader:
 def _value(cell: str, feature: Feature, row: int) -> Any:
     datatype: str = feature.datatype
     if datatype == "BYTES":
-        return cell or None
+        # Of categories none is empty; an empty text without any is a text.
+        return cell if is_free_text(feature) else cell or None
     cell = cell.strip()
     if not cell:
         return None

@@ -5,7 +5,10 @@ from typing import Any
 import msgspec
 
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Feature, bounds
+from verdigris_serving.model.schema import Feature, Value, bounds, is_free_text
+
+#: Stands for any text, where nothing is known of those that the model was trained on.
+_TEXT = "a text"
 
 
 def example(model: LoadedModel) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def example(model: LoadedModel) -> dict[str, Any]:
     if model.example is not None:
         return {f.name: _as_sent(f, value) for f, value in zip(features, model.example, strict=True)}
     means = {entry.name: entry.mean for entry in model.baseline.features} if model.baseline else {}
-    return {feature.name: _as_sent(feature, _middle(feature, means.get(feature.name))) for feature in features}
+    return {f.name: _TEXT if is_free_text(f) else _as_sent(f, _middle(f, means.get(f.name))) for f in features}
 
 
 def _middle(feature: Feature, mean: float | None) -> float:
@@ -30,10 +33,10 @@ def _middle(feature: Feature, mean: float | None) -> float:
     return float(round(value)) if not feature.datatype.startswith("FP") else float(f"{value:.3g}")
 
 
-def _as_sent(feature: Feature, value: float | None) -> Any:
+def _as_sent(feature: Feature, value: Value) -> Any:
     """A value of a row as a caller writes it: a number of a datatype without a fraction as such, a text by its name."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, str):
+        return value
     datatype: str = feature.datatype
     if datatype == "BOOL":
         return bool(value)

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from verdigris_serving.model.schema import Feature, Row, allows, bounds, is_integral
-from verdigris_serving.protocol.messages import CallerFault
+from verdigris_serving.model.schema import Feature, Row, allows, bounds, is_free_text, is_integral
+from verdigris_serving.protocol.messages import CallerFault, Numbers
 
 #: Most places that an answer names as clamped.
 MAX_NOTES = 100
+_NEEDED = "a value is needed; this model does not impute a missing one"
 
 
 class Limits:
@@ -22,20 +23,39 @@ class Limits:
             for number, feature in enumerate(features)
             if feature.categories is not None and feature.datatype != "BYTES"
         ]
+        self._texts = [place for place, feature in enumerate(features) if is_free_text(feature)]
+        #: Where there are such texts: the limits of all other features, and their columns.
+        self._beside = Limits([f for f in features if not is_free_text(f)]) if self._texts else None
+        self._columns = [place for place, feature in enumerate(features) if not is_free_text(feature)]
 
     def apply(self, rows: list[Row]) -> list[str]:
         """Make every row one that the model may see, in place. Raises CallerFault naming the first that cannot be.
 
         Returns the places of the values that were clamped: at most MAX_NOTES, then one line with how many more.
         """
-        if self._fits(rows[0]) if len(rows) == 1 else self._all_fit(rows):
+        if self._beside is not None:
+            return self._apply_beside_texts(rows, self._beside)
+        numbers: list[Numbers] = rows  # type: ignore[assignment]
+        if self._fits(numbers[0]) if len(rows) == 1 else self._all_fit(numbers):
             return []
-        notes = [note for number, row in enumerate(rows) if not self._fits(row) for note in self._settle(row, number)]
+        notes = [n for number, row in enumerate(numbers) if not self._fits(row) for n in self._settle(row, number)]
         if len(notes) > MAX_NOTES:
             return [*notes[:MAX_NOTES], f"and {len(notes) - MAX_NOTES} more"]
         return notes
 
-    def _fits(self, row: Row) -> bool:
+    def _apply_beside_texts(self, rows: list[Row], others: "Limits") -> list[str]:
+        for number, row in enumerate(rows):
+            for place in self._texts:
+                if row[place] is None and not self._features[place].nullable:
+                    raise CallerFault(f'feature "{self._features[place].name}", row {number}: {_NEEDED}')
+        settled = [[row[place] for place in self._columns] for row in rows]
+        notes = others.apply(settled)
+        for row, numbers in zip(rows, settled, strict=True):
+            for place, value in zip(self._columns, numbers, strict=True):
+                row[place] = value
+        return notes
+
+    def _fits(self, row: Numbers) -> bool:
         for value, (low, high, nullable, integral) in zip(row, self._limits):  # noqa: B905 - strict costs a tenth
             if value is None:
                 if not nullable:
@@ -44,7 +64,7 @@ class Limits:
                 return False
         return not self._known or all(row[place] in known for place, known in self._known)
 
-    def _all_fit(self, rows: list[Row]) -> bool:
+    def _all_fit(self, rows: list[Numbers]) -> bool:
         """The same for a batch, by column, because ``min`` and ``max`` look at a value faster than any code here."""
         for whole, (low, high, nullable, integral) in zip(zip(*rows, strict=True), self._limits, strict=True):
             try:
@@ -56,14 +76,14 @@ class Limits:
                 return False
         return all(known.issuperset(row[place] for row in rows) for place, known in self._known)
 
-    def _settle(self, row: Row, number: int) -> Iterator[str]:
+    def _settle(self, row: Numbers, number: int) -> Iterator[str]:
         """Clamp what may be clamped, naming each place. Raises CallerFault at the first value that may not be sent."""
         for index, (value, feature) in enumerate(zip(row, self._features, strict=True)):
             where = f'feature "{feature.name}", row {number}'
             low, high, nullable, integral = self._limits[index]
             if value is None:
                 if not nullable:
-                    raise CallerFault(f"{where}: a value is needed; this model does not impute a missing one")
+                    raise CallerFault(f"{where}: {_NEEDED}")
                 continue
             if not math.isfinite(value):
                 raise CallerFault(f"{where}: a finite number is needed")

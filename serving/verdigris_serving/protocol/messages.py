@@ -11,8 +11,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from verdigris_serving.model.schema import Row
-
 #: Datatypes of the protocol that a feature's values may be sent as, with what each can hold.
 FLOAT_DATATYPES = {"FP16": (-65504.0, 65504.0), "FP32": (-3.4028235e38, 3.4028235e38), "FP64": (-math.inf, math.inf)}
 INTEGER_DATATYPES = {
@@ -20,6 +18,9 @@ INTEGER_DATATYPES = {
     **{f"INT{bits}": (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": (0.0, 2.0**bits - 1) for bits in (8, 16, 32, 64)},
 }
+
+#: A row, or a column, of a tensor that holds no texts.
+Numbers = list[float | None]
 
 #: The fields of a body that can hold its rows: as tensors, one by one, and one by one as KServe V1 calls it.
 SPELLINGS = ("inputs", "rows", "instances")
@@ -68,13 +69,13 @@ class _Input(Struct, frozen=True, gc=False):
 class Tensor(_Input, frozen=True, gc=False):
     """One input; ``data`` flat in row-major order, or None while it is still in the binary part."""
 
-    data: Row | None = None
+    data: Numbers | None = None
 
 
 class NestedTensor(_Input, frozen=True, gc=False):
     """One input of shape [rows, columns], ``data`` a list a row."""
 
-    data: list[Row] | None = None
+    data: list[Numbers] | None = None
 
 
 class LooseTensor(_Input, frozen=True):

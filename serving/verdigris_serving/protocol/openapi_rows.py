@@ -60,8 +60,8 @@ def value_of(feature: Feature) -> Document:
     """The schema of one value of a feature."""
     kind = _TYPES.get(feature.datatype, "number")
     value: Document = {"type": [kind, "null"] if feature.nullable else kind}
-    if kind == "string" and feature.unknown == "reject":
-        value["enum"] = [*(feature.categories or ()), *([None] if feature.nullable else [])]
+    if kind == "string" and feature.categories is not None and feature.unknown == "reject":
+        value["enum"] = [*feature.categories, *([None] if feature.nullable else [])]
     if kind == "number" and feature.datatype.startswith("INT"):
         value["multipleOf"] = 1
     if kind == "number" and feature.out_of_range == "reject":

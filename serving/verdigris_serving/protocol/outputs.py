@@ -7,7 +7,7 @@ only when the artifact has what they need.
 
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from verdigris_serving.model.linear import LinearExplanation
 from verdigris_serving.model.schema import Manifest, Row, chosen, score_count, score_name
@@ -88,7 +88,8 @@ class OutputWriter:
     def _contributions(self, rows: list[Row], _scores: list[list[float]], _places: list[int] | None) -> OutputTensor:
         explanation = self._explanation
         assert explanation is not None
-        data = list(chain.from_iterable(chain.from_iterable(explanation.contributions(row) for row in rows)))
+        numbers = cast(list[list[float | None]], rows)  # what is linear has no texts without categories
+        data = list(chain.from_iterable(chain.from_iterable(explanation.contributions(row) for row in numbers)))
         return OutputTensor(EXPLANATION, "FP64", [len(rows), *self._explained, self._features], data)
 
     def _base(self, _rows: list[Row], _scores: list[list[float]], _places: list[int] | None) -> OutputTensor:

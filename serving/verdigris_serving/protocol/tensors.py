@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from verdigris_serving.model.schema import Feature, Row
+from verdigris_serving.model.schema import Feature, Row, is_free_text
 from verdigris_serving.protocol.limits import Limits
 from verdigris_serving.protocol.messages import (
     FLOAT_DATATYPES,
@@ -20,6 +20,7 @@ from verdigris_serving.protocol.messages import (
     CallerFault,
     NestedTensor,
     NotJson,
+    Numbers,
     Tensor,
 )
 
@@ -50,9 +51,11 @@ class InputReader:
         self._max_rows = max_rows
         self._features = list(features)
         self._index = {feature.name: number for number, feature in enumerate(features)}
-        #: For each text feature the position of each of its categories.
+        #: For each text feature the position of each of its categories; None where it has none, and any text is one.
         self._codes = {
-            feature.name: {str(text): float(place) for place, text in enumerate(feature.categories or ())}
+            feature.name: None
+            if is_free_text(feature)
+            else {str(text): float(place) for place, text in enumerate(feature.categories or ())}
             for feature in features
             if feature.datatype == "BYTES"
         }
@@ -113,10 +116,11 @@ class InputReader:
             )
         self._check_count(shape[0])
         places = _Places([self._features[self._index[tensor.name]]])
-        known = self._codes.get(tensor.name)
-        if known is not None:
-            return _coded(tensor, known, places)
-        return _flat(tensor, places)
+        if tensor.name not in self._codes:
+            return _flat(tensor, places)
+        texts = _texts(tensor, places)
+        known = self._codes[tensor.name]
+        return texts if known is None else [None if text is None else known.get(text, -1.0) for text in texts]
 
     def _check_count(self, rows: int) -> None:
         if rows > self._max_rows:
@@ -157,11 +161,11 @@ def _flat(tensor: AnyTensor, place: _Places) -> Row:
         raise CallerFault(f'input "{_short(tensor.name)}": {len(data)} values, but its shape says {size}')
     if datatype != "FP64":
         _check_datatype(data, datatype, place)
-    return data
+    return data  # type: ignore[return-value]
 
 
-def _coded(tensor: AnyTensor, known: dict[str, float], place: _Places) -> Row:
-    """A text feature's values as positions among its categories, -1 for another text. Raises CallerFault."""
+def _texts(tensor: AnyTensor, place: _Places) -> list[Any]:
+    """A text feature's values, None for a missing one. Raises CallerFault."""
     if tensor.datatype != "BYTES":
         raise CallerFault(f'feature "{tensor.name}": it is a text, of datatype BYTES, not "{_short(tensor.datatype)}"')
     data: Any = tensor.data
@@ -173,10 +177,10 @@ def _coded(tensor: AnyTensor, known: dict[str, float], place: _Places) -> Row:
     for row, value in enumerate(flat):
         if value is not None and not isinstance(value, str):
             raise CallerFault(place.needed(row, "a text"))
-    return [None if value is None else known.get(value, -1.0) for value in flat]
+    return flat
 
 
-def _check_datatype(data: Row, datatype: str, place: _Places) -> None:
+def _check_datatype(data: Numbers, datatype: str, place: _Places) -> None:
     integral = datatype in INTEGER_DATATYPES
     low, high = INTEGER_DATATYPES[datatype] if integral else FLOAT_DATATYPES[datatype]
     for position, value in enumerate(data):
@@ -188,7 +192,7 @@ def _check_datatype(data: Row, datatype: str, place: _Places) -> None:
             raise CallerFault(f"{place(position)}: beyond what {datatype} can hold; declare a wider datatype")
 
 
-def _values(tensor: AnyTensor, place: _Places) -> Row:
+def _values(tensor: AnyTensor, place: _Places) -> Numbers:
     data: Any = tensor.data
     if tensor.parameters is not None and tensor.parameters.binary_data_size is not None:
         raise CallerFault(

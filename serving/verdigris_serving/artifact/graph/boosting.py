@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 )
 
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, inexact, needs_exact
+from verdigris_serving.artifact.graph.category_splits import CategorySplits
 from verdigris_serving.artifact.graph.linear import both, positive
 from verdigris_serving.artifact.graph.trees import Tree, added_leaves, each_tree, means_of, tree_of
 
@@ -56,8 +57,7 @@ def gradient_regressor(graph: Graph, model: Any, value: Value) -> Answer:
 
 def _histogram_sum(graph: Graph, model: Any, value: Value) -> Value:
     needs_exact(value, model)
-    if model.is_categorical_ is not None and np.any(model.is_categorical_):
-        raise CannotGraph(f"{type(model).__name__} with categorical_features has no graph")
+    splits = CategorySplits(graph, model, value)
     trees = []
     for stage in model._predictors:
         for place, predictor in enumerate(stage):
@@ -68,12 +68,13 @@ def _histogram_sum(graph: Graph, model: Any, value: Value) -> Value:
             left = np.where(leaf, -1, nodes["left"].astype(np.int64))
             right = np.where(leaf, -1, nodes["right"].astype(np.int64))
             missing = nodes["missing_go_to_left"].astype(bool)
-            feature = nodes["feature_idx"].astype(np.int64)
-            trees.append(Tree(feature, nodes["num_threshold"], left, right, missing, values))
+            feature, threshold = nodes["feature_idx"].astype(np.int64), nodes["num_threshold"].copy()
+            splits.put(predictor, feature, threshold)
+            trees.append(Tree(feature, threshold, left, right, missing, values))
     start = np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1)
     if not trees:
         raise CannotGraph(f"{type(model).__name__} without any tree has no graph")
-    return added_leaves(graph, trees, value, single=False, first=start)
+    return added_leaves(graph, trees, splits.table, single=False, first=start)
 
 
 def histogram_classifier(graph: Graph, model: Any, value: Value) -> Answer:

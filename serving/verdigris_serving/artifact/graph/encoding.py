@@ -85,7 +85,7 @@ def ordinal(graph: Graph, transformer: Any, value: Value) -> Value:
         known = _numbers(categories, transformer, value.texts.get(number))
         codes = np.arange(len(known), dtype=np.float64)
         codes[np.isnan(known)] = transformer.encoded_missing_value
-        parts.append(_looked_up(graph, graph.take(value, [number]), known, codes.reshape(-1, 1), [other]))
+        parts.append(looked_up(graph, graph.take(value, [number]), known, codes.reshape(-1, 1), [other]))
     return graph.beside(parts)
 
 
@@ -98,11 +98,11 @@ def target(graph: Graph, transformer: Any, value: Value) -> Value:
     for number, known in enumerate(transformer.categories_):
         encodings = np.array(transformer.encodings_[number * each : (number + 1) * each], dtype=np.float64).T
         column, codes = graph.take(value, [number]), _numbers(known, transformer, value.texts.get(number))
-        parts.append(_looked_up(graph, column, codes, encodings, list(means)))
+        parts.append(looked_up(graph, column, codes, encodings, list(means)))
     return graph.beside(parts)
 
 
-def _looked_up(graph: Graph, column: Value, known: Any, table: Any, others: Sequence[float]) -> Value:
+def looked_up(graph: Graph, column: Value, known: Any, table: Any, others: Sequence[float]) -> Value:
     """Row ``k`` of ``table`` where the column equals ``known[k]``, ``others`` where it equals none."""
     width = table.shape[1]
     positions = np.arange(1, len(known) + 1, dtype=np.float64).reshape(-1, 1)

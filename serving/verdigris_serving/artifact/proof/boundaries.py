@@ -17,6 +17,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from verdigris_serving.artifact.graph import lightgbm_trees, xgboost_trees
 from verdigris_serving.artifact.graph.compose import columns_of
+from verdigris_serving.model.sklearn_parts import members
 
 #: Most thresholds that are followed back through the steps in front, and most features that are tried for it.
 _FOLLOWED = 2_000
@@ -44,8 +45,10 @@ def sites(model: Any, through: Through = lambda table: table, direct: bool = Tru
             if step not in (None, "passthrough"):
                 through, direct = _after(step.transform, through), False
         model = model.steps[-1][1]
+    if getattr(model, "_preprocessor", None) is not None:
+        through, direct = _after(model._preprocessor.transform, through), False
     yield from _own(model, through, direct)
-    for part, columns in _parts(model):
+    for part, columns in members(model):
         if columns is None:
             yield from sites(part, through, direct)
         else:
@@ -99,23 +102,6 @@ def _own(model: Any, through: Through, direct: bool) -> Iterator[Site]:
     for found, single in ((xgboost_trees.thresholds(model), True), (lightgbm_trees.thresholds(model), False)):
         if found:
             yield Site(through, direct, *found, single)
-
-
-def _parts(model: Any) -> Iterator[tuple[Any, Any]]:
-    """The fitted estimators inside, each with the columns that it sees (None: all)."""
-    inside = getattr(model, "estimators_", None)
-    if inside is not None:
-        views = getattr(model, "estimators_features_", None)
-        # Not numpy's own flattening: it would take an ensemble for a list of what is in it.
-        flat = inside.ravel().tolist() if isinstance(inside, np.ndarray) else inside
-        for number, part in enumerate(flat):
-            yield part, None if views is None else views[number]
-    for each in getattr(model, "calibrated_classifiers_", ()):
-        yield each.estimator, None
-    for name in ("estimator_", "regressor_"):
-        part = getattr(model, name, None)
-        if inside is None and part is not None:
-            yield part, None
 
 
 def merged(found: Iterable[Site]) -> list[Site]:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from verdigris_serving.artifact.proof.reference import Reference
-from verdigris_serving.model.schema import Feature, Row, allows
+from verdigris_serving.model.schema import Feature, Row, allows, is_free_text
 from verdigris_serving.model.sklearn_parts import parts
 
 #: A feature with more values than this is no category.
@@ -21,7 +21,7 @@ def restricted(model: Any, reference: Reference, features: Sequence[Feature], ro
     described = []
     for place, feature in enumerate(features):
         if feature.datatype == "BYTES":
-            described.append(_text(reference, feature, place, rows[0]))
+            described.append(feature if is_free_text(feature) else _text(reference, feature, place, rows[0]))
             continue
         known = sorted({float(row[place] or 0.0) for row in rows if row[place] is not None})
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from verdigris_serving.artifact.proof.boundaries import floats, ordered
 from verdigris_serving.artifact.proof.reference import Reference
-from verdigris_serving.model.schema import Feature, Row, allows, bounds, is_integral
+from verdigris_serving.model.schema import Feature, Row, Value, allows, bounds, is_integral
 
 #: Rows that must agree on an end, and seconds of processor time that looking for all of them may take.
 _ROWS, _SECONDS = 4, 10.0
@@ -31,9 +31,9 @@ class Ends:
     least: float = -math.inf
     greatest: float = math.inf
 
-    def hold(self, value: float | None) -> bool:
-        """Whether a value is between them; a missing one is no matter of ranges."""
-        return value is None or self.least <= value <= self.greatest
+    def hold(self, value: Value) -> bool:
+        """Whether a value is between them; a missing one and a text are no matter of ranges."""
+        return value is None or isinstance(value, str) or self.least <= value <= self.greatest
 
 
 def ends(
@@ -100,7 +100,7 @@ class _Search:
         self._place = place
         step = max(1, len(rows) // _ROWS)
         self._rows = [row for row in rows[::step] if row[place] is not None][:_ROWS]
-        self._own = [value for row in rows if (value := row[place]) is not None and allows(feature, value)]
+        self._own = [value for row in rows if isinstance(value := row[place], int | float) and allows(feature, value)]
         self._low, self._high = bounds(feature)
 
     def ends(self) -> Ends:

@@ -1,7 +1,8 @@
 """Rows that are built to differ: where a packed model would answer otherwise than its pipeline if it did anywhere.
 
 They are made of the given rows, with one or more features moved to a threshold or an ulp beside it, to a bin's edge,
-to a category and to none, to nothing at all, to zero, the smallest and the largest numbers, to the ends of the range.
+to a category and to none, to nothing at all, to zero, the smallest and the largest numbers, to the ends of the range;
+a text without categories to another one (``documents``).
 Seeded: the same pipeline and rows make the same ones.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 
 from verdigris_serving.artifact.proof import boundaries
+from verdigris_serving.artifact.proof.documents import Pools
 from verdigris_serving.artifact.proof.reference import Reference
 from verdigris_serving.model import arrays
 from verdigris_serving.model.schema import Feature, Row, allows, bounds, is_integral
@@ -53,12 +55,26 @@ def takes_missing(reference: Reference, features: Sequence[Feature], rows: Seque
 
 def made_rows(model: Any, features: Sequence[Feature], rows: Sequence[Row], missing: Sequence[bool]) -> list[Row]:
     """At most MOST_ROWS rows that a caller may send; ``missing`` says which features may be missing in them."""
+    texts = Pools(features, rows, _SEED)
+    # Only scikit-learn itself serves such texts: its thresholds are the model's own, whatever stands before them.
+    found = [] if texts.places else boundaries.merged(boundaries.sites(model, *_asked(features)))
+    most = min(MOST_ROWS, texts.most_rows) if texts.places else MOST_ROWS
+    return texts.decoded(_made(found, texts.features, texts.coded(rows), missing, most))
+
+
+def _made(
+    found: Sequence[boundaries.Site],
+    features: Sequence[Feature],
+    rows: Sequence[Row],
+    missing: Sequence[bool],
+    most: int,
+) -> list[Row]:
     source = np.random.default_rng(_SEED)
     width = len(features)
-    count = max(64, min(MOST_ROWS, MOST_VALUES // width))
+    count = max(64, min(most, MOST_VALUES // width))
     table = arrays.table(rows)
     base = table[source.choice(len(table), min(_BASES, len(table)), replace=False)]
-    values = _values(model, features, base, source)
+    values = _values(found, features, base, source)
     made = base[source.integers(0, len(base), count)].copy()
     _move(made, values, missing, source)
     allowed = [msgspec.structs.replace(feature, nullable=may) for feature, may in zip(features, missing, strict=True)]
@@ -83,13 +99,13 @@ def _move(made: Any, values: list[Any], missing: Sequence[bool], source: Any) ->
             made[gone[:, number], feature] = np.nan
 
 
-def _values(model: Any, features: Sequence[Feature], base: Any, source: Any) -> list[Any]:
+def _values(sites: Sequence[boundaries.Site], features: Sequence[Feature], base: Any, source: Any) -> list[Any]:
     """For each feature the values that it is moved to."""
     low, high = _ends(features, base)
     found: list[list[float]] = [[] for _ in features]
     fullest = base[np.argmin(np.isnan(base).sum(axis=1))]
     start = np.where(np.isnan(fullest), (low + high) / 2, fullest)
-    for site in boundaries.merged(boundaries.sites(model, *_asked(features))):
+    for site in sites:
         for place, value in boundaries.around(site, start, low, high, source):
             found[place].append(value)
     return [

@@ -10,6 +10,7 @@ import numpy as np
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.schema import Feature, InvalidModel, Label, Row
+from verdigris_serving.model.sklearn_parts import takes_documents
 
 #: Rows asked at once: few enough that a slow model can be stopped in time.
 _CHUNK = 1_024
@@ -53,6 +54,7 @@ class Reference:
         threshold: float | None = None,
     ) -> None:
         self._pipeline = pipeline
+        self._documents = takes_documents(pipeline)
         self._features = features
         self._classes = np.asarray(classes)
         self._kind = scores
@@ -60,7 +62,7 @@ class Reference:
 
     def answers(self, rows: Sequence[Row]) -> Answers:
         """The answers to all rows. Raises whatever the pipeline raises when it refuses one of them."""
-        table = arrays.inputs(rows, self._features)
+        table = arrays.asked(rows, self._features, documents=self._documents)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if not len(self._classes):
