@@ -13,7 +13,7 @@ from verdigris.core.facts.evidence import Evidence, Question, Series, Usage, Usa
 
 
 class Sees:
-    """A Prometheus that scrapes every pod of the candidate, whose answers are all errors when `failing`."""
+    """A Prometheus that scrapes every pod; the candidate's (green) answers are all errors when `failing`."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -27,20 +27,25 @@ class Sees:
         at = self._stage.now.timestamp() - 1
         self._requests += 100
         bad, good = (self._requests, 0.0) if self.failing else (0.0, self._requests)
-        pods = [name for (kind, _, name), raw in self._stage.api.objects.items() if kind == "Pod" and _is_green(raw)]
-        series = tuple(
+        return Evidence(
+            counters={"green": self._scraped("green", at, good, bad), "blue": self._scraped("blue", at, 100.0, 0.0)}
+        )
+
+    def _scraped(self, color: str, at: float, good: float, bad: float) -> tuple[Series, ...]:
+        """What each pod of the colour has answered in the last minute."""
+        pods = [name for (kind, _, name), raw in self._stage.api.objects.items() if kind == "Pod" and _is(color, raw)]
+        return tuple(
             Series(name, code, ((at - 60, 0.0), (at, count)))
             for name in pods
             for code, count in (("200", good), ("500", bad))
         )
-        return Evidence(counters={"green": series, "blue": ()})
 
     async def usage(self, question: UsageQuestion) -> Usage:
         return Usage(problem=f"nobody answers at {question.address}")
 
 
-def _is_green(raw: dict[str, Any]) -> bool:
-    return bool(raw["metadata"]["labels"]["verdigris.dev/color"] == "green")
+def _is(color: str, raw: dict[str, Any]) -> bool:
+    return bool(raw["metadata"]["labels"]["verdigris.dev/color"] == color)
 
 
 async def candidate_starts(stage: Stage) -> Sees:
