@@ -145,35 +145,38 @@ def applied(live: Json, wanted: Json, manager: str) -> Json:
     for path in sorted(mine - asked - others, reverse=True):
         result = dropped(result, path)
     result = merged(result, wanted)
-    return _recorded(live, result, manager, "Apply", asked)
+    return _recorded(live, result, (manager, "Apply", ""), asked)
 
 
-def updated(before: Json, after: Json, manager: str) -> Json:
+def updated(before: Json, after: Json, manager: str, subresource: str = "") -> Json:
     """`after` with the record of what `manager` has changed from `before`."""
     old, new = leaves(before), leaves(after)
     changed = {path for path, value in new.items() if old.get(path) != value}
     if not changed and set(old) == set(new):
         return after
-    return _recorded(before, after, manager, "Update", changed)
+    return _recorded(before, after, (manager, "Update", subresource), changed)
 
 
 def _is_apply(entry: Mapping[str, Any], manager: str) -> bool:
     return entry["manager"] == manager and entry["operation"] == "Apply"
 
 
-def _recorded(before: Json, after: Json, manager: str, operation: str, owned: set[Path]) -> Json:
+def _recorded(before: Json, after: Json, who: tuple[str, str, str], owned: set[Path]) -> Json:
+    """`who` is the manager, its operation, and the subresource that it wrote to (or nothing)."""
+    manager, operation, subresource = who
     old, new = leaves(before), leaves(after)
     moved = {path for path in {*old, *new} if old.get(path) != new.get(path)}
     entries, own = [], set(owned)
     for entry in before["metadata"].get("managedFields") or []:
-        same = (entry["manager"], entry["operation"]) == (manager, operation)
+        same = (entry["manager"], entry["operation"], entry.get("subresource", "")) == who
         kept = paths(entry["fieldsV1"]) - moved
         if same:
             own |= kept if operation == "Update" else set()
         elif kept:
             entries.append({**entry, "fieldsV1": tree(kept)})
     if own:
-        entries.append({"manager": manager, "operation": operation, "fieldsV1": tree(own), "fieldsType": "FieldsV1"})
+        entry = {"manager": manager, "operation": operation, "fieldsV1": tree(own), "fieldsType": "FieldsV1"}
+        entries.append({**entry, "subresource": subresource} if subresource else entry)
     return {**after, "metadata": {**after["metadata"], "managedFields": entries}}
 
 
