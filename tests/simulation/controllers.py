@@ -47,6 +47,8 @@ class Controllers:
         """One pass of all, in the order in which they hear of each other. Cheap while nothing happens."""
         if self.server.changes == self._seen and not self._something_is_due():
             return
+        # What this pass changes is seen by the next.
+        self._seen = self.server.changes
         self.server.collect_garbage()
         self._autoscalers()
         for deployment in self.server.of("Deployment"):
@@ -58,7 +60,6 @@ class Controllers:
             self._tell_how_it_stands(deployment)
         for service in self.server.of("Service"):
             self._endpoint_slice(service)
-        self._seen = self.server.changes
 
     def behaviour(self, pod: Mapping[str, Any]) -> Behaviour:
         """By the version in the pod's annotations."""
@@ -119,7 +120,10 @@ class Controllers:
         for _ in range(missing):
             if deployment is None or self._backs_off(name, deployment):
                 return
-            if self.quota is not None and len([p for p in self.server.of("Pod") if MODEL_LABEL in labels_of(p)]) >= self.quota:
+            if (
+                self.quota is not None
+                and len([p for p in self.server.of("Pod") if MODEL_LABEL in labels_of(p)]) >= self.quota
+            ):
                 self._refused[name] = (self.server.now(), _touch(deployment))
                 return
             self._refused.pop(name, None)
@@ -257,7 +261,12 @@ def _replica_set(deployment: Json, name: str, template: Json) -> Json:
         "labels": dict(template["metadata"]["labels"]),
         "ownerReferences": [_reference("Deployment", "apps/v1", deployment)],
     }
-    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": meta, "spec": {"replicas": 0, "template": template}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": meta,
+        "spec": {"replicas": 0, "template": template},
+    }
 
 
 def _pod(replica_set: Json, name: str, namespace: str) -> Json:
@@ -289,7 +298,13 @@ def _pod_status(now: datetime, runs: bool) -> Json:
 def _quota_condition(now: datetime, quota: int | None) -> Json:
     message = f"pods is forbidden: exceeded quota: pods, requested: pods=1, used: pods={quota}, limited: pods={quota}"
     at = now.strftime(STAMP)
-    return {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message, "lastTransitionTime": at}
+    return {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": message,
+        "lastTransitionTime": at,
+    }
 
 
 def _slice(service: Json, ref: Ref, endpoints: list[Json]) -> Json:

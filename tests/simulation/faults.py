@@ -48,12 +48,16 @@ Do = Callable[[Host, Wire, Call, Work], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind. `lasting`: every later call like the first one meets it, too. `takes` is how many seconds it goes on."""
+    """One kind. `takes` is how many seconds it goes on.
+
+    `lasting`: every later call like the first one meets it, too; with `refuses` none of them is ever carried out.
+    """
 
     name: str
     do: Do
     applies: Callable[[Call], bool] = lambda _: True
     lasting: bool = False
+    refuses: bool = False
     takes: float = 0.0
 
 
@@ -144,6 +148,11 @@ def _can_conflict(call: Call) -> bool:
     return call.verb in ("apply", "patch", "replace")
 
 
+def _can_conflict_for_ever(call: Call) -> bool:
+    """A forced apply meets no conflict but by bad luck, which does not last."""
+    return call.verb in ("patch", "replace")
+
+
 def _reads(call: Call) -> bool:
     return call.reads
 
@@ -151,11 +160,12 @@ def _reads(call: Call) -> bool:
 FAULTS = (
     Fault("refused once", _refused),
     Fault("failed once", _failed),
-    Fault("refused for ever", _refused, lasting=True),
+    Fault("refused for ever", _refused, lasting=True, refuses=True),
     Fault("lost answer", _lost),
     Fault("late", _late, _writes, takes=LATE),
     Fault("slow", _slow, takes=PAUSED),
     Fault("conflict", _conflict, _can_conflict),
+    Fault("conflict for ever", _conflict, _can_conflict_for_ever, lasting=True),
     Fault("stale read", _stale, _reads),
     Fault("crash before", _crash_before),
     Fault("crash after", _crash_after, _writes),

@@ -35,13 +35,23 @@ class Laws:
         elif event == "DELETED" and raw["kind"] == "Deployment" and self._world.model and not self.downtime:
             self._removed(raw)
         elif raw["metadata"]["namespace"] == "clinic" and "foreign" in labels_of(raw) and event != "ADDED":
-            self.breach(f"law 14: {raw['kind']} {raw['metadata']['name']}, which is somebody else's, was {event.lower()}")
+            self.breach(
+                f"law 14: {raw['kind']} {raw['metadata']['name']}, which is somebody else's, was {event.lower()}"
+            )
 
     def second(self) -> None:
         """Another second has passed."""
         self._nobody_is_lost()
         self._old_is_kept()
         self._a_rejected_version_has_no_clients()
+
+    def sent(self, moves: list[tuple[str, Json]]) -> None:
+        """Law 13, of all that a process has sent to move clients."""
+        for name, body in moves:
+            if name == "diabetes" and (set(body) - {"metadata"} != {"spec"} or set(body["spec"]) != {"selector"}):
+                self.breach(
+                    f"law 13: more than the selector was written with a move of clients: {sorted(body['spec'])}"
+                )
 
     def _moved(self, service: Json) -> None:
         """Laws 2 and 6, at the very move."""
@@ -74,7 +84,9 @@ class Laws:
         if rollout is None or active is None or self.downtime or rollout.get("sizes"):
             return
         if self._reached == {rollout["color"]} and not self._ready(frozenset({active["color"]})):
-            self.breach(f"law 1: there is nothing to go back to: no pod of {active['color']} is ready in {rollout['stage']}")
+            self.breach(
+                f"law 1: there is nothing to go back to: no pod of {active['color']} is ready in {rollout['stage']}"
+            )
 
     def _a_rejected_version_has_no_clients(self) -> None:
         """Law 6: some seconds after its clients were taken back a rejected version has none, ever again."""

@@ -24,6 +24,9 @@ WAY_BACK = GIVES_UP + 5.0
 _TRAFFIC = ("Service", "Pod", "EndpointSlice", "Deployment", "ModelDeployment")
 """Without reading these nobody can move clients."""
 
+CONFLICT = "is another one by now"
+"""What the fake API server says of a precondition that does not hold."""
+
 Choice = Callable[[Call], Sequence[Fault]]
 
 
@@ -74,7 +77,7 @@ def disturbed(workload: Workload, choose: Choice, jobs: int = 1) -> Played:
 
 
 async def _play(workload: Workload, calm: Played | None, branches: Branches | None) -> Played:
-    world, log = World(), _Log()
+    world, log = World(), Log()
     logging.getLogger("verdigris").addHandler(log)
     try:
         world.begin()
@@ -93,7 +96,7 @@ async def _play(workload: Workload, calm: Played | None, branches: Branches | No
         world.end()
 
 
-async def _watched(world: World, workload: Workload, calm: Played | None, log: _Log) -> list[str]:
+async def _watched(world: World, workload: Workload, calm: Played | None, log: Log) -> list[str]:
     """Play the script to its end, and say all that was wrong."""
     wrong = []
     try:
@@ -104,6 +107,8 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: _
         # What is refused for ever may well be what the workload waits for.
         wrong += [] if world.lasting else [str(error)]
     wrong += await _end(world, calm, log)
+    for process in world.processes:
+        world.laws.sent(process.wire.moves)
     wrong += [f"{what} (after {at:.2f} s)" for what, at in world.laws.broken.items()]
     wrong += [f"the operator broke: {error}" for process in world.processes if (error := process.broken())]
     wrong += [f"a bug in the operator: {line}" for line in log.errors]
@@ -112,7 +117,7 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: _
     return wrong
 
 
-async def _end(world: World, calm: Played | None, log: _Log) -> list[str]:
+async def _end(world: World, calm: Played | None, log: Log) -> list[str]:
     if calm is None:
         return []
     found = differences(calm.end, end_of(world.server))
@@ -122,7 +127,7 @@ async def _end(world: World, calm: Played | None, log: _Log) -> list[str]:
     if not found or not world.lasting:
         return found
     told = str(world.status.get("conditions")) + "".join(log.lines) if _cannot_tell(world) else str(world.status)
-    return [] if SAID in told else [f"nothing tells of the refusal, and {found[0]}"]
+    return [] if SAID in told or CONFLICT in told else [f"nothing tells of the refusal, and {found[0]}"]
 
 
 def _cannot_tell(world: World) -> bool:
@@ -136,14 +141,17 @@ def _may_go_back(world: World) -> bool:
     hit = world.one.hit
     if hit is None or not world.lasting:
         return True
-    return not (hit.kind.startswith("ModelDeployment") or hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC))
+    if hit.kind.startswith("ModelDeployment"):
+        return False
+    refuses = world.one.fault is not None and world.one.fault.refuses
+    return not (refuses and (hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC)))
 
 
 def _bad(world: World) -> int:
     return sum(second.bad for second in world.clients.seconds)
 
 
-class _Log(logging.Handler):
+class Log(logging.Handler):
     """What the operator says: `lines` all of it, `errors` what only a bug makes it say."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The line between one operator process and the API server: each call is numbered here, and one of them is disturbed."""
+"""The line between one operator process and the API server: each call is numbered, and one of them disturbed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Work = Callable[[FakeApi], Awaitable[Any]]
 
 
 class Call(NamedTuple):
-    """One call: its number from 0 in the whole run, and what it asked. `kind` has the subresource in it, after a `/`."""
+    """One call: its number from 0 in the whole run, and what it asked. `kind` has the subresource after a `/`."""
 
     number: int
     verb: str
@@ -53,8 +53,8 @@ class Wire:
     server: Server
     disturber: Disturber
     cut: bool = False
-    moves: list[Json] = field(default_factory=list)
-    """The bodies of all patches of Services, for the law about moves of traffic."""
+    moves: list[tuple[str, Json]] = field(default_factory=list)
+    """Every patch of a Service that has a selector, by the Service's name: what moves clients."""
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """As `Client.get`."""
@@ -102,8 +102,8 @@ class Wire:
         manager: str = "verdigris",
     ) -> Json:
         """As `Client.patch`."""
-        if resource.kind == "Service":
-            self.moves.append(dict(body))
+        if resource.kind == "Service" and "selector" in (body.get("spec") or {}):
+            self.moves.append((name, dict(body)))
 
         def work(api: FakeApi) -> Awaitable[Json]:
             return api.patch(resource, namespace, name, body, subresource=subresource, manager=manager)

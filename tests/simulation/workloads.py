@@ -189,7 +189,7 @@ async def served(world: World) -> None:
 
 @dataclass(frozen=True)
 class Workload:
-    """What people do (`script`) once things stand as `prepare` has left them. Only calls of the script are disturbed."""
+    """What people do (`script`) once things stand as `prepare` left them. Only calls of the script are disturbed."""
 
     name: str
     script: Script

@@ -1,4 +1,4 @@
-"""The whole: a namespace with a model in it, the cluster around it, its clients, and the operator that looks after it."""
+"""The whole: a namespace with a model in it, the cluster around it, its clients, and the operator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.runtime.fake_api import Json
+from tests.simulation import foreign
 from tests.simulation.clients import SCRAPE, Clients, Prometheus
 from tests.simulation.controllers import Behaviour, Controllers
 from tests.simulation.faults import TOUCHED, Fault, OneFault
@@ -66,7 +67,9 @@ class World:
         return asyncio.get_running_loop().time()
 
     def begin(self) -> None:
-        """The cluster lives, and an operator leads."""
+        """The cluster lives, and an operator leads. There are others in the namespace, who are not to be touched."""
+        for raw in foreign.OBJECTS:
+            self.server.put(raw)
         self.server.listeners.append(self._on_change)
         self._cluster = asyncio.create_task(self._live(), name="cluster")
         self._lead()
@@ -154,7 +157,9 @@ class World:
         ref = (kind, KEY.namespace, name)
         if ref in self.server.objects:
             at = self.now().isoformat()
-            self.server.change(ref, lambda raw: raw["metadata"].setdefault("annotations", {}).update({TOUCHED: at}), "x")
+            self.server.change(
+                ref, lambda raw: raw["metadata"].setdefault("annotations", {}).update({TOUCHED: at}), "x"
+            )
 
     # what people do
 
@@ -215,7 +220,14 @@ class World:
         """Where in its life the model is: calls that ask the same in one phase are taken to be alike."""
         rollout = self.rollout or {}
         new = "" if self.status.get("observedGeneration") == self.model.get("metadata", {}).get("generation") else "new"
-        parts = (self.active, rollout.get("version"), rollout.get("stage"), self.selected, new, bool(self.status.get("warm")))
+        parts = (
+            self.active,
+            rollout.get("version"),
+            rollout.get("stage"),
+            self.selected,
+            new,
+            bool(self.status.get("warm")),
+        )
         return "/".join(str(part or "-") for part in parts)
 
 
