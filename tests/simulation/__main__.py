@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -13,8 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.faults import FAULTS
-from tests.simulation.runs import disturbed, every_fault_once
+from tests.simulation import faults
+from tests.simulation.runs import Choice, disturbed, every_fault_once
 from tests.simulation.walks import walk
 from tests.simulation.workloads import BY_NAME, WORKLOADS, Workload
 
@@ -28,13 +29,13 @@ def main(arguments: Sequence[str]) -> int:
     report: dict[str, Any] = {
         "runs": 0,
         "workloads": [workload.name for workload in workloads],
-        "faults": [fault.name for fault in FAULTS],
+        "faults": [fault.name for fault in faults.FAULTS],
         "steps_disturbed": 0,
         "walks": {"first_seed": asked.seed, "count": asked.walks},
         "wrong": [],
     }
     for number, workload in enumerate(workloads):
-        for key, value in _workload(workload, asked.every, number, asked.jobs).items():
+        for key, value in _workload(workload, _choice(asked, number), asked.jobs).items():
             report[key] += value
     for found in _walks(range(asked.seed, asked.seed + asked.walks), asked.jobs):
         report["runs"] += 1
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--only", action="append", default=[], choices=list(BY_NAME), help="this workload (repeatable)")
     parser.add_argument("--every", type=int, default=1, help="one of so many runs; default: all")
+    parser.add_argument("--step", type=int, help="disturb this call alone, and show what the operator says")
+    parser.add_argument("--fault", choices=list(faults.BY_NAME), help="with --step: let this happen to it")
     parser.add_argument("--walks", type=int, default=WALKS, help=f"random walks; default: {WALKS}")
     parser.add_argument("--seed", type=int, default=1, help="of the first walk; the others count on from it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once; default: one a core")
@@ -59,9 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _workload(workload: Workload, every: int, first: int, jobs: int) -> dict[str, Any]:
+def _choice(asked: argparse.Namespace, number: int) -> Choice:
+    if asked.step is None:
+        return every_fault_once(asked.every, number)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return lambda call: (faults.BY_NAME[asked.fault],) if call.number == asked.step else ()
+
+
+def _workload(workload: Workload, choose: Choice, jobs: int) -> dict[str, Any]:
     began = time.monotonic()
-    played = disturbed(workload, every_fault_once(every, first), jobs)
+    played = disturbed(workload, choose, jobs)
     wrong = [_wrong(workload.name, -1, "none", what) for what in played.wrong]
     for branch in played.branches:
         about = f"{branch['fault']} at {branch['call']} in {branch['phase']}"

@@ -101,10 +101,9 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: L
     wrong = []
     try:
         await workload.script(world)
-        if not world.lasting:
-            await world.settle()
+        await world.settle()
     except NotReached as error:
-        # What is refused for ever may well be what the workload waits for.
+        # What is refused for ever may well be what is waited for, and be tried again for ever.
         wrong += [] if world.lasting else [str(error)]
     wrong += await _end(world, calm, log)
     for process in world.processes:
