@@ -24,7 +24,7 @@ from verdigris.core.routing.service import wanted_selection
 from verdigris.core.steps import measure, start
 
 ROOT = Path(__file__).resolve().parents[2]
-SLICE = ("--every", "60", "--walks", "4", "--jobs", "1")
+SLICE = ("--every", "90", "--walks", "3", "--jobs", "1")
 
 
 def test_a_slice_of_all_runs_goes_right(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 from tests.runtime.fake_api import FakeApi, Json
 from tests.simulation.server import Server
+from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.transport.kinds import Resource
 
 LATENCY = 0.003
@@ -131,10 +132,14 @@ class Wire:
         if self.cut:
             await self.silence()
         try:
-            return await (work(self.server) if treatment is None else treatment(self, call, work))
-        finally:
+            answer = await (work(self.server) if treatment is None else treatment(self, call, work))
+        except ApiError:
             if self.cut:
                 await self.silence()
+            raise
+        if self.cut:
+            await self.silence()
+        return answer
 
     async def silence(self) -> NoReturn:
         """No answer, ever: the process that waits for it is gone."""
