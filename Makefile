@@ -42,7 +42,7 @@ images: setup    ## build all images and print their sizes
 	@$(PY) -m dev.cluster images --all
 
 simulate: setup  ## the operator's loop in virtual time, each fault at each call: out/simulation/report.json (1 h)
-	@PYTHONPATH=operator:serving:. $(PY) -m tests.simulation
+	@$(PY) -m tests.simulation
 
 fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by coverage
 	@$(PY) -m tests.serving.fuzz_requests -max_total_time=600

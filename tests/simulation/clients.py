@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.runtime.fake_api import Json
-from tests.simulation.controllers import Controllers, color_of, is_ready, labels_of
+from tests.simulation.controllers import Controllers
+from tests.simulation.objects import color_of, is_ready, labels_of
 from tests.simulation.server import Server
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.prometheus.fake import FakePrometheus, Pod

@@ -9,8 +9,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.simulation.server import STAMP, Ref, Server, ref_of
-from verdigris.children.names import COLOR_LABEL, MODEL_LABEL, RETRY_ANNOTATION, VERSION_ANNOTATION
+from tests.simulation.objects import (
+    is_ending,
+    is_of,
+    is_owned,
+    is_placed,
+    is_ready,
+    labels_of,
+    new_pod,
+    new_replica_set,
+    new_slice,
+    number_of,
+    pod_status,
+    quota_condition,
+    selects,
+    set_of,
+    touch_of,
+)
+from tests.simulation.server import Ref, Server, ref_of
+from verdigris.children.names import MODEL_LABEL, VERSION_ANNOTATION
 
 Json = dict[str, Any]
 
@@ -93,7 +110,7 @@ class Controllers:
         newest = f"{deployment['metadata']['name']}-{digest}"
         sets = [raw for raw in self.server.of("ReplicaSet") if is_owned(raw, deployment)]
         if all(raw["metadata"]["name"] != newest for raw in sets):
-            self.server.put(_replica_set(deployment, newest, template))
+            self.server.put(new_replica_set(deployment, newest, template))
         wanted = deployment["spec"].get("replicas", 1)
         self._resize(("ReplicaSet", deployment["metadata"]["namespace"], newest), wanted)
         surges = deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] != 0
@@ -114,8 +131,8 @@ class Controllers:
         pods = [pod for pod in self.server.of("Pod") if is_of(pod, name) and not is_ending(pod)]
         missing = replica_set["spec"]["replicas"] - len(pods)
         # The youngest go first, and before them those that do not answer.
-        for pod in sorted(pods, key=lambda pod: (is_ready(pod), -_number(pod)))[: max(0, -missing)]:
-            self.server._remove(ref_of(pod))
+        for pod in sorted(pods, key=lambda pod: (is_ready(pod), -number_of(pod)))[: max(0, -missing)]:
+            self.server.remove(ref_of(pod))
         deployment = self._owner_of(replica_set)
         for _ in range(missing):
             if deployment is None or self._backs_off(name, deployment):
@@ -124,11 +141,11 @@ class Controllers:
                 self.quota is not None
                 and len([p for p in self.server.of("Pod") if MODEL_LABEL in labels_of(p)]) >= self.quota
             ):
-                self._refused[name] = (self.server.now(), _touch(deployment))
+                self._refused[name] = (self.server.now(), touch_of(deployment))
                 return
             self._refused.pop(name, None)
             self._serial += 1
-            self.server.put(_pod(replica_set, f"{name}-{self._serial}", namespace))
+            self.server.put(new_pod(replica_set, f"{name}-{self._serial}", namespace))
         self._refused.pop(name, None)
 
     def _owner_of(self, replica_set: Json) -> Json | None:
@@ -136,7 +153,7 @@ class Controllers:
 
     def _backs_off(self, name: str, deployment: Json) -> bool:
         at, touched = self._refused.get(name, (None, None))
-        return at is not None and self.server.now() < at + BACK_OFF and touched == _touch(deployment)
+        return at is not None and self.server.now() < at + BACK_OFF and touched == touch_of(deployment)
 
     def _kubelet(self) -> None:
         now = self.server.now()
@@ -152,17 +169,17 @@ class Controllers:
             after = self.behaviour(pod).ready_after
             runs = after is not None and now >= began + timedelta(seconds=after)
             if not pod.get("status") or runs != is_ready(pod):
-                self.server.set_status(ref_of(pod), _pod_status(now, runs))
+                self.server.set_status(ref_of(pod), pod_status(now, runs))
 
     def _tell_how_it_stands(self, deployment: Json) -> None:
         sets = {raw["metadata"]["name"] for raw in self.server.of("ReplicaSet") if is_owned(raw, deployment)}
-        pods = [pod for pod in self.server.of("Pod") if _set_of(pod) in sets and not is_ending(pod)]
+        pods = [pod for pod in self.server.of("Pod") if set_of(pod) in sets and not is_ending(pod)]
         ready = sum(map(is_ready, pods))
         refused = any(name in self._refused for name in sets)
         before = deployment.get("status") or {}
         conditions = before.get("conditions") or []
         if refused != bool(conditions):
-            conditions = [_quota_condition(self.server.now(), self.quota)] if refused else []
+            conditions = [quota_condition(self.server.now(), self.quota)] if refused else []
         status = {
             "observedGeneration": deployment["metadata"].get("generation", 1),
             "replicas": len(pods),
@@ -177,7 +194,7 @@ class Controllers:
         ref = ("EndpointSlice", namespace, f"{name}-slice")
         endpoints = [
             {
-                "addresses": [f"10.1.0.{_number(pod)}"],
+                "addresses": [f"10.1.0.{number_of(pod)}"],
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]},
                 "conditions": {"ready": is_ready(pod) and not is_ending(pod)},
             }
@@ -185,138 +202,6 @@ class Controllers:
             if selects(service, pod)
         ]
         if ref not in self.server.objects:
-            self.server.put(_slice(service, ref, endpoints))
+            self.server.put(new_slice(service, ref, endpoints))
         elif self.server.objects[ref]["endpoints"] != endpoints:
             self.server.change(ref, lambda raw: raw.update(endpoints=endpoints), "endpointslices")
-
-
-def labels_of(raw: Mapping[str, Any]) -> Mapping[str, str]:
-    """Its labels; empty when there are none."""
-    found: Mapping[str, str] = raw["metadata"].get("labels") or {}
-    return found
-
-
-def selects(service: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
-    """Whether the Service has this pod behind it, ready or not. One without a selector has none."""
-    selector = service["spec"].get("selector") or {}
-    same_place = service["metadata"]["namespace"] == pod["metadata"]["namespace"]
-    return bool(selector) and same_place and selector.items() <= labels_of(pod).items()
-
-
-def is_ready(pod: Mapping[str, Any]) -> bool:
-    """As its kubelet says."""
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", ()))
-
-
-def is_ending(pod: Mapping[str, Any]) -> bool:
-    """Whether it was told to end."""
-    return "deletionTimestamp" in pod["metadata"]
-
-
-def is_placed(pod: Mapping[str, Any]) -> bool:
-    """Whether it is on the simulated node: foreign pods are on none, and stay as they are."""
-    return bool(pod["spec"].get("nodeName"))
-
-
-def color_of(pod: Mapping[str, Any]) -> str:
-    """`blue` or `green`."""
-    return labels_of(pod)[COLOR_LABEL]
-
-
-def is_owned(raw: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
-    """Whether the owner's UID is among its owner references."""
-    return any(ref["uid"] == owner["metadata"]["uid"] for ref in raw["metadata"].get("ownerReferences") or ())
-
-
-def is_of(pod: Mapping[str, Any], replica_set: str) -> bool:
-    """Whether this ReplicaSet made it."""
-    return _set_of(pod) == replica_set
-
-
-def _set_of(pod: Mapping[str, Any]) -> str:
-    owners = pod["metadata"].get("ownerReferences") or ()
-    return next((str(owner["name"]) for owner in owners if owner["kind"] == "ReplicaSet"), "")
-
-
-def _number(pod: Mapping[str, Any]) -> int:
-    tail = pod["metadata"]["name"].rpartition("-")[2]
-    return int(tail) if tail.isdigit() else 0
-
-
-def _touch(deployment: Json) -> Json:
-    """What makes a ReplicaSet that backs off try again when it changes."""
-    annotations = deployment["metadata"].get("annotations") or {}
-    return {"size": deployment["spec"].get("replicas"), "retries": annotations.get(RETRY_ANNOTATION)}
-
-
-def _reference(kind: str, api_version: str, owner: Json) -> Json:
-    meta = owner["metadata"]
-    return {"apiVersion": api_version, "kind": kind, "name": meta["name"], "uid": meta["uid"], "controller": True}
-
-
-def _replica_set(deployment: Json, name: str, template: Json) -> Json:
-    meta = {
-        "name": name,
-        "namespace": deployment["metadata"]["namespace"],
-        "labels": dict(template["metadata"]["labels"]),
-        "ownerReferences": [_reference("Deployment", "apps/v1", deployment)],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": meta,
-        "spec": {"replicas": 0, "template": template},
-    }
-
-
-def _pod(replica_set: Json, name: str, namespace: str) -> Json:
-    template = replica_set["spec"]["template"]
-    meta = {
-        **template["metadata"],
-        "name": name,
-        "namespace": namespace,
-        "ownerReferences": [_reference("ReplicaSet", "apps/v1", replica_set)],
-    }
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**template["spec"], "nodeName": "n1"}}
-
-
-def _pod_status(now: datetime, runs: bool) -> Json:
-    at = now.strftime(STAMP)
-    server = {"running": {"startedAt": at}} if runs else {"waiting": {"reason": "PodInitializing"}}
-    fetch: Json = {"terminated": {"exitCode": 0, "reason": "Completed"}} if runs else {"running": {"startedAt": at}}
-    return {
-        "phase": "Running" if runs else "Pending",
-        "conditions": [
-            {"type": "PodScheduled", "status": "True"},
-            {"type": "Ready", "status": str(runs), "lastTransitionTime": at},
-        ],
-        "initContainerStatuses": [{"name": "fetch", "restartCount": 0, "ready": runs, "state": fetch}],
-        "containerStatuses": [{"name": "server", "restartCount": 0, "ready": runs, "state": server}],
-    }
-
-
-def _quota_condition(now: datetime, quota: int | None) -> Json:
-    message = f"pods is forbidden: exceeded quota: pods, requested: pods=1, used: pods={quota}, limited: pods={quota}"
-    at = now.strftime(STAMP)
-    return {
-        "type": "ReplicaFailure",
-        "status": "True",
-        "reason": "FailedCreate",
-        "message": message,
-        "lastTransitionTime": at,
-    }
-
-
-def _slice(service: Json, ref: Ref, endpoints: list[Json]) -> Json:
-    labels = {
-        **labels_of(service),
-        "kubernetes.io/service-name": service["metadata"]["name"],
-        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-    }
-    meta = {
-        "name": ref[2],
-        "namespace": ref[1],
-        "labels": labels,
-        "ownerReferences": [_reference("Service", "v1", service)],
-    }
-    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, "endpoints": endpoints}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.runtime.fake_api import Json
-from tests.simulation.controllers import is_ready, labels_of
 from tests.simulation.faults import TOUCHED
+from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
 from verdigris.children.names import (
     COLOR_LABEL,

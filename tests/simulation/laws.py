@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.runtime.fake_api import Json
-from tests.simulation.controllers import color_of, is_ending, is_ready, labels_of
+from tests.simulation.objects import color_of, is_ending, is_ready, labels_of
 from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL, REVISION_LABEL
 
 if TYPE_CHECKING:

@@ -49,6 +49,10 @@ class Server(FakeApi):
         if live.get("status") != status:
             self._store(ref, {**live, "status": status})
 
+    def remove(self, ref: Ref) -> None:
+        """What a deletion does: a pod ends in its own time, everything else is gone."""
+        self._remove(ref)
+
     def end(self, ref: Ref) -> None:
         """The object is gone at once: its kubelet, or whoever held it, is through with it."""
         gone = self.objects.pop(ref)
@@ -83,7 +87,7 @@ class Server(FakeApi):
         return answer
 
     def _remove(self, ref: Ref) -> None:
-        """A pod ends in its own time: it is marked, and its kubelet ends it. Everything else is gone."""
+        """A pod is marked, and its kubelet ends it."""
         live = self.objects[ref]
         if ref[0] != "Pod":
             self.end(ref)
