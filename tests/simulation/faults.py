@@ -113,6 +113,13 @@ async def _conflict(host: Host, wire: Wire, call: Call, work: Work) -> Any:
     return await work(wire.server)
 
 
+async def _outrun(_: Host, wire: Wire, call: Call, work: Work) -> Any:
+    """Somebody writes the object all the time: what holds only for the object as it was read always comes too late."""
+    if call.guarded:
+        raise Conflict(f"{call}: the object has been modified ({SAID})")
+    return await work(wire.server)
+
+
 async def _stale(_: Host, wire: Wire, call: Call, work: Work) -> Any:
     """The answer of a server that has not heard of the last seconds yet."""
     server = wire.server
@@ -148,9 +155,8 @@ def _can_conflict(call: Call) -> bool:
     return call.verb in ("apply", "patch", "replace")
 
 
-def _can_conflict_for_ever(call: Call) -> bool:
-    """A forced apply meets no conflict but by bad luck, which does not last."""
-    return call.verb in ("patch", "replace")
+def _is_guarded(call: Call) -> bool:
+    return call.guarded
 
 
 def _reads(call: Call) -> bool:
@@ -165,7 +171,7 @@ FAULTS = (
     Fault("late", _late, _writes, takes=LATE),
     Fault("slow", _slow, takes=PAUSED),
     Fault("conflict", _conflict, _can_conflict),
-    Fault("conflict for ever", _conflict, _can_conflict_for_ever, lasting=True),
+    Fault("conflict for ever", _outrun, _is_guarded, lasting=True),
     Fault("stale read", _stale, _reads),
     Fault("crash before", _crash_before),
     Fault("crash after", _crash_after, _writes),
@@ -188,9 +194,9 @@ class OneFault:
     hit: Call | None = None
     """The call that was disturbed."""
 
-    def begin(self, verb: str, kind: str, name: str) -> Call:
+    def begin(self, verb: str, kind: str, name: str, guarded: bool) -> Call:
         """As `Disturber.begin`."""
-        call = Call(len(self.calls), verb, kind, name, self.phase())
+        call = Call(len(self.calls), verb, kind, name, self.phase(), guarded)
         self.calls.append(call)
         return call
 

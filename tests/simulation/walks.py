@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.runtime import virtual
-from tests.simulation.faults import FAULTS, Fault
+from tests.simulation.faults import FAULTS, LATE, Fault
 from tests.simulation.runs import Log
 from tests.simulation.wire import Call, Wire, Work
 from tests.simulation.workloads import served, spec
@@ -36,10 +36,10 @@ class AtRandom:
     met: list[str] = field(default_factory=list)
     _count: int = 0
 
-    def begin(self, verb: str, kind: str, name: str) -> Call:
+    def begin(self, verb: str, kind: str, name: str, guarded: bool) -> Call:
         """As `Disturber.begin`."""
         self._count += 1
-        return Call(self._count, verb, kind, name, "")
+        return Call(self._count, verb, kind, name, "", guarded)
 
     def treatment(self, call: Call) -> Callable[[Wire, Call, Work], Awaitable[Any]] | None:
         """As `Disturber.treatment`."""
@@ -110,6 +110,8 @@ async def _walk(seed: int) -> dict[str, Any]:
             await walker.act()
         await asyncio.sleep(GOES_ON)
         faults.on = False
+        # What is late comes by then.
+        await asyncio.sleep(LATE)
         await world.until(lambda: world.rollout is None, "the end of the last rollout", SETTLES_WITHIN)
         await world.settle(SETTLES_WITHIN)
         wrong += _end(world)

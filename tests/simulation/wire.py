@@ -20,13 +20,17 @@ Work = Callable[[FakeApi], Awaitable[Any]]
 
 
 class Call(NamedTuple):
-    """One call: its number from 0 in the whole run, and what it asked. `kind` has the subresource after a `/`."""
+    """One call: its number from 0 in the whole run, and what it asked. `kind` has the subresource after a `/`.
+
+    `guarded`: it is to be carried out only if the object is still as it was read.
+    """
 
     number: int
     verb: str
     kind: str
     name: str
     phase: str
+    guarded: bool = False
 
     @property
     def reads(self) -> bool:
@@ -40,7 +44,7 @@ class Call(NamedTuple):
 class Disturber(Protocol):
     """Knows which call is disturbed, and how."""
 
-    def begin(self, verb: str, kind: str, name: str) -> Call:
+    def begin(self, verb: str, kind: str, name: str, guarded: bool) -> Call:
         """A call begins."""
 
     def treatment(self, call: Call) -> Callable[[Wire, Call, Work], Awaitable[Any]] | None:
@@ -109,7 +113,9 @@ class Wire:
         def work(api: FakeApi) -> Awaitable[Json]:
             return api.patch(resource, namespace, name, body, subresource=subresource, manager=manager)
 
-        return await self._call("patch", f"{resource.kind}/{subresource}" if subresource else resource.kind, name, work)
+        kind = f"{resource.kind}/{subresource}" if subresource else resource.kind
+        guarded = "resourceVersion" in (body.get("metadata") or {})
+        return await self._call("patch", kind, name, work, guarded=guarded)
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
@@ -123,10 +129,10 @@ class Wire:
         """As `Client.evict`."""
         await self._call("create", "Pod/eviction", pod, lambda api: api.evict(namespace, pod, uid))
 
-    async def _call(self, verb: str, kind: str, name: str, work: Work) -> Any:
+    async def _call(self, verb: str, kind: str, name: str, work: Work, *, guarded: bool = False) -> Any:
         if self.cut:
             await self.silence()
-        call = self.disturber.begin(verb, kind, name)
+        call = self.disturber.begin(verb, kind, name, guarded)
         treatment = self.disturber.treatment(call)
         await asyncio.sleep(LATENCY)
         if self.cut:

@@ -237,10 +237,10 @@ class _Noting:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def begin(self, verb: str, kind: str, name: str) -> Any:
+    def begin(self, verb: str, kind: str, name: str, guarded: bool) -> Any:
         if verb not in ("get", "list"):
             self._world.last_write = self._world.seconds()
-        return self._world.disturber.begin(verb, kind, name)
+        return self._world.disturber.begin(verb, kind, name, guarded)
 
     def treatment(self, call: Any) -> Any:
         found = self._world.disturber.treatment(call)
