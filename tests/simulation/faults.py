@@ -214,4 +214,6 @@ class OneFault:
         if call.number == self.step:
             return True
         first = self.hit
-        return fault.lasting and first is not None and (call.verb, call.kind) == (first.verb, first.kind)
+        if not fault.lasting or first is None or call.kind != first.kind:
+            return False
+        return call.verb == first.verb or (call.guarded and not fault.refuses)

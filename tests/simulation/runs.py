@@ -128,8 +128,10 @@ async def _end(world: World, calm: Played | None, log: Log) -> list[str]:
 
 
 def _cannot_tell(world: World) -> bool:
-    """Whether the status can be neither read nor written, so that only the log tells."""
-    hit = world.one.hit
+    """Whether only the log tells: the status can be neither read nor written, or nobody has refused anything."""
+    hit, fault = world.one.hit, world.one.fault
+    if fault is not None and not fault.refuses:
+        return True
     return hit is not None and (hit.kind.startswith("ModelDeployment") or (hit.reads and hit.kind in _TRAFFIC))
 
 
@@ -140,8 +142,8 @@ def _may_go_back(world: World) -> bool:
         return True
     if hit.kind.startswith("ModelDeployment"):
         return False
-    refuses = world.one.fault is not None and world.one.fault.refuses
-    return not (refuses and (hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC)))
+    fault = world.one.fault
+    return not (fault is not None and fault.refuses and (hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC)))
 
 
 def _bad(world: World) -> int:

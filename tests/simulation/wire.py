@@ -82,8 +82,9 @@ class Wire:
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = "verdigris") -> Json:
         """As `Client.apply`."""
-        name = manifest["metadata"]["name"]
-        return await self._call("apply", manifest["kind"], name, lambda api: api.apply(manifest, manager))
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        guarded = "resourceVersion" in manifest["metadata"]
+        return await self._call("apply", kind, name, lambda api: api.apply(manifest, manager), guarded=guarded)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Json:
         """As `Client.create`."""
@@ -93,7 +94,7 @@ class Wire:
     async def replace(self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
         """As `Client.replace`."""
         return await self._call(
-            "replace", resource.kind, name, lambda api: api.replace(resource, namespace, name, body)
+            "replace", resource.kind, name, lambda api: api.replace(resource, namespace, name, body), guarded=True
         )
 
     async def patch(
