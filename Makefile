@@ -43,6 +43,9 @@ cluster: setup   ## bring the local cluster up and leave it running
 images: setup    ## build all images and print their sizes
 	@$(PY) -m dev.cluster images --all
 
+simulate: setup  ## the operator's loop in virtual time, each fault at each call: out/simulation/report.json (1 h)
+	@$(PY) -m tests.simulation
+
 fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by coverage
 	@$(PY) -m tests.serving.fuzz_requests -max_total_time=600
 
@@ -61,5 +64,5 @@ bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lifecycle lint crds lock cluster images fuzz
+.PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate fuzz
 .PHONY: bench-serving bench-stuck bench-laws bench-pack clean

@@ -38,7 +38,8 @@ class FakeApi:
     grace period that a deletion asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.now = now
         self.objects: dict[tuple[str, str, str], Json] = {}
         self.calls: list[tuple[str, str, str]] = []
         self.unknown: set[str] = set()
@@ -63,7 +64,7 @@ class FakeApi:
         made = json_copy(dict(raw))
         meta = made.setdefault("metadata", {})
         meta.setdefault("uid", f"uid-{next(self._uids)}")
-        meta.setdefault("creationTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        meta.setdefault("creationTimestamp", self.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         meta["resourceVersion"] = str(next(self._versions))
         self._allocate(made)
         ref = (made["kind"], meta.get("namespace", ""), meta["name"])
@@ -195,8 +196,8 @@ class FakeApi:
         elif subresource is None and resource.kind in _WITH_STATUS:
             wanted.pop("status", None)
         ref, made = (resource.kind, namespace, name), merge_patch(live, wanted)
-        if subresource is None:
-            made = updated(live, made, manager)
+        if subresource in (None, "scale"):
+            made = updated(live, made, manager, subresource or "")
         return await self._answer("patch", ref, self._store(ref, made))
 
     async def delete(
@@ -205,12 +206,15 @@ class FakeApi:
         await self._arrive("delete", resource.kind, name)
         self._preconditions(self._found(resource.kind, namespace, name), {"uid": uid})
         self.graces[resource.kind, name] = grace
-        del self.objects[resource.kind, namespace, name]
+        self._remove((resource.kind, namespace, name))
 
     async def evict(self, namespace: str, pod: str, uid: str) -> None:
         await self._arrive("create", "Pod/eviction", pod)
         self._preconditions(self._found("Pod", namespace, pod), {"uid": uid})
-        del self.objects["Pod", namespace, pod]
+        self._remove(("Pod", namespace, pod))
+
+    def _remove(self, ref: tuple[str, str, str]) -> None:
+        del self.objects[ref]
 
     async def _held(self, verb: str, kind: str, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """A write that waits for a webhook is carried out also when whoever sent it has hung up."""

@@ -7,6 +7,7 @@ map is one leaf, and `.` stands for an element of a list itself.
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,10 +31,8 @@ _SERVERS = {"uid", "resourceVersion", "creationTimestamp", "generation", "manage
 
 
 def json_copy(value: Any) -> Any:
-    """A copy of a JSON value. `copy.deepcopy` takes three times as long, and most of the tests' time was its."""
-    if isinstance(value, dict):
-        return {key: json_copy(inner) for key, inner in value.items()}
-    return [json_copy(inner) for inner in value] if isinstance(value, list) else value
+    """A copy of a JSON value. `copy.deepcopy` takes thirty times as long, and most of the tests' time was its."""
+    return marshal.loads(marshal.dumps(value))
 
 
 def keys_of(names: Path) -> tuple[str, ...] | None:
@@ -145,35 +144,38 @@ def applied(live: Json, wanted: Json, manager: str) -> Json:
     for path in sorted(mine - asked - others, reverse=True):
         result = dropped(result, path)
     result = merged(result, wanted)
-    return _recorded(live, result, manager, "Apply", asked)
+    return _recorded(live, result, (manager, "Apply", ""), asked)
 
 
-def updated(before: Json, after: Json, manager: str) -> Json:
+def updated(before: Json, after: Json, manager: str, subresource: str = "") -> Json:
     """`after` with the record of what `manager` has changed from `before`."""
     old, new = leaves(before), leaves(after)
     changed = {path for path, value in new.items() if old.get(path) != value}
     if not changed and set(old) == set(new):
         return after
-    return _recorded(before, after, manager, "Update", changed)
+    return _recorded(before, after, (manager, "Update", subresource), changed)
 
 
 def _is_apply(entry: Mapping[str, Any], manager: str) -> bool:
     return entry["manager"] == manager and entry["operation"] == "Apply"
 
 
-def _recorded(before: Json, after: Json, manager: str, operation: str, owned: set[Path]) -> Json:
+def _recorded(before: Json, after: Json, who: tuple[str, str, str], owned: set[Path]) -> Json:
+    """`who` is the manager, its operation, and the subresource that it wrote to (or nothing)."""
+    manager, operation, subresource = who
     old, new = leaves(before), leaves(after)
     moved = {path for path in {*old, *new} if old.get(path) != new.get(path)}
     entries, own = [], set(owned)
     for entry in before["metadata"].get("managedFields") or []:
-        same = (entry["manager"], entry["operation"]) == (manager, operation)
+        same = (entry["manager"], entry["operation"], entry.get("subresource", "")) == who
         kept = paths(entry["fieldsV1"]) - moved
         if same:
             own |= kept if operation == "Update" else set()
         elif kept:
             entries.append({**entry, "fieldsV1": tree(kept)})
     if own:
-        entries.append({"manager": manager, "operation": operation, "fieldsV1": tree(own), "fieldsType": "FieldsV1"})
+        entry = {"manager": manager, "operation": operation, "fieldsV1": tree(own), "fieldsType": "FieldsV1"}
+        entries.append({**entry, "subresource": subresource} if subresource else entry)
     return {**after, "metadata": {**after["metadata"], "managedFields": entries}}
 
 

@@ -53,7 +53,7 @@ class Watched(Memory):
         """Tell what has changed since the last time, as far as it is watched; a deaf watch loses it."""
         self._api.notice()
         before, now = self._told, {}
-        for raw in filter(_is_watched, self._api.objects.values()):
+        for raw in filter(is_watched, self._api.objects.values()):
             known = before.get(raw["metadata"]["uid"])
             # Copying all of a large cluster at each look would take longer than the looks.
             now[raw["metadata"]["uid"]] = known if known and _version(known) == _version(raw) else json_copy(raw)
@@ -73,7 +73,7 @@ def _version(raw: Mapping[str, Any]) -> str:
     return str(raw["metadata"]["resourceVersion"])
 
 
-def _is_watched(raw: Mapping[str, Any]) -> bool:
+def is_watched(raw: Mapping[str, Any]) -> bool:
     """By kind, and by the label that the watches select by: what loses it is gone for them."""
     labeled = MODEL_LABEL in (raw["metadata"].get("labels") or {})
     return raw["kind"] in (MODEL_DEPLOYMENT.kind, ROLLOUT_DECISION.kind) or (

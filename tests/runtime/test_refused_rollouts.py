@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.runtime.baking import candidate_starts, selected
 from tests.runtime.raws import KEY
-from tests.runtime.stage import Stage
+from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Transient
 
 REFUSALS = [Transient("writing Pod: failed calling webhook: connection refused"), Forbidden("no right")]
@@ -52,3 +54,22 @@ async def test_a_bad_version_is_taken_back_although_somebody_took_a_name_meanwhi
     await stage.reconcile(15)
     assert selected(stage) == "blue"
     assert stage.condition("Stalled") == ("True", "NameTaken")
+
+
+@pytest.mark.parametrize("kind", ["ControllerRevision", "Deployment"])
+async def test_a_version_whose_pods_may_not_be_made_ends_with_what_the_api_server_said(kind: str) -> None:
+    stage = Stage()
+    await settled(stage)
+    stage.refuse(kind, Forbidden(f"writing {kind}: denied by images.example.com"))
+    raw = stage.api.at("ModelDeployment", *KEY)
+    raw["spec"]["model"]["version"] = "2.0.0"
+    raw["spec"]["rollout"] = {"progressDeadline": "10s"}
+    raw["metadata"]["generation"] += 1
+    await stage.reconcile(20)
+    rejected = raw_status(stage)["rejected"][-1]
+    assert (rejected["version"], rejected["reason"]) == ("2.0.0", "Forbidden")
+    assert "denied by images.example.com" in rejected["message"]
+
+
+def raw_status(stage: Stage) -> Any:
+    return stage.api.at("ModelDeployment", *KEY)["status"]

@@ -221,3 +221,16 @@ def test_a_queue_that_closes_lets_running_looks_end() -> None:
         assert ended == [A]
 
     virtual.run(scene())
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, False), (5, True)])
+def test_a_conflict_is_told_only_when_there_is_no_end_of_them(
+    caplog: pytest.LogCaptureFixture, count: int, told: bool
+) -> None:
+    async def conflicts() -> None:
+        queue: WorkQueue[Key] = WorkQueue(Backoff(jitter=0.0), clock=virtual.now)
+        queue.add(A)
+        await run(queue, Script(a=[Result(failure=Conflict("changed"))] * count), count + 1)
+
+    virtual.run(conflicts())
+    assert any("changed" in record.message for record in caplog.records if record.levelname == "WARNING") is told

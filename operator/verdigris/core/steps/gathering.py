@@ -47,7 +47,7 @@ def gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
         high = max(steady, rollout.ready_high_water)
         turn = turn.change_rollout(ready_high_water=high, deadline=now + parse_duration(limit), trouble=said)
     elif now >= rollout.deadline:
-        return turn, _too_late(trouble, ready, needed, limit)
+        return turn, _too_late(trouble or _refusal(turn), ready, needed, limit)
     return (turn, None) if ready >= needed else make_room(turn)
 
 
@@ -71,6 +71,14 @@ def _remembered(turn: Turn) -> Failure | None:
     """Lack of room is only lack of room while it lasts, and a pod in the way is gone when it is."""
     trouble = turn.rollout.trouble
     return trouble if trouble is not None and trouble.reason not in (*NO_ROOM, OTHER_REVISION) else None
+
+
+def _refusal(turn: Turn) -> Failure | None:
+    """What the API server refused of a candidate without any pods, in the words that the last look has left."""
+    if turn.pods(turn.rollout):
+        return None
+    told = (one for one in turn.observed.status.conditions if (one.type, one.status) == ("Stalled", "True"))
+    return next((Failure(reason=one.reason, message=one.message) for one in told), None)
 
 
 def _gathered(turn: Turn, ready: int, needed: int, trouble: Failure | None) -> str:

@@ -1,0 +1,111 @@
+"""`make simulate`: each workload, each fault at each of its calls, random walks. Exit code 1: some run went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tests.simulation import faults
+from tests.simulation.runs import Choice, disturbed, every_fault_once
+from tests.simulation.walks import walk
+from tests.simulation.workloads import BY_NAME, WORKLOADS, Workload
+
+WALKS = 400
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs, prints as it goes, writes the report, and says how it went."""
+    asked = _parser().parse_args(arguments)
+    began, workloads = time.monotonic(), [BY_NAME[name] for name in asked.only] or list(WORKLOADS)
+    report: dict[str, Any] = {
+        "runs": 0,
+        "workloads": [workload.name for workload in workloads],
+        "faults": [fault.name for fault in faults.FAULTS],
+        "steps_disturbed": 0,
+        "walks": {"first_seed": asked.seed, "count": asked.walks},
+        "wrong": [],
+    }
+    for number, workload in enumerate(workloads):
+        for key, value in _workload(workload, _choice(asked, number), asked.jobs).items():
+            report[key] += value
+    for found in _walks(range(asked.seed, asked.seed + asked.walks), asked.jobs):
+        report["runs"] += 1
+        report["wrong"] += found
+    report["seconds"] = round(time.monotonic() - began, 1)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(
+        f"{report['runs']} runs, {report['steps_disturbed']} steps disturbed, {len(report['wrong'])} wrong: {asked.out}"
+    )
+    return 1 if report["wrong"] else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--only", action="append", default=[], choices=list(BY_NAME), help="this workload (repeatable)")
+    parser.add_argument("--every", type=int, default=1, help="one of so many runs; default: all")
+    parser.add_argument("--step", type=int, help="disturb this call alone, and show what the operator says")
+    parser.add_argument("--fault", choices=list(faults.BY_NAME), help="with --step: let this happen to it")
+    parser.add_argument("--walks", type=int, default=WALKS, help=f"random walks; default: {WALKS}")
+    parser.add_argument("--seed", type=int, default=1, help="of the first walk; the others count on from it")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once; default: one a core")
+    parser.add_argument("--out", type=Path, default=Path("out/simulation/report.json"), help="where the report goes")
+    return parser
+
+
+def _choice(asked: argparse.Namespace, number: int) -> Choice:
+    if asked.step is None:
+        return every_fault_once(asked.every, number)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return lambda call: (faults.BY_NAME[asked.fault],) if call.number == asked.step else ()
+
+
+def _workload(workload: Workload, choose: Choice, jobs: int) -> dict[str, Any]:
+    began = time.monotonic()
+    played = disturbed(workload, choose, jobs)
+    wrong = [_wrong(workload.name, -1, "none", what) for what in played.wrong]
+    for branch in played.branches:
+        about = f"{branch['fault']} at {branch['call']} in {branch['phase']}"
+        wrong += [_wrong(workload.name, branch["step"], branch["fault"], f"{about}: {w}") for w in branch["wrong"]]
+    steps = len({branch["step"] for branch in played.branches})
+    print(
+        f"{workload.name}: {len(played.calls)} calls, {steps} disturbed, {len(played.branches) + 1} runs, "
+        f"{len(wrong)} wrong, {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
+    _show(wrong)
+    return {"runs": len(played.branches) + 1, "steps_disturbed": steps, "wrong": wrong}
+
+
+def _walks(seeds: range, jobs: int) -> Iterator[list[dict[str, Any]]]:
+    if not seeds:
+        return
+    print(f"random walks, seeds {seeds.start} to {seeds.stop - 1}", flush=True)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        for found in pool.map(walk, seeds):
+            about = "; ".join([f"seed {found['seed']}", *found["acts"], *found["met"]])
+            wrong = [_wrong("random walk", found["seed"], "at random", f"{what} ({about})") for what in found["wrong"]]
+            _show(wrong)
+            yield wrong
+
+
+def _wrong(workload: str, step: int, fault: str, what: str) -> dict[str, Any]:
+    return {"workload": workload, "step": step, "fault": fault, "what": what}
+
+
+def _show(wrong: list[dict[str, Any]]) -> None:
+    for entry in wrong:
+        print(f"  wrong: {entry['workload']}, step {entry['step']}: {entry['what']}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
