@@ -71,7 +71,7 @@ def test_a_version_that_bakes_can_be_promoted_at_once_and_rolled_back_at_once(sc
     baking = scene.until("1.1.0 to bake", lambda status: stage(status) == "Baking")
     pods = scene.pods()
     scene.decide("promote", baking["rollout"]["revision"])
-    promoted = scene.until("1.1.0 to be promoted", settled("1.1.0"), 15)
+    promoted = scene.until("1.1.0 to be promoted", settled("1.1.0"), 25)
     name = scene.decide("rollback", promoted["active"]["revision"])
     wait_for("clients to be back on blue", lambda: scene.selected() == "blue", 10)
     status = scene.until("1.0.0 to be active", settled("1.0.0"))

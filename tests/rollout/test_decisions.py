@@ -11,6 +11,7 @@ from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving
 from verdigris.core.engine.plan import question
 from verdigris.core.facts.revision import revision_of
+from verdigris.core.routing.split import DRAIN
 
 
 def last(world: World) -> tuple[str, str]:
@@ -63,14 +64,14 @@ def test_promote_in_a_pause_says_what_it_waits_for() -> None:
     world.decide("promote", revision_of(world.spec)).run(3)
     assert "spec.paused" in world.status.decisions[-1].message
     assert world.status.rollout
-    world.apply(spec("1.1.0")).run(3)
+    world.apply(spec("1.1.0")).run(DRAIN.seconds)
     assert world.status.active
     assert world.status.active.version == "1.1.0"
 
 
 def test_promote_ends_the_bake_early() -> None:
     world = serving("1.0.0").apply(spec("1.1.0", rollout={"bake": "1h"}))
-    bake(world).decide("promote", revision_of(world.spec)).run(2)
+    bake(world).decide("promote", revision_of(world.spec)).run(DRAIN.seconds + 1)
     assert world.status.active
     assert world.status.active.version == "1.1.0"
 

@@ -11,6 +11,8 @@ from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake
 from tests.rollout.world import World, serving, writes_clients_service
 from verdigris.core.actions import Keep
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.evidence import Evidence
 from verdigris.core.facts.revision import revision_of
 from verdigris.core.routing.split import DRAIN
 
@@ -133,16 +135,34 @@ def test_a_size_that_was_typed_wrong_and_corrected_before_the_switch_is_no_longe
 def test_no_old_pod_is_ended_before_its_clients_had_time_to_leave(promoted: str) -> None:
     """However short the bake, and whoever ends it, old pods stay for DRAIN after the move was seen (law 2)."""
     bake_for = "10m" if promoted == "by a person" else "0s"
-    rollout: dict[str, Any] = {"bake": bake_for, "keepWarm": "0s"}
+    followed = promoted == "and followed at once"
+    rollout: dict[str, Any] = {"bake": bake_for, "keepWarm": "2m" if followed else "0s"}
     world = World(spec("1.0.0", rollout=rollout)).run(60)
     bake(world.apply(spec("2.0.0", rollout=rollout)))
     moved, old = world.now, world.deployments["blue"].uid
     if promoted == "by a person":
         world.decide("promote", revision_of(world.spec))
-    if promoted == "and followed at once":
-        world.apply(spec("3.0.0", rollout={**rollout, "keepWarm": "1s"}))
+    while followed and world.status.rollout is not None:
+        world.run(1)
+    if followed:
+        world.apply(spec("3.0.0", rollout=rollout))
     while "blue" in world.deployments and world.deployments["blue"].uid == old and world.now < moved + 5 * DRAIN:
         world.run(1)
     assert world.now >= moved + DRAIN
-    if promoted != "and followed at once":
-        assert "blue" not in world.deployments
+    assert followed or "blue" not in world.deployments
+    assert not followed or world.deployments["blue"].uid != old
+
+
+def test_a_version_that_waits_for_clients_to_leave_the_pods_it_replaces_is_looked_at_again() -> None:
+    rollout = {"bake": "0s", "keepWarm": "1h"}
+    world = World(spec("1.0.0", rollout=rollout)).run(60)
+    bake(world.apply(spec("2.0.0", rollout=rollout)))
+    while world.status.rollout is not None:
+        world.run(1)
+    world.apply(spec("3.0.0", rollout=rollout))
+
+    waits = plan(world.observe(), Evidence(), world.now).requeue_after
+
+    assert world.status.rollout is None
+    assert waits is not None
+    assert waits <= DRAIN

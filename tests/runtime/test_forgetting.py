@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.runtime.baking import bakes, rollout, selected
 from tests.runtime.raws import KEY, pod
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.transport.errors import Forbidden
@@ -99,3 +100,48 @@ def test_a_clock_that_was_set_back_keeps_no_putting_back_waiting() -> None:
     assert 0 < backoff.wait(REF, "spec.replicas") <= 300
     now -= 3600
     assert backoff.wait(REF, "spec.replicas") == 0
+
+
+def delete(stage: Stage, *finalizers: str) -> None:
+    """As `kubectl delete`, of a model that these finalizers keep."""
+    stage.api.at("ModelDeployment", *KEY)["metadata"] |= {
+        "deletionTimestamp": "2026-11-23T10:01:00Z",
+        "finalizers": list(finalizers),
+    }
+
+
+async def test_a_model_that_somebodys_finalizer_keeps_serves_on_and_its_rollout_can_be_taken_back() -> None:
+    stage = Stage()
+    prometheus = await bakes(stage)
+    delete(stage, "backup.example.com/snapshot")
+    prometheus.failing = True
+    for _ in range(20):
+        stage.now += timedelta(seconds=10)
+        await stage.reconcile()
+    assert selected(stage) == "blue"
+    assert rollout(stage) is None
+
+
+async def test_a_model_that_is_kept_starts_no_version_and_says_why() -> None:
+    stage = Stage()
+    await settled(stage)
+    delete(stage, "backup.example.com/snapshot")
+    raw = stage.api.at("ModelDeployment", *KEY)
+    raw["spec"]["model"]["version"] = "2.0.0"
+    raw["metadata"]["generation"] += 1
+    await stage.reconcile(5)
+    assert rollout(stage) is None
+    assert stage.condition("Ready") == ("False", "Deleting")
+    assert "a finalizer keeps it" in stage.message("Ready")
+
+
+@pytest.mark.parametrize("collector", [["foregroundDeletion"], ["orphan"], []], ids=["foreground", "orphan", "done"])
+async def test_nothing_is_made_anew_where_the_garbage_collector_is_or_was_at_the_children(collector: list[str]) -> None:
+    stage = Stage()
+    await settled(stage)
+    delete(stage, "backup.example.com/snapshot", *collector)
+    gone = [("Service", KEY.namespace, KEY.name), ("Deployment", KEY.namespace, "diabetes-blue")]
+    for ref in gone:
+        del stage.api.objects[ref]
+    await stage.reconcile(5)
+    assert not any(ref in stage.api.objects for ref in gone)

@@ -47,7 +47,7 @@ async def test_steady_means_silent(stage: Stage) -> None:
 
 async def test_what_changed_something_looks_once_more(stage: Stage) -> None:
     await settled(stage)
-    stage.api.at("Service", *KEY)["spec"]["selector"]["extra"] = "theirs"
+    stage.api.at("Service", *KEY)["spec"]["sessionAffinity"] = "ClientIP"
     assert (await stage.reconcile()).requeue_after == module.LOOK_AGAIN
     assert (await stage.reconcile()).requeue_after is None
 

@@ -137,10 +137,7 @@ class Controllers:
         for _ in range(missing):
             if deployment is None or self._backs_off(name, deployment):
                 return
-            if (
-                self.quota is not None
-                and len([p for p in self.server.of("Pod") if MODEL_LABEL in labels_of(p)]) >= self.quota
-            ):
+            if self.quota is not None and self._pods() >= self.quota:
                 self._refused[name] = (self.server.now(), touch_of(deployment))
                 return
             self._refused.pop(name, None)
@@ -150,6 +147,11 @@ class Controllers:
 
     def _owner_of(self, replica_set: Json) -> Json | None:
         return next((raw for raw in self.server.of("Deployment") if is_owned(replica_set, raw)), None)
+
+    def _pods(self) -> int:
+        """How many pods of the model count towards the quota."""
+        labels = (labels_of(pod) for pod in self.server.of("Pod"))
+        return sum(MODEL_LABEL in one and "foreign" not in one for one in labels)
 
     def _backs_off(self, name: str, deployment: Json) -> bool:
         at, touched = self._refused.get(name, (None, None))

@@ -114,7 +114,7 @@ def evolve(model: M, **changes: Any) -> M:
 class Turn:
     """Immutable: each link of the chain returns the next one.
 
-    `removals` are the stuck pods to remove; `look_at` is when to look at the pods again without being woken.
+    `removals` are the stuck pods to remove; `look_at` is when to look again without being woken.
     """
 
     observed: Observed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from verdigris.api.schema.fields import parse_duration
@@ -10,7 +11,7 @@ from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.taking_back import back_to_warm, is_stranded, make_way, take_back
 from verdigris.core.facts import policy
 from verdigris.core.routing.service import reached
-from verdigris.core.routing.split import had_clients
+from verdigris.core.routing.split import DRAIN, had_clients
 from verdigris.core.steps.capacity import needed_replicas, with_trade
 from verdigris.core.steps.lists import STEPS, index_of, planned
 from verdigris.core.turn import Turn
@@ -163,6 +164,8 @@ def start(turn: Turn) -> Turn:
     held = observed.taken or observed.held or observed.skew.forbids_start
     if held or rejection(turn) or _is_moving(turn):
         return turn
+    if _is_drained(turn):
+        return replace(turn, look_at=turn.now + timedelta(seconds=1))
     model, asked = observed.spec.model, observed.spec.rollout
     steps = planned(asked, replaces=active is not None)
     rollout = RolloutStatus(
@@ -194,6 +197,12 @@ def _is_moving(turn: Turn) -> bool:
     if active is None or not observed.endpoints.get(active.color):
         return False
     return other(active.color) in reached(observed.selected)
+
+
+def _is_drained(turn: Turn) -> bool:
+    """Whether clients of the version before may still be on the pods that a new one would replace."""
+    active, warm = turn.active, turn.status.warm
+    return active is not None and warm is not None and turn.now < active.since + DRAIN and turn.size(warm.color) > 0
 
 
 def _revert(turn: Turn) -> Turn:

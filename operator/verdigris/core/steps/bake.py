@@ -40,12 +40,12 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
 
 
 def _drains(turn: Turn) -> bool:
-    """Whether clients may still be on the old pods, which are to stay until those were told to leave.
+    """Whether clients may still be on old pods that nothing keeps after the promotion: those were told to leave first.
 
     The step is entered when the move is seen, so its clock is theirs.
     """
-    old = turn.active
-    return old is not None and turn.size(old.color) > 0 and turn.now < turn.rollout.since + DRAIN
+    old, kept = turn.active, parse_duration(turn.policy.rollout.keep_warm)
+    return old is not None and not kept and turn.size(old.color) > 0 and turn.now < turn.rollout.since + DRAIN
 
 
 def _leaving(turn: Turn) -> str:

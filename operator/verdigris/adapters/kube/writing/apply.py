@@ -13,8 +13,9 @@ from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.writing.contested import Contested, added_to
-from verdigris.adapters.kube.writing.executor import Executor, NotOurs, Writer
+from verdigris.adapters.kube.writing.executor import Executor, NotOurs
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
+from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.children.names import REVISION_LABEL, color_name
 from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from verdigris.adapters.kube.reading import views
 from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
-from verdigris.adapters.kube.transport.kinds import Resource, resource_of
+from verdigris.adapters.kube.transport.kinds import resource_of
 from verdigris.adapters.kube.writing.compare import difference, digest, shown, with_applied_hash
 from verdigris.adapters.kube.writing.contested import added_to, hold_back
 from verdigris.adapters.kube.writing.fields import last_manager, last_to_scale, strays
 from verdigris.adapters.kube.writing.patches import restoring, ways_to_make
 from verdigris.adapters.kube.writing.restores import Ref, RestoreBackoff
+from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.api.status import ServiceAddress
 from verdigris.children.meta import owner_reference
 from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, WITHDRAWN_ANNOTATION, Owner, color_name
@@ -28,33 +29,6 @@ SCALE_MANAGER = "verdigris-scale"
 TRAFFIC_MANAGER = "verdigris-traffic"
 RESTORE_MANAGER = "verdigris-restore"
 """Field manager of what is put back past server-side apply."""
-
-
-class Writer(Protocol):
-    """The writing half of the client."""
-
-    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply. A `metadata.uid` in it is a precondition (Conflict)."""
-
-    async def patch(
-        self,
-        resource: Resource,
-        namespace: str,
-        name: str,
-        body: Mapping[str, Any],
-        *,
-        subresource: str | None = None,
-        manager: str = "verdigris",
-    ) -> dict[str, Any]:
-        """JSON merge patch."""
-
-    async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
-    ) -> None:
-        """Delete by UID; `grace` in seconds, None: the object's own."""
-
-    async def evict(self, namespace: str, pod: str, uid: str) -> None:
-        """Ask for a pod's eviction by UID."""
 
 
 class NotOurs(ApiError):

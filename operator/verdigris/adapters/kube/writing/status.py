@@ -15,7 +15,7 @@ from verdigris.adapters.kube.reading.understand import explain
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import Forbidden, Incomplete, Invalid, NotFound
 from verdigris.adapters.kube.writing import accepted
-from verdigris.adapters.kube.writing.executor import Writer
+from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.api.conditions import set_condition
 from verdigris.api.decision import RolloutDecisionSpec, RolloutDecisionStatus
 from verdigris.api.schema.carry import status_patch

@@ -61,7 +61,7 @@ def settle(turn: Turn, found: Iterable[Found]) -> Turn:
         if held is None:
             taken += _removal(pod, diagnosis)
         verdicts.append(Verdict(pod, diagnosis, held))
-    look_at = min(_times(turn, found, verdicts), default=None)
+    look_at = min((time for time in (turn.look_at, *_times(turn, found, verdicts)) if time is not None), default=None)
     return replace(_tell(turn, verdicts), removals=taken, look_at=look_at)
 
 
