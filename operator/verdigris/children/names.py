@@ -18,6 +18,7 @@ COLOR_LABEL = f"{GROUP}/color"
 REVISION_LABEL = f"{GROUP}/revision"
 VERSION_ANNOTATION = f"{GROUP}/version"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+SHIELD_ANNOTATION = f"{GROUP}/shield"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 RETRY_ANNOTATION = f"{GROUP}/retry"
 WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
@@ -31,6 +32,8 @@ MANAGER = "verdigris"
 """Field manager of what is applied."""
 
 HTTP_PORT = 8080
+COLOR_PORT = 80
+"""Of a colour's own Service."""
 PRE_STOP_SECONDS = 5
 
 

@@ -14,13 +14,14 @@ _NAMES_A_HOST = {"http", "https", "oci"}
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def build(owner: Owner, uris: Iterable[str], *, external: bool = False) -> Manifest:
+def build(owner: Owner, uris: Iterable[str], *, external: bool = False, shield: bool = False) -> Manifest:
     """`uris` are the artifacts of every revision that may have to start: the active one's too, not only the newest.
 
     Among them are the stores' own addresses where the spec gives them; of one that only a Secret knows, no port is open
     but 443.
 
     `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin.
+    `shield`: the model's pods may ask each other.
     """
     stores = [store for uri in uris if (store := _split(uri))]
     ingress: Manifest = {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]}
@@ -31,6 +32,9 @@ def build(owner: Owner, uris: Iterable[str], *, external: bool = False) -> Manif
     ports = sorted({port for store in stores for port in _ports(store)})
     if ports:
         egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
+    if shield:
+        to = {"podSelector": {"matchLabels": selector(owner)}}
+        egress.append({"to": [to], "ports": [{"port": HTTP_PORT, "protocol": "TCP"}]})
     # A policy sees the packet after the Service's port became the pod's port, which a URI does not tell.
     namespaces = sorted({space for store in stores if (space := _namespace(store, owner))})
     if namespaces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from verdigris.api.spec import ServiceSpec
 from verdigris.api.status import Color
 from verdigris.children.meta import Manifest, metadata, selector
-from verdigris.children.names import Owner, color_name
+from verdigris.children.names import COLOR_PORT, Owner, color_name
 
 
 def clients(owner: Owner, spec: ServiceSpec, color: Color | None) -> Manifest:
@@ -24,7 +24,8 @@ def clients(owner: Owner, spec: ServiceSpec, color: Color | None) -> Manifest:
 
 def colored(owner: Owner, color: Color) -> Manifest:
     """The Service that always means this one colour, whatever its role is."""
-    return _service(metadata(owner, color_name(owner.name, color), color), owner, color, port=80, kind="ClusterIP")
+    meta = metadata(owner, color_name(owner.name, color), color)
+    return _service(meta, owner, color, port=COLOR_PORT, kind="ClusterIP")
 
 
 def _service(meta: Manifest, owner: Owner, color: Color | None, *, port: int, kind: str) -> Manifest:

@@ -17,7 +17,7 @@ from verdigris.core.steps.step import (
     end,
     scrape_interval,
 )
-from verdigris.core.steps.watching import frozen_baseline, pod_names, without_evidence
+from verdigris.core.steps.watching import counted_pods, frozen_baseline, without_evidence
 from verdigris.core.turn import Turn
 
 
@@ -35,15 +35,23 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
         ready=[pod.name for pod in turn.pods(rollout) if pod.ready],
         baseline=frozen_baseline(turn),
         now=turn.now,
-        pods=pod_names(turn, rollout.color),
+        pods=counted_pods(turn),
     )
     turn = turn.change_rollout(evidence=evidence)
     if held(turn) or not complete(turn):
         return turn, STAY
     turn = turn.change_rollout(message=evidence.message)
+    if _was_asked_lately(turn) and not rollout.promote_now:
+        return turn, STAY
     if evidence.verdict == "Pass" or rollout.promote_now or _unseen_is_better_than_nobody(turn):
         return turn, NEXT
     return without_evidence(turn, "Failed")
+
+
+def _was_asked_lately(turn: Turn) -> bool:
+    """Whether Prometheus may yet have to see what active pods counted before its pods were gone: that is left out."""
+    rollout = turn.rollout
+    return rollout.shielded_at is not None and turn.now < rollout.since + scrape_interval(turn.observed)
 
 
 def _unseen_is_better_than_nobody(turn: Turn) -> bool:

@@ -16,15 +16,23 @@ from verdigris.adapters.kube.writing.patches import restoring, ways_to_make
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.api.status import ServiceAddress
 from verdigris.children.meta import owner_reference
-from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, WITHDRAWN_ANNOTATION, Owner, color_name
+from verdigris.children.names import (
+    APPLIED_ANNOTATION,
+    SHIELD_ANNOTATION,
+    TRAFFIC_ANNOTATION,
+    WITHDRAWN_ANNOTATION,
+    Owner,
+    color_name,
+)
 from verdigris.children.ownership import kept_references, whose
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
+from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetOrder, SetTraffic
 
 Json = Mapping[str, Any]
 
 SCALE_MANAGER = "verdigris-scale"
 """Field manager of replicas: another one, so that applying a Deployment never claims its size (law 9)."""
 TRAFFIC_MANAGER = "verdigris-traffic"
+SHIELD_MANAGER = "verdigris-shield"
 RESTORE_MANAGER = "verdigris-restore"
 """Field manager of what is put back past server-side apply."""
 
@@ -88,8 +96,10 @@ class Executor:
                 done = self._keep(action.manifest)
             case Scale():
                 done = self._scale(action)
-            case SetTraffic():
-                done = self._set_traffic(action)
+            case SetTraffic(pod, uid, traffic):
+                done = self._annotate(pod, uid, {TRAFFIC_ANNOTATION: traffic}, TRAFFIC_MANAGER)
+            case SetOrder(pod, uid, order):
+                done = self._annotate(pod, uid, {SHIELD_ANNOTATION: order}, SHIELD_MANAGER)
             case Remove():
                 done = self._remove(action)
             case RemovePod():
@@ -233,13 +243,11 @@ class Executor:
         )
         return True
 
-    async def _set_traffic(self, action: SetTraffic) -> bool:
+    async def _annotate(self, pod: str, uid: str, annotations: Mapping[str, str | None], manager: str) -> bool:
         # The UID is a precondition: a pod of the same name may be another one by now.
-        wanted = {"uid": action.uid, "annotations": {TRAFFIC_ANNOTATION: action.traffic}}
+        wanted = {"metadata": {"uid": uid, "annotations": annotations}}
         try:
-            await self._writer.patch(
-                kinds.POD, self._owner.namespace, action.pod, {"metadata": wanted}, manager=TRAFFIC_MANAGER
-            )
+            await self._writer.patch(kinds.POD, self._owner.namespace, pod, wanted, manager=manager)
         except (NotFound, Conflict):
             return False
         return True
