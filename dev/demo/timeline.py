@@ -59,6 +59,7 @@ _STAGE_MARKS = {
     "Starting": "{version} starts",
     "AwaitingApproval": "awaits approval",
     "Measuring": READY,
+    "OnTrial": "{version} on trial",
     "Baking": "traffic on {version}",
 }
 

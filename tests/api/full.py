@@ -113,6 +113,8 @@ FULL_SPEC: dict[str, Any] = {
     "rollout": {
         "strategy": "BlueGreen",
         "bake": "5m",
+        "shield": False,
+        "answerWithin": "500ms",
         "progressDeadline": "10m",
         "approval": "None",
         "onInconclusive": "Hold",

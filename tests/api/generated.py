@@ -171,6 +171,7 @@ AUTOSCALING = some(
 ROLLOUT = some(
     strategy=st.just("BlueGreen"),
     bake=DURATIONS,
+    answerWithin=DURATIONS,
     progressDeadline=DURATIONS,
     approval=st.sampled_from(["None", "Required"]),
     onInconclusive=st.sampled_from(["Hold", "Promote", "Rollback"]),

@@ -279,6 +279,13 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ),
     ("an unknown strategy", {"rollout.strategy": "Canary"}, ("spec.rollout.strategy", 'supported values: "BlueGreen"')),
     ("an approval of yes", {"rollout.approval": True}, ("spec.rollout.approval", "type string")),
+    (
+        "a shield without the pods that it is made of",
+        {"rollout.strategy": "Recreate", "rollout.allowDowntime": True, "rollout.shield": True},
+        ("spec.rollout.shield", "set shield: false, or use strategy BlueGreen"),
+    ),
+    ("a shield by a word", {"rollout.shield": "yes"}, ("spec.rollout.shield", "type boolean")),
+    ("an answer that nobody waits for", {"rollout.answerWithin": "5m"}, ("spec.rollout.answerWithin", "10ms to 60s")),
     ("a duration without a unit", {"rollout.bake": "5"}, ("spec.rollout.bake", "for example 5m")),
     ("a duration that is a number", {"rollout.bake": 300}, ("spec.rollout.bake", "type string")),
     ("a duration of days", {"rollout.keepWarm": "2d"}, ("spec.rollout.keepWarm", "h, m, s or ms")),

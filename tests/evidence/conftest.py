@@ -51,6 +51,12 @@ class Exporter:
         for code, value in counters.items():
             self.lines[f'verdigris_requests_total{{{_labels(pod)},code="{code}"}}'] = value
 
+    def pass_on(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
+        """Set `verdigris_forwarded_total` of a pod by outcome, with labels as a ServiceMonitor leaves them."""
+        for outcome, value in lost.items():
+            labels = f'{_labels(pod)},exported_revision="{candidate}",outcome="{outcome}"'
+            self.lines[f"verdigris_forwarded_total{{{labels}}}"] = value
+
     def work(self, pod: Pod, cores: float) -> None:
         """From now on `process_cpu_seconds_total` of a pod grows so fast, beginning at 0."""
         self._working[pod] = time.monotonic(), cores

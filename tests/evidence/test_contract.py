@@ -38,6 +38,10 @@ class World(Protocol):
         """Let the source know these values of a pod."""
         ...
 
+    async def scrape_front(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
+        """Let the source know these values of a pod that passes requests on."""
+        ...
+
     async def hide(self, pod: Pod) -> None:
         """The pod is not scraped any more."""
         ...
@@ -52,6 +56,9 @@ class Faked:
 
     async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
         self.source.scrape(time.time(), pod, counters)
+
+    async def scrape_front(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
+        self.source.scrape_front(time.time(), pod, candidate, lost)
 
     async def hide(self, pod: Pod) -> None:
         """Nothing to do: a pod is scraped when a test says so."""
@@ -70,6 +77,12 @@ class Real:
         for code, value in counters.items():
             labels = f'namespace="{pod.namespace}",revision="{pod.revision}",pod="{pod.name}",code="{code}"'
             await self.prometheus.shows(f"verdigris_requests_total{{{labels}}}", value)
+
+    async def scrape_front(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
+        self.prometheus.exporter.pass_on(pod, candidate, lost)
+        for outcome, value in lost.items():
+            labels = f'namespace="{pod.namespace}",pod="{pod.name}",outcome="{outcome}"'
+            await self.prometheus.shows(f"verdigris_forwarded_total{{{labels}}}", value)
 
     async def hide(self, pod: Pod) -> None:
         self.prometheus.exporter.hide(pod)
@@ -163,6 +176,19 @@ async def test_the_callers_own_faults_are_left_out(world: World, pod: Pod) -> No
     await world.scrape(pod, {"200": 1, "400": 50, "422": 50})
     evidence = await ask(world, pod, now() - timedelta(minutes=1))
     assert [series.code for series in evidence.counters["green"]] == ["200"]
+
+
+async def test_what_pods_in_front_count_as_lost_is_the_candidates(world: World, pod: Pod) -> None:
+    front = replace(pod, color="blue", revision="v1-old", name="blue-0")
+    since = now()
+    await world.scrape(pod, {"200": 40, "500": 0})
+    await world.scrape_front(front, "v1-new", {"answered": 40, "error": 3, "late": 7, "unreachable": 0})
+    await world.scrape_front(replace(front, name="blue-1"), "v1-rejected", {"late": 99})
+    assert await counted(world, pod, since) == Counts(requests=40)
+    evidence = await ask(world, pod, since, fronts="blue")
+    assert increments(evidence.counters["green"], since.timestamp()) == Counts(requests=47, errors=7)
+    lost = {series.code for series in evidence.counters["green"] if series.pod == "blue-0"}
+    assert lost == {"late", "unreachable"}
 
 
 async def test_only_the_revision_asked_about_is_counted(world: World, pod: Pod) -> None:

@@ -30,6 +30,22 @@ def test_a_candidate_within_its_limit_passes_with_its_counts_in_words() -> None:
     assert state.inconclusive_since is None
 
 
+def test_requests_that_only_the_pods_in_front_saw_go_wrong_are_the_candidates_errors() -> None:
+    own = Series("green-a", "200", ((START - 4, 0.0), (START + 1, 42.0)))
+    front = [Series("blue-b", code, ((START + 1, count),)) for code, count in (("late", 30.0), ("unreachable", 11.0))]
+    evidence = Evidence(counters={"green": (own, *front)})
+    state = judged(BEGUN, evidence, 1.2)
+    assert (state.verdict, state.candidate) == ("Fail", Counts(requests=83, errors=41))
+    assert "seen by the active pods on the way to it: 11 unreachable, 30 late; " in state.message
+
+
+def test_a_candidate_is_not_watched_by_what_the_pods_in_front_of_it_say_alone() -> None:
+    front = Series("blue-b", "late", tuple((START + at, 0.0) for at in range(0, 60, 5)))
+    own = Series("green-a", "200", ((START - 4, 0.0), (START + 1, 500.0)))
+    state = judged(BEGUN, Evidence(counters={"green": (own, front)}), 60.0)
+    assert state.seen == 1.0
+
+
 def test_a_candidate_that_fails_half_its_calls_fails_at_the_first_scrape_that_shows_it() -> None:
     scraped = Scraped()
     for at, ok, failed in ((-4, 0, 0), (1, 42, 41)):

@@ -28,6 +28,12 @@ def _namespaces(*names: str) -> dict[str, Any]:
     return {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]}
 
 
+def test_behind_a_shield_the_models_pods_may_ask_each_other() -> None:
+    rules = network_policy.build(OWNER, ("file:///opt/a",), shield=True)["spec"]["egress"]
+    pods = {"podSelector": {"matchLabels": {"verdigris.dev/model": "diabetes"}}}
+    assert rules == [DNS, {"to": [pods], **_ports(8080)}]
+
+
 @pytest.mark.parametrize("uri", ["pvc://claim/a", "file:///opt/a"])
 def test_a_model_that_needs_no_network_reaches_only_names(uri: str) -> None:
     assert _egress(uri) == []

@@ -188,6 +188,20 @@ def test_the_server_is_told_what_is_younger_than_it_only_where_it_is_no_default(
     assert not {"VERDIGRIS_MAX_BODY_MIB", "VERDIGRIS_PAGE", "VERDIGRIS_GRPC_PORT"} & set(told({}))
 
 
+def test_the_server_reads_both_annotations_where_it_looks_for_them() -> None:
+    pod = _pod(MINIMAL)
+    (server,) = pod["containers"]
+    (mount,) = (mount for mount in server["volumeMounts"] if mount["name"] == "traffic")
+    settings = ServerSettings.from_environment(_env(server))
+    items = {item["path"]: item["fieldRef"]["fieldPath"] for item in pod["volumes"][1]["downwardAPI"]["items"]}
+
+    assert items == {name: f"metadata.annotations['verdigris.dev/{name}']" for name in ("traffic", "shield")}
+    for name, file in (("traffic", settings.traffic_file), ("shield", settings.shield_file)):
+        assert str(file) == f"{mount['mountPath']}/{name}"
+        assert pod_template.shows(pod, f"verdigris.dev/{name}")
+    assert not pod_template.shows({"volumes": [pod["volumes"][0]]}, "verdigris.dev/shield")
+
+
 def test_addresses_of_stores_are_found_in_what_the_fetch_step_is_told() -> None:
     told = [
         {"name": "AWS_ENDPOINT_URL", "value": "http://minio.stores:9000"},

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from tests.rollout.parts import FULL, OWNER, REFUSED, START, Pod, Version, series_of
+from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, Pod, Version, losses_of, series_of
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.api.status import Color, Failure, ModelDeploymentStatus
+from verdigris.api.status import Color, Failure, ModelDeploymentStatus, other
 from verdigris.children.names import COLORS, Defaults
 from verdigris.core.engine.plan import question
-from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Reading
+from verdigris.core.facts.evidence import NOT_ASKED, ON_THE_WAY, Evidence, Reading
 from verdigris.core.facts.observed import (
     ContainerView,
     Decision,
@@ -65,8 +65,14 @@ class Cluster:
     address: str | None = "http://prometheus.test"
     unready: set[Color] = field(default_factory=set)
     trouble: dict[str, Failure] = field(default_factory=dict)
+    front_rendering: bool = True
+    """Whether new pods are rendered so that they can stand in front of a candidate."""
     serial: int = 0
     retries: int = 0
+    failed: float = 0.0
+    """Requests that clients got an error for."""
+    asked: dict[Color, float] = field(default_factory=dict)
+    """Requests that each colour's pods got from the pods in front of them."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
 
@@ -84,6 +90,7 @@ class Cluster:
             endpoints={c: sum(p.ready for p in pods if p.color == c) for c in COLORS},
             selected=self.selected,
             withdrawn=self.withdrawn,
+            addresses={"blue": "10.96.0.1", "green": "10.96.0.2"},
             snapshots=dict(self.snapshots),
             decisions=tuple(self.decisions),
             hpas=frozenset(self.hpas),
@@ -153,7 +160,51 @@ class Cluster:
             )
             for color, since in asked.since.items()
         }
+        if asked.fronts is not None:
+            candidate = other(asked.fronts)
+            since = asked.since[candidate].timestamp()
+            front = (pod for pod in self.pods if pod.view.color == asked.fronts)
+            counters[candidate] += tuple(series for pod in front for series in losses_of(pod, since))
         return Evidence(counters=counters, checks={name: Reading(value=0.0) for name in asked.checks})
+
+    # what the pods do
+
+    def _serve(self) -> None:
+        """A tick's requests are answered, and the pods scraped when it is time."""
+        serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
+        for pod in serving:
+            share = self.rate / len(serving)
+            left = self._pass_on(pod, share) if pod.view.order is not None else share
+            self.failed += self._answer(pod, left)
+        if round(self.now.timestamp()) % SCRAPE == 0:
+            for pod in self.pods:
+                if pod.placed and self.now >= pod.ready_at:
+                    pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
+                    pod.losses += [(self.now.timestamp(), dict(pod.lost))] if pod.lost else []
+
+    def _answer(self, pod: Pod, share: float) -> float:
+        """The pod answers so many requests; how many of them with an error."""
+        errors = share * self._version(pod.view.revision).error_rate
+        pod.requests += share
+        pod.errors += errors
+        return errors
+
+    def _pass_on(self, front: Pod, share: float) -> float:
+        """The pod passes requests on to the other colour; how many it has to answer itself after all."""
+        behind = [p for p in self.pods if p.view.color == other(front.view.color) and self._view(p).ready]
+        front.lost = front.lost or dict.fromkeys(ON_THE_WAY, 0.0)
+        if not behind:
+            front.lost["unreachable"] += share
+            return share
+        spared = 0.0
+        for pod in behind:
+            asked = share / len(behind)
+            hung = asked * self._version(pod.view.revision).hangs
+            front.lost["late"] += hung
+            spared += hung + self._answer(pod, asked - hung)
+        color = behind[0].view.color
+        self.asked[color] = self.asked.get(color, 0.0) + share
+        return spared
 
     # what the controllers do
 
@@ -167,7 +218,8 @@ class Cluster:
                     self.refusals[color] = Refused(self.now, self.retries, view.replicas)
                     break
                 self.serial += 1
-                pod = PodView(f"{color}-{self.serial}", f"uid-{self.serial}", color, view.revision, self.now, False)
+                name, uid = f"{color}-{self.serial}", f"uid-{self.serial}"
+                pod = PodView(name, uid, color, view.revision, self.now, False, forwards=self.front_rendering)
                 self.pods.append(Pod(pod, self.now, placed=False))
                 self._schedule()
 

@@ -10,7 +10,7 @@ from typing import Any
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Failure
 from verdigris.children.names import Owner
-from verdigris.core.facts.evidence import Series
+from verdigris.core.facts.evidence import ON_THE_WAY, Series
 from verdigris.core.facts.observed import PodView
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -45,6 +45,9 @@ class Pod:
     requests: float = 0
     errors: float = 0
     samples: list[tuple[float, float, float]] = field(default_factory=list)
+    lost: dict[str, float] = field(default_factory=dict)
+    """What it passed on and did not get back well, by outcome; empty as long as it never passed anything on."""
+    losses: list[tuple[float, dict[str, float]]] = field(default_factory=list)
 
 
 @dataclass
@@ -55,6 +58,8 @@ class Version:
     ready_after: float = 2.0
     fault: Failure | None = None
     never_ready: bool = False
+    hangs: float = 0.0
+    """Share of the requests that it never answers: its own counters do not know of them."""
 
 
 def born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -63,7 +68,15 @@ def born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def series_of(pod: Pod, since: float) -> tuple[Series, ...]:
-    """The pod's counters as scraped since then (unix seconds)."""
-    good = tuple((at, ok) for at, ok, _ in pod.samples if at >= since)
-    bad = tuple((at, errors) for at, _, errors in pod.samples if at >= since)
+    """The pod's counters as scraped since then (unix seconds), and what they were before."""
+    kept = [sample for sample in pod.samples if sample[0] < since][-1:] + [s for s in pod.samples if s[0] >= since]
+    good = tuple((at, ok) for at, ok, _ in kept)
+    bad = tuple((at, errors) for at, _, errors in kept)
     return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
+
+
+def losses_of(pod: Pod, since: float) -> tuple[Series, ...]:
+    """What the pod, in front of a candidate, counted of what went wrong on the way, as scraped since then."""
+    seen = [one for one in pod.losses if one[0] < since][-1:] + [one for one in pod.losses if one[0] >= since]
+    codes = ON_THE_WAY if seen else ()
+    return tuple(Series(pod.view.name, code, tuple((at, lost.get(code, 0.0)) for at, lost in seen)) for code in codes)

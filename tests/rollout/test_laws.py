@@ -236,6 +236,8 @@ WAYS: list[dict[str, Any]] = [
     {"onInsufficientCapacity": "InPlace"},
     {"onInsufficientCapacity": "InPlace", "onInconclusive": "Rollback", "bake": "0s"},
     {"strategy": "Recreate", "allowDowntime": True},
+    {"shield": True},
+    {"shield": True, "onInsufficientCapacity": "InPlace", "onInconclusive": "Promote", "inconclusiveDeadline": "40s"},
 ]
 
 

@@ -13,19 +13,20 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from tests.rollout.cluster import Cluster
-from tests.rollout.parts import SCRAPE, TICK, Pod, Version, born, spec
+from tests.rollout.parts import TICK, Pod, Version, born, spec
 from verdigris.api.decision import Verb
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL
-from verdigris.core.actions import Action, Keep, MoveTraffic, Note, Plan, Remove, RemovePod, Scale, SetTraffic
+from verdigris.core.actions import Action, Keep, MoveTraffic, Note, Plan, Remove, RemovePod, Scale, SetOrder, SetTraffic
 from verdigris.core.engine.plan import plan
 from verdigris.core.facts.observed import (
     Decision,
     DeploymentView,
     Selection,
+    Traffic,
 )
 from verdigris.core.routing.service import answering, min_available, reached
 
@@ -122,15 +123,7 @@ class World(Cluster):
         self._land()
         self._create()
         self._schedule()
-        serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
-        for pod in serving:
-            share = self.rate / len(serving)
-            pod.requests += share
-            pod.errors += share * self._version(pod.view.revision).error_rate
-        if round(self.now.timestamp()) % SCRAPE == 0:
-            for pod in self.pods:
-                if pod.placed and self.now >= pod.ready_at:
-                    pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
+        self._serve()
 
     # what people do
 
@@ -160,16 +153,32 @@ class World(Cluster):
             case Scale(color, replicas):
                 self._scale(color, replicas)
             case SetTraffic(name, _, traffic):
-                for pod in self.pods:
-                    if pod.view.name == name:
-                        assert traffic != "off" or pod.view.color not in reached(self.selected), (
-                            "a pod that has the clients was drained"
-                        )
-                        pod.view = replace(pod.view, traffic=traffic)
+                self._set_traffic(name, traffic)
+            case SetOrder(_, uid, order):
+                self._set_order(uid, order)
             case Remove(_, kind, name, _):
                 self._remove(kind, name)
             case RemovePod(_, uid):
                 self._remove_pod(uid)
+
+    def _set_traffic(self, name: str, traffic: Traffic) -> None:
+        for pod in (pod for pod in self.pods if pod.view.name == name):
+            drained = traffic == "off"
+            assert not drained or pod.view.color not in reached(self.selected), "a pod that has the clients was drained"
+            pod.view = replace(pod.view, traffic=traffic)
+
+    def _set_order(self, uid: str, order: str | None) -> None:
+        rollout = self.decided.rollout
+        for pod in (pod for pod in self.pods if pod.view.uid == uid):
+            pod.view = replace(pod.view, order=order)
+            if order is None:
+                continue
+            assert rollout is not None, "requests are passed on without a rollout"
+            assert pod.view.color != rollout.color, "law 15: a pod on trial was put in front"
+            assert self._scraped(rollout.color), "law 4: what is unseen is asked"
+            kept = self.status.rollout
+            assert kept is not None, "requests are passed on before that is in the status"
+            assert kept.revision == rollout.revision, "requests are passed on before that is in the status"
 
     def _remove_pod(self, uid: str) -> None:
         """The ReplicaSet makes another in its place."""
@@ -203,6 +212,8 @@ class World(Cluster):
             revision = self.deployments[rollout.color].revision
             assert revision == rollout.revision, "clients reach pods of an older revision"
             assert rollout.stage == "RollingBack" or self._scraped(rollout.color), "law 4: clients reach what is unseen"
+        if rollout is not None and rollout.kind == "Trial" and not rollout.wanted:
+            assert rollout.color not in reached(wanted), "law 15: clients reach a version on trial"
         self.selected = wanted
         self.service_version += 1
         self.switches.append((self.now, wanted))

@@ -13,7 +13,7 @@ from tests.runtime.raws import KEY, owned, pod
 from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Invalid, Transient, Unreachable
 from verdigris.adapters.kube.writing.apply import NotOurs, apply
-from verdigris.core.actions import Keep, Remove, Scale, SetTraffic
+from verdigris.core.actions import Keep, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
 
 
 @pytest.fixture
@@ -88,6 +88,15 @@ async def test_a_pod_is_told_about_traffic_if_it_is_still_the_same_pod(api: Fake
     assert "annotations" not in api.at("Pod", KEY.namespace, "b")["metadata"]
 
 
+async def test_a_pod_is_told_what_to_pass_on_and_to_stop(api: FakeApi) -> None:
+    api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
+    await do(api, SetOrder("a", "a", order="{}"), SetOrder("gone", "gone", order="{}"))
+    assert api.at("Pod", KEY.namespace, "a")["metadata"]["annotations"] == {"verdigris.dev/shield": "{}"}
+    outcome = await do(api, SetOrder("a", "a", order=None))
+    assert (outcome.written, outcome.problems) == (1, [])
+    assert "verdigris.dev/shield" not in api.at("Pod", KEY.namespace, "a")["metadata"]["annotations"]
+
+
 async def test_what_is_ours_is_removed_by_its_uid(api: FakeApi) -> None:
     api.put(owned("Deployment", "apps/v1", "diabetes-blue", metadata={"uid": "d"}))
     outcome = await do(api, Remove("apps/v1", "Deployment", "diabetes-blue", "d"))
@@ -147,6 +156,16 @@ async def test_all_pods_are_told_at_once() -> None:
         api.put(owned("Pod", "v1", name, metadata={"uid": name}))
     outcome = await do(api, *(SetTraffic(name, name, traffic="off") for name in "abc"))
     assert outcome.written == 3
+
+
+async def test_pods_are_told_to_stop_asking_while_a_move_of_clients_is_under_way() -> None:
+    """Either may be the rollback: neither waits for the other."""
+    api = Gathering()
+    for name in "ab":
+        api.put(owned("Pod", "v1", name, metadata={"uid": name}))
+    api.put(owned("Service", "v1", "diabetes", spec={"selector": {"verdigris.dev/color": "green"}}))
+    outcome = await do(api, MoveTraffic(SERVICE), *(SetOrder(name, name, order=None) for name in "ab"))
+    assert (outcome.written, outcome.problems) == (3, [])
 
 
 # Stuck pods

@@ -12,7 +12,7 @@ from tests.runtime.raws import KEY, owned, pod
 from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, QuotaExceeded, Transient, Unreachable
 from verdigris.adapters.kube.writing.apply import apply
 from verdigris.api.status import ServiceAddress
-from verdigris.core.actions import Action, Keep, MoveTraffic, Remove, Scale, SetTraffic
+from verdigris.core.actions import Action, Keep, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def api() -> FakeApi:
 
 ACTIONS: tuple[Action, ...] = (
     MoveTraffic(SERVICE),
+    SetOrder("o", "o", order=None),
     SetTraffic("a", "a", traffic="off"),
     Keep(SERVICE),
     Keep(SNAPSHOT),
@@ -39,6 +40,7 @@ ACTIONS: tuple[Action, ...] = (
 
 async def given_both_colours(api: FakeApi) -> None:
     api.put(owned("Pod", "v1", "a", metadata={"uid": "a"}))
+    api.put(owned("Pod", "v1", "o", metadata={"uid": "o", "annotations": {"verdigris.dev/shield": "{}"}}))
     api.put(pod("p"))
     api.put(owned("PodDisruptionBudget", "policy/v1", "diabetes-green"))
     for color in ("blue", "green"):
@@ -54,6 +56,7 @@ def done(api: FakeApi) -> set[str]:
 EVERYTHING = {
     "patch Service diabetes",
     "patch Pod a",
+    "patch Pod o",
     "apply Service diabetes",
     "apply ControllerRevision diabetes-v1-1",
     "apply Deployment diabetes-blue",

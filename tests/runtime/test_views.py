@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.resources.samples import DEFAULTS, MINIMAL, OWNER, spec
 from tests.runtime.raws import container, ended, endpoint_slice, owned, pod, waiting
 from verdigris.adapters.kube.reading import views
+from verdigris.children import pod_template
 from verdigris.core.facts.observed import Exit, PodView
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -53,6 +55,13 @@ def test_a_pod_that_was_told_nothing_is_on_trial(annotation: str, word: str) -> 
     view = views.pod_view(pod(metadata={"annotations": {"verdigris.dev/traffic": annotation}}))
     assert view is not None
     assert view.traffic == word
+
+
+def test_a_pod_tells_what_it_passes_on_and_whether_it_can() -> None:
+    assert (view_of(pod()).order, view_of(pod()).forwards) == (None, False)
+    made = pod_template.build(OWNER, spec(MINIMAL), "v1-0", DEFAULTS)["spec"]
+    view = view_of(pod(metadata={"annotations": {"verdigris.dev/shield": "{}"}}, spec=made))
+    assert (view.order, view.forwards) == ("{}", True)
 
 
 def test_a_pod_keeps_its_own_words() -> None:

@@ -204,7 +204,8 @@ def _broke(question: Question | UsageQuestion, error: Exception) -> str:
 
 def _about(question: Question) -> tuple[object, ...]:
     """What makes it another question. An answer that reaches back further, or has more checks, serves as well."""
-    return question.address, question.uid, dict(question.revisions), dict(question.matchers), dict(question.refused)
+    where = question.address, question.uid, question.fronts
+    return *where, dict(question.revisions), dict(question.matchers), dict(question.refused)
 
 
 def _seconds(question: Question) -> float:

@@ -18,6 +18,7 @@ COLOR_LABEL = f"{GROUP}/color"
 REVISION_LABEL = f"{GROUP}/revision"
 VERSION_ANNOTATION = f"{GROUP}/version"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+SHIELD_ANNOTATION = f"{GROUP}/shield"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 RETRY_ANNOTATION = f"{GROUP}/retry"
 WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
@@ -33,6 +34,8 @@ MANAGER = "verdigris"
 HTTP_PORT = 8080
 GRPC_PORT = 8081
 """Of the pods and of the Services alike, by the name `grpc`."""
+COLOR_PORT = 80
+"""Of a colour's own Service."""
 PRE_STOP_SECONDS = 5
 
 

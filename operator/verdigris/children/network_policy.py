@@ -26,6 +26,7 @@ def build(
     *,
     external: bool = False,
     grpc: bool = False,
+    shield: bool = False,
 ) -> Manifest:
     """`uris` are the artifacts of every revision that may have to start: the active one's too, not only the newest.
 
@@ -34,7 +35,7 @@ def build(
 
     `external`: clients come from outside the cluster (a LoadBalancer or NodePort Service), so ingress has no origin
     unless `wished` says so. `wished.enabled` is the caller's to look at.
-    `grpc`: pods of any revision in use answer on its port, too.
+    `grpc`: pods of any revision in use answer on its port, too. `shield`: the model's pods may ask each other.
     """
     stores = [store for uri in uris if (store := _split(uri))]
     answering = [HTTP_PORT, GRPC_PORT] if grpc else [HTTP_PORT]
@@ -46,6 +47,9 @@ def build(
     ports = sorted({port for store in stores for port in _ports(store)})
     if ports:
         egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
+    if shield:
+        to = {"podSelector": {"matchLabels": selector(owner)}}
+        egress.append({"to": [to], "ports": [{"port": HTTP_PORT, "protocol": "TCP"}]})
     # A policy sees the packet after the Service's port became the pod's port, which a URI does not tell.
     namespaces = sorted({space for store in stores if (space := _namespace(store, owner))})
     if namespaces:

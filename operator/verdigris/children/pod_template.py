@@ -21,6 +21,7 @@ from verdigris.children.names import (
     HTTP_PORT,
     PRE_STOP_SECONDS,
     SERVER_CONTAINER,
+    SHIELD_ANNOTATION,
     TRAFFIC_ANNOTATION,
     VERSION_ANNOTATION,
     Defaults,
@@ -199,16 +200,27 @@ def _probe(path: str, *, period: int, timeout: int, failures: int) -> Manifest:
 
 
 def _volumes(spec: ModelDeploymentSpec) -> list[Manifest]:
-    annotation = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{TRAFFIC_ANNOTATION}']"}
     volumes: list[Manifest] = [
         {"name": "model", "emptyDir": {"sizeLimit": canonical(spec.serving.model_size_limit)}},
-        {"name": "traffic", "downwardAPI": {"items": [{"path": "traffic", "fieldRef": annotation}]}},
+        {"name": "traffic", "downwardAPI": {"items": [_shown(TRAFFIC_ANNOTATION), _shown(SHIELD_ANNOTATION)]}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
     claim = _claim(spec.model.uri)
     if claim:
         volumes.append({"name": "artifact", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
     return volumes
+
+
+def _shown(annotation: str) -> Manifest:
+    """The file that shows this annotation, named as what comes after the annotation's slash."""
+    field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{annotation}']"}
+    return {"path": annotation.rpartition("/")[2], "fieldRef": field}
+
+
+def shows(pod: Mapping[str, Any], annotation: str) -> bool:
+    """Whether the server of a pod of this spec can read that annotation: pods of an older rendering may not."""
+    volumes = (volume.get("downwardAPI") or {} for volume in pod.get("volumes") or ())
+    return any(_shown(annotation) in (volume.get("items") or ()) for volume in volumes)
 
 
 def _claim(uri: str) -> str | None:

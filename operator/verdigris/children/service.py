@@ -5,7 +5,7 @@ from __future__ import annotations
 from verdigris.api.spec import ServiceSpec
 from verdigris.api.status import Color
 from verdigris.children.meta import Manifest, metadata, selector
-from verdigris.children.names import GRPC_PORT, Owner, color_name
+from verdigris.children.names import COLOR_PORT, GRPC_PORT, Owner, color_name
 
 _REACH = (
     "loadBalancerClass",
@@ -43,7 +43,7 @@ def _reach(spec: ServiceSpec) -> Manifest:
 def colored(owner: Owner, color: Color, *, grpc: bool = False) -> Manifest:
     """The Service that always means this one colour, whatever its role is."""
     meta = metadata(owner, color_name(owner.name, color), color)
-    return _service(meta, owner, color, port=80, kind="ClusterIP", grpc=grpc)
+    return _service(meta, owner, color, port=COLOR_PORT, kind="ClusterIP", grpc=grpc)
 
 
 def _service(meta: Manifest, owner: Owner, color: Color | None, *, port: int, kind: str, grpc: bool) -> Manifest:

@@ -62,6 +62,15 @@ class SetTraffic:
 
 
 @dataclass(frozen=True)
+class SetOrder:
+    """Tell one pod what to pass on to the version on trial (`routing.shield`), None: nothing. As `SetTraffic` else."""
+
+    pod: str
+    uid: str
+    order: str | None
+
+
+@dataclass(frozen=True)
 class Remove:
     """Delete a child, only if it is still the one with this UID (None: whichever bears the name and is ours)."""
 
@@ -87,7 +96,7 @@ class RemovePod:
     message: str
 
 
-Action = MoveTraffic | Adopt | Keep | Scale | SetTraffic | Remove | RemovePod
+Action = MoveTraffic | Adopt | Keep | Scale | SetTraffic | SetOrder | Remove | RemovePod
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,10 @@ class RolloutChanges(TypedDict, total=False):
     steps: tuple[StepStatus, ...]
     step: int
     wanted: int
+    passed_on: int
     weight: int
     exposed_at: datetime | None
+    shielded_at: datetime | None
     wished_at: datetime | None
     withdrawn_at: datetime | None
     policy: dict[str, Any] | None

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
 from verdigris.api.status import Color
 from verdigris.children.service_monitor import UID_LABEL
-from verdigris.core.facts.evidence import Evidence, Question, Reading, Samples, Series, Usage, UsageQuestion
+from verdigris.core.facts.evidence import (
+    ON_THE_WAY,
+    Evidence,
+    Question,
+    Reading,
+    Samples,
+    Series,
+    Usage,
+    UsageQuestion,
+)
 
 _MEMORY = 15 * 60.0
 
@@ -54,12 +63,18 @@ class FakePrometheus:
     answers: dict[str, list[float]] = field(default_factory=dict)
     _samples: dict[tuple[Pod, str], list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
+    _passed: dict[tuple[Pod, str, str], list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     _processes: dict[Pod, list[tuple[float, float, float]]] = field(default_factory=lambda: defaultdict(list))
 
     def scrape(self, at: float, pod: Pod, counters: dict[str, float]) -> None:
         """Take in a pod's `verdigris_requests_total` by code, as read at `at` (unix seconds)."""
         for code, value in counters.items():
             self._samples[pod, code].append((at, value))
+
+    def scrape_front(self, at: float, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
+        """Take in a pod's `verdigris_forwarded_total` about this revision by outcome, as read at `at`."""
+        for outcome, value in lost.items():
+            self._passed[pod, candidate, outcome].append((at, value))
 
     def scrape_process(self, at: float, pod: Pod, cpu: float, memory: float) -> None:
         """Take in a pod's `process_cpu_seconds_total` and `process_resident_memory_bytes`, as read at `at`."""
@@ -68,6 +83,7 @@ class FakePrometheus:
     def forget(self) -> None:
         """Lose everything, as a Prometheus does that restarts without its storage."""
         self._samples.clear()
+        self._passed.clear()
         self._processes.clear()
 
     async def gather(self, question: Question) -> Evidence:
@@ -108,15 +124,25 @@ class FakePrometheus:
     def _series(self, question: Question, color: Color, since: float) -> list[Series]:
         found: list[Series] = []
         step = question.steps.get(color, timedelta()).total_seconds()
-        for (pod, code), samples in self._samples.items():
-            if not pod.belongs(question, color, question.revisions.get(color)) or code.startswith("4"):
-                continue
+        for pod, code, samples in (*self._own(question, color), *self._in_front(question, color)):
             older = [sample for sample in samples if since - _MEMORY < sample[0] <= since]
             newer = [sample for sample in samples if sample[0] > since]
             window = [*older[-1:], *(_in_steps(samples, newer, step) if step else newer)]
             if window:
                 found.append(Series(pod.name, code, tuple(window), step, ended=not newer))
         return found
+
+    def _own(self, question: Question, color: Color) -> Iterator[tuple[Pod, str, list[tuple[float, float]]]]:
+        for (pod, code), samples in self._samples.items():
+            if pod.belongs(question, color, question.revisions.get(color)) and not code.startswith("4"):
+                yield pod, code, samples
+
+    def _in_front(self, question: Question, color: Color) -> Iterator[tuple[Pod, str, list[tuple[float, float]]]]:
+        front = question.fronts
+        for (pod, candidate, outcome), samples in self._passed.items():
+            about = front not in (None, color) and candidate == question.revisions.get(color) and outcome in ON_THE_WAY
+            if about and front is not None and pod.belongs(question, front, question.revisions.get(front)):
+                yield pod, outcome, samples
 
     def _check(self, query: str) -> Reading:
         values = self.answers.get(query, [])

@@ -11,8 +11,9 @@ class EvidenceSource(Protocol):
     """Answers a Question. Promises: one answer within a few seconds, and never an exception.
 
     For each color in `question.since` the answer holds every sample after that time and, of each series that is
-    older, one sample from before it. A check has either a finite value or a problem. When anything keeps the counters
-    from being complete, the answer is a problem and nothing else.
+    older, one sample from before it. What the pods of `question.fronts` count as gone wrong on the way to the other
+    color is among that one's. A check has either a finite value or a problem. When anything keeps the counters from
+    being complete, the answer is a problem and nothing else.
     """
 
     async def gather(self, question: Question) -> Evidence:

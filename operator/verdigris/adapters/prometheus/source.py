@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -13,7 +15,7 @@ import aiohttp
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.wire import Unusable, error_of, read_counters, read_number, read_usage
 from verdigris.api.status import Color
-from verdigris.core.facts.evidence import Evidence, Question, Reading, Series, Usage, UsageQuestion
+from verdigris.core.facts.evidence import ON_THE_WAY, Evidence, Question, Reading, Series, Usage, UsageQuestion
 from verdigris.core.judges.promql import Pods
 
 MARGIN = timedelta(seconds=2)
@@ -116,22 +118,28 @@ class PrometheusSource:
 
     async def _counters(self, question: Question, color: Color) -> tuple[Series, ...] | str:
         """The raw series, or the sentence that says why there are none."""
+        try:
+            found = await asyncio.gather(
+                *(self._samples(question, color, *one) for one in counter_selectors(question, color))
+            )
+        except Unusable as problem:
+            return f"{question.server} {problem}."
+        return tuple(itertools.chain(*found))
+
+    async def _samples(self, question: Question, color: Color, selector: str, label: str) -> tuple[Series, ...]:
+        """The series that a selector picks, told apart by this label. Raises Unusable."""
         start = question.since[color] - MARGIN
         at = round(start.timestamp(), 3)
         there = self._clock() + self._ahead.get(question.address, timedelta())
         seconds = max(1, math.ceil((there - start).total_seconds()))
-        selector = counter_selector(question, color)
         memory = round(MEMORY.total_seconds())
         step = question.steps.get(color, timedelta()).total_seconds()
         window = f"{selector}[{seconds}s:{step:g}s]" if step else f"{selector}[{seconds}s]"
-        try:
-            samples, basis = await asyncio.gather(
-                self._ask(question.address, window),
-                self._ask(question.address, f"last_over_time({selector}[{memory}s] @ {at:.3f})"),
-            )
-            return read_counters(samples, basis, at, step)
-        except Unusable as problem:
-            return f"{question.server} {problem}."
+        samples, basis = await asyncio.gather(
+            self._ask(question.address, window),
+            self._ask(question.address, f"last_over_time({selector}[{memory}s] @ {at:.3f})"),
+        )
+        return read_counters(samples, basis, at, step, label)
 
     async def _check(self, address: str, query: str) -> Reading:
         try:
@@ -167,10 +175,18 @@ class PrometheusSource:
         raise Unusable(f"answered {response.status}" + (f": {reason}" if reason else ": check the address"))
 
 
-def counter_selector(question: Question, color: Color) -> str:
-    """PromQL that selects the counters of one color's revision, without the callers' own faults (4xx)."""
+def counter_selectors(question: Question, color: Color) -> Iterator[tuple[str, str]]:
+    """PromQL that selects the counters of one color's revision, and the label that tells those of a pod apart.
+
+    Of its own without the callers' own faults (4xx); where another color's pods pass requests on to it, of those what
+    went wrong on the way.
+    """
     pods = Pods(question.namespace, question.model, color, question.revisions[color], question.uid, question.matchers)
-    return f'verdigris_requests_total{{{pods.matchers()},code!~"4.."}}'
+    yield f'verdigris_requests_total{{{pods.matchers()},code!~"4.."}}', "code"
+    if question.fronts not in (None, color):
+        in_front = replace(pods, color=question.fronts, revision=question.revisions[question.fronts])
+        outcomes = "|".join(ON_THE_WAY)
+        yield f'verdigris_forwarded_total{{{in_front.matchers(about=pods.revision)},outcome=~"{outcomes}"}}', "outcome"
 
 
 async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -120,20 +120,22 @@ def _finite(value: float) -> float:
     return value
 
 
-def read_counters(samples: bytes, basis: bytes, basis_at: float, step: float = 0.0) -> tuple[Series, ...]:
+def read_counters(
+    samples: bytes, basis: bytes, basis_at: float, step: float = 0.0, label: str = "code"
+) -> tuple[Series, ...]:
     """Raw samples of every series, each led by its value at `basis_at` (unix seconds) if it existed then.
 
     A series that ended before the window has that value alone: its counter may go on under other labels. `samples` is
-    the answer to a range selector, or to a subquery of this `step`, `basis` to `last_over_time` at `basis_at`. Raises
-    Unusable.
+    the answer to a range selector, or to a subquery of this `step`, `basis` to `last_over_time` at `basis_at`. `label`
+    tells the series of one pod apart. Raises Unusable.
     """
     window, before = _read(samples), _read(basis)
     if not isinstance(window, _MatrixData) or not isinstance(before, _VectorData):
         raise Unusable("answered with something else than samples: is the address right?")
     known = {_key(one.metric): one.value for one in before.result}
-    found = [_series(one, known.pop(_key(one.metric), None), basis_at, step) for one in window.result]
+    found = [_series(one, known.pop(_key(one.metric), None), basis_at, step, label) for one in window.result]
     ended = (_Matrix(metric=one.metric) for one in before.result if _key(one.metric) in known)
-    last = (_series(one, known[_key(one.metric)], basis_at, step) for one in ended)
+    last = (_series(one, known[_key(one.metric)], basis_at, step, label) for one in ended)
     return (*found, *(replace(one, ended=True) for one in last if one.samples))
 
 
@@ -156,10 +158,12 @@ def _key(metric: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(metric.items())
 
 
-def _series(one: _Matrix, basis: Sample | None, basis_at: float, step: float) -> Series:
-    pod, code = one.metric.get("pod"), one.metric.get("code")
+def _series(one: _Matrix, basis: Sample | None, basis_at: float, step: float, label: str) -> Series:
+    pod, code = one.metric.get("pod"), one.metric.get(label)
     if not pod or not code:
-        raise Unusable("has request counters without the label pod or code: scrape the model by its own ServiceMonitor")
+        raise Unusable(
+            f"has request counters without the label pod or {label}: scrape the model by its own ServiceMonitor"
+        )
     samples = tuple(one.values)
     if basis is not None and (not samples or samples[0][0] > basis_at):
         samples = ((basis_at, basis[1]), *samples)

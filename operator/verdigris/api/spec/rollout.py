@@ -23,6 +23,13 @@ class RolloutSpec(ApiModel):
             lambda rollout: rollout.strategy != "Recreate" or rollout.allow_downtime,
             field="strategy",
         ),
+        Rule(
+            "!has(self.shield) || !self.shield || self.strategy == 'BlueGreen'",
+            "the shield needs the active pods beside the new ones, and strategy Recreate ends them first: set "
+            "shield: false, or use strategy BlueGreen",
+            lambda rollout: not rollout.shield or rollout.strategy == "BlueGreen",
+            field="shield",
+        ),
     )
     strategy: Literal["BlueGreen", "Recreate"] = Field(
         default="BlueGreen",
@@ -41,6 +48,16 @@ class RolloutSpec(ApiModel):
     )
     bake: duration("0s", "24h", "5m") = Field(  # type: ignore[valid-type]
         default="5m", description="Watch this long after the full switch, with the old colour warm."
+    )
+    shield: bool = Field(
+        default=False,
+        description="Whether the active pods stay in front while the new version is watched: they pass the clients' "
+        "requests on to it, and answer themselves whatever does not come back well.",
+    )
+    answer_within: duration("10ms", "60s", "1s") | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="Behind the shield, an active pod that has waited this long for the new version answers itself. "
+        "Default: four times analysis.latency.p95 where that is a duration, else 1s.",
     )
     progress_deadline: duration("10s", "24h", "10m") = Field(  # type: ignore[valid-type]
         default="10m", description="A stage that has not made progress for this long ends the rollout."

@@ -69,6 +69,14 @@ class RolloutStatus(RevisionRef):
     wanted: int = Field(default=0, description="Percent of new connections that are to reach the candidate.")
     weight: int = Field(default=0, description="Percent of new connections that were last seen to reach it.")
     exposed_at: Time | None = Field(default=None, description="When clients were first seen to reach the candidate.")
+    passed_on: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0,
+        description="Hundredths of a percent of the clients' requests that the active pods are to pass on to the "
+        "candidate. They stand behind each answer.",
+    )
+    shielded_at: Time | None = Field(
+        default=None, description="When the active pods were first to pass requests on to the candidate."
+    )
     wished_at: Time | None = Field(
         default=None, description="Since when the move of clients under way has been wanted."
     )

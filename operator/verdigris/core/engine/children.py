@@ -23,13 +23,14 @@ from verdigris.children import (
     service_monitor,
 )
 from verdigris.children.names import COLORS, color_name, snapshot_name
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, Scale, SetTraffic
+from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
 from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
 from verdigris.core.rendering import render, template_of
 from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
+from verdigris.core.routing.shield import order_for, wanted_order
 from verdigris.core.routing.split import had_clients
 from verdigris.core.turn import Turn
 
@@ -40,7 +41,9 @@ KEPT_SNAPSHOTS = 5
 def realise(turn: Turn) -> tuple[Action, ...]:
     """Every effect that brings the cluster to what the status says, in the order in which to do them."""
     wanted = (
-        *_traffic(turn),
+        *_clients_first(turn),
+        *_shield(turn),
+        *_connections(turn),
         *(Adopt(*ref) for ref in turn.observed.orphans),
         *_service(turn),
         *_shared(turn),
@@ -100,9 +103,10 @@ def _shared(turn: Turn) -> Iterator[Action]:
 
 
 def _network_policy(turn: Turn, *, grpc: bool) -> Action:
-    owner, serving = turn.observed.owner, turn.observed.spec.serving
-    wished, exposed = serving.network_policy, serving.service.type != "ClusterIP"
-    manifest = network_policy.build(owner, _uris(turn), wished, external=exposed, grpc=grpc)
+    owner, spec = turn.observed.owner, turn.observed.spec
+    wished, exposed = spec.serving.network_policy, spec.serving.service.type != "ClusterIP"
+    shield = spec.rollout.shield or turn.policy.rollout.shield
+    manifest = network_policy.build(owner, _uris(turn), wished, external=exposed, grpc=grpc, shield=shield)
     return Keep(manifest) if wished.enabled else Remove(manifest["apiVersion"], manifest["kind"], owner.name)
 
 
@@ -199,8 +203,7 @@ def _autoscaled(turn: Turn, color: Color) -> bool:
     return not turn.observed.spec.autoscaling.external and least != most and (rollout is None or rollout.sizes is None)
 
 
-def _traffic(turn: Turn) -> Iterator[Action]:
-    """Move the clients first, then tell the pods what to do with those clients' connections."""
+def _clients_first(turn: Turn) -> Iterator[Action]:
     selection = route(turn.observed, turn.status)
     if selection is None:
         return
@@ -208,6 +211,22 @@ def _traffic(turn: Turn) -> Iterator[Action]:
     forward = rollout is not None and not rollout.taken_back and rollout.color in reached(selection)
     mark = fence(turn.observed, rollout, turn.now) if rollout is not None and not forward else None
     yield MoveTraffic(_clients(turn, selection), turn.status.service, as_seen=forward, fence=mark)
+
+
+def _shield(turn: Turn) -> Iterator[Action]:
+    """Tell each pod what to pass on, beside the move of clients: to stop asking is a rollback, too."""
+    order, active = wanted_order(turn.observed, turn.status), turn.active.color if turn.active else None
+    for pod in turn.observed.pods:
+        mine = order_for(pod, active, order)
+        if mine != pod.order and not pod.terminating and pod.controlled:
+            yield SetOrder(pod.name, pod.uid, mine)
+
+
+def _connections(turn: Turn) -> Iterator[Action]:
+    """Tell the pods what to do with their clients' connections, after those clients were moved."""
+    selection = route(turn.observed, turn.status)
+    if selection is None:
+        return
     drained = _drained(turn, selection)
     for pod in turn.observed.pods:
         mode = _traffic_mode(turn, pod.color, drained)

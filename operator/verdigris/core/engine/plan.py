@@ -28,6 +28,8 @@ from verdigris.core.facts.policy import in_force
 from verdigris.core.judges.ask import ask
 from verdigris.core.judges.crashes import remember_exits
 from verdigris.core.pods.remedies.cleanup import clean_up
+from verdigris.core.routing.shield import fronts, wanted_order
+from verdigris.core.steps.bake import was_on_trial
 from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import scrape_interval
 from verdigris.core.turn import Turn
@@ -106,10 +108,20 @@ def _for_roles(turn: Turn) -> timedelta | None:
 
 
 def _is_moving(turn: Turn, rollout: RolloutStatus) -> bool:
-    """Whether clients should be seen on the candidate any moment. A move that is refused is tried at every look."""
-    wished_at = rollout.wished_at
-    fresh = wished_at is not None and turn.now < wished_at + MOVES_WITHIN
-    return fresh and rollout.wanted > 0 and rollout.weight == 0
+    """Whether clients, or their requests, should be seen on the candidate any moment, or it is about to be promoted.
+
+    A move that is refused is tried at every look.
+    """
+    if rollout.wished_at is not None and turn.now < rollout.wished_at + MOVES_WITHIN:
+        return rollout.wanted > 0 and rollout.weight == 0
+    if rollout.kind not in ("Trial", "Bake") or turn.now >= rollout.since + MOVES_WITHIN:
+        return False
+    return was_on_trial(rollout) if rollout.kind == "Bake" else not _is_told(turn)
+
+
+def _is_told(turn: Turn) -> bool:
+    order, active = wanted_order(turn.observed, turn.status), turn.active
+    return active is None or all(pod.order == order is not None for pod in fronts(turn.observed, active.color))
 
 
 def question(observed: Observed, now: datetime) -> Question | None:
@@ -131,6 +143,7 @@ def question(observed: Observed, now: datetime) -> Question | None:
         evidence=rollout.evidence,
         scrape=scrape_interval(observed),
         now=now,
+        fronts=active.color if rollout.shielded_at is not None else None,
         matchers=observed.defaults.prometheus_matchers,
         isolated=observed.defaults.isolated_queries,
     )

@@ -11,13 +11,13 @@ from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepSta
 from verdigris.core.engine.endings import promote
 from verdigris.core.engine.taking_back import begin_again, finish_taking_back, take_back, traffic_is_back
 from verdigris.core.engine.understanding import hold_foreign
-from verdigris.core.judges.errors import begun
+from verdigris.core.judges.errors import begun, resumed
 from verdigris.core.judges.visibility import watched_anew
 from verdigris.core.routing.late import was_withdrawn
 from verdigris.core.routing.service import reached, seen_split, selection_of
 from verdigris.core.routing.split import Split
 from verdigris.core.steps.lists import STEPS
-from verdigris.core.steps.step import Step
+from verdigris.core.steps.step import Ruling, Step
 from verdigris.core.steps.watching import planned_looks
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
@@ -33,16 +33,21 @@ def advance(turn: Turn) -> Turn:
     if turn.rollout.taken_back:
         return finish_taking_back(turn)
     step = _current(turn.rollout)
-    turn, ruling = step.look(turn)
+    return _follow(step, *step.look(turn))
+
+
+def _follow(step: Step, turn: Turn, ruling: Ruling) -> Turn:
     if ruling.failure is not None:
         if ruling.then == "Again":
             return begin_again(turn, ruling.failure, excused=ruling.excused)
         return take_back(turn, ruling.outcome, ruling.failure)
-    return _on(turn) if ruling.then == "Next" and not _lost_its_clients(turn) else _stay(turn, step)
+    if ruling.then == "Next" and not _lost_its_clients(turn):
+        return _on(turn, ruling.skipped)
+    return _stay(turn, step)
 
 
 def _stay(turn: Turn, step: Step) -> Turn:
-    turn = turn.change_rollout(wanted=step.share(turn))
+    turn = turn.change_rollout(wanted=step.share(turn), passed_on=step.passed_on(turn))
     if not _lost_its_clients(turn):
         return turn
     why = f"Version {turn.rollout.version} waits for its clients: the clients' Service does not select it now."
@@ -77,18 +82,23 @@ def _note_traffic(turn: Turn) -> Turn:
     return turn.change_rollout(weight=weight, exposed_at=rollout.exposed_at or turn.now)
 
 
-def _on(turn: Turn) -> Turn:
-    """To the next step that applies, once its share is seen; promotion is what follows the last."""
+def _on(turn: Turn, skipped: str) -> Turn:
+    """To the next step that is not skipped, once its share is seen; promotion is what follows the last."""
     rollout = turn.rollout
+    left_out = {rollout.step: skipped} if skipped else {}
     number = rollout.step + 1
-    while number < len(rollout.steps) and not STEPS[rollout.steps[number].kind].applies(turn):
+    while number < len(rollout.steps) and (why := STEPS[rollout.steps[number].kind].skipped(turn)) is not None:
+        left_out[number] = why
         number += 1
     if number == len(rollout.steps):
         return promote(_ended(turn, rollout.step))
     share = STEPS[rollout.steps[number].kind].share(turn)
     if not _is_seen(turn, share):
         return _wish(turn, share)
-    return _enter(_ended(turn, rollout.step), number)
+    turn = _ended(turn, rollout.step)
+    for which, why in left_out.items():
+        turn = _leave_out(turn, which, why)
+    return _enter(turn, number)
 
 
 def _is_seen(turn: Turn, share: int) -> bool:
@@ -108,6 +118,12 @@ def _wish(turn: Turn, share: int) -> Turn:
     turn = turn.change_rollout(wanted=share, wished_at=wished_at, message=moving)
     if share and turn.now >= wished_at + parse_duration(turn.policy.rollout.progress_deadline):
         return take_back(turn, "Failed", _not_moved(turn))
+    return _counting(turn)
+
+
+def _counting(turn: Turn) -> Turn:
+    """From the first request on, what the candidate answers counts to the rollout's end, over all steps."""
+    rollout = turn.rollout
     if rollout.evidence.sealed_at is not None:
         return turn
     evidence = begun(rollout.evidence, turn.evidence, turn.now, planned_looks(turn))
@@ -133,16 +149,32 @@ def _enter(turn: Turn, number: int) -> Turn:
     steps = _with(rollout.steps, number, rollout.steps[number].model_copy(update={"began": turn.now}))
     turn = turn.change_rollout(steps=steps, step=number, stage=step.stage, since=turn.now, deadline=None)
     turn = turn.change_rollout(wanted=step.share(turn), wished_at=None, message=step.message(turn))
+    turn = _pass_on(turn, step.passed_on(turn))
+    return _announce(turn, step)
+
+
+def _pass_on(turn: Turn, share: int) -> Turn:
+    rollout = turn.rollout
+    if not share:
+        return turn.change_rollout(passed_on=0)
+    before = rollout.evidence
+    evidence = before if before.sealed_at is None else resumed(before, turn.evidence, turn.now)
+    return _counting(
+        turn.change_rollout(passed_on=share, shielded_at=rollout.shielded_at or turn.now, evidence=evidence)
+    )
+
+
+def _announce(turn: Turn, step: Step) -> Turn:
+    rollout = turn.rollout
+    held_against = f"It is held against a baseline of at most {rollout.evidence.baseline.limit:.2%} errors."
     if step.kind == "Approval":
-        return turn.note("Normal", "AwaitingApproval", turn.rollout.message)
+        return turn.note("Normal", "AwaitingApproval", rollout.message)
+    if step.kind == "Trial":
+        return turn.note("Normal", "OnTrial", f"{rollout.message} {held_against}")
     if step.kind != "Bake":
         return turn
-    return turn.note(
-        "Normal",
-        "TrafficShifted",
-        f"All new connections reach {rollout.version} ({rollout.color}). It is held against a baseline of at most "
-        f"{rollout.evidence.baseline.limit:.2%} errors.",
-    )
+    shifted = f"All new connections reach {rollout.version} ({rollout.color})."
+    return turn.note("Normal", "TrafficShifted", f"{shifted} {held_against}")
 
 
 def _not_judged_yet(evidence: EvidenceStatus) -> EvidenceStatus:
@@ -155,7 +187,7 @@ def _not_judged_yet(evidence: EvidenceStatus) -> EvidenceStatus:
 def _ended(turn: Turn, number: int) -> Turn:
     """The step that is over keeps its verdict: what the evidence said at its end, or that it was done."""
     rollout, step = turn.rollout, turn.rollout.steps[number]
-    judged = step.kind in ("Measure", "Trade", "Bake")
+    judged = step.kind in ("Measure", "Trial", "Trade", "Bake")
     ended = step.model_copy(
         update={
             "began": step.began or rollout.since,
@@ -166,6 +198,16 @@ def _ended(turn: Turn, number: int) -> Turn:
         }
     )
     return turn.change_rollout(steps=_with(rollout.steps, number, ended))
+
+
+def _leave_out(turn: Turn, number: int, why: str) -> Turn:
+    """A step that was skipped has no verdict, and says why."""
+    rollout, step = turn.rollout, turn.rollout.steps[number]
+    left = step.model_copy(update={"ended": turn.now, "verdict": None, "reason": "Skipped", "message": why})
+    turn = turn.change_rollout(steps=_with(rollout.steps, number, left))
+    if step.kind != "Trial":
+        return turn
+    return turn.note("Normal", "NotShielded", f"Version {rollout.version} is watched without the shield: {why}")
 
 
 def _with(steps: tuple[StepStatus, ...], number: int, step: StepStatus) -> tuple[StepStatus, ...]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from verdigris.api.conditions import set_condition
-from verdigris.api.status import ActiveStatus, RolloutStatus, TrafficStatus, Verdict
+from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
 from verdigris.core.engine import names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
 from verdigris.core.routing.service import answering, seen_split
-from verdigris.core.routing.split import Split, had_clients, wanted_split
+from verdigris.core.routing.shield import seen_share
+from verdigris.core.routing.split import Split, had_requests, wanted_split
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
@@ -124,7 +125,7 @@ def _edited(turn: Turn, rollout: RolloutStatus) -> str:
 def _verified(turn: Turn) -> Iterator[Line]:
     rollout = turn.status.rollout
     ref = rollout or turn.active
-    if rollout is not None and rollout.failure is not None and not had_clients(rollout):
+    if rollout is not None and rollout.failure is not None and not had_requests(rollout):
         yield "ModelVerified", "False", rollout.failure.reason, rollout.failure.message
     elif ref is not None and turn.ready(ref) > 0:
         if ref.sha256:
@@ -144,7 +145,7 @@ def _analysis(turn: Turn) -> Iterator[Line]:
             yield "AnalysisHealthy", "True", "NoRollout", "No version is on trial."
     elif rollout.taken_back and rollout.failure is not None and rollout.outcome == "RolledBack":
         yield "AnalysisHealthy", "False", rollout.failure.reason, rollout.failure.message
-    elif rollout.stage in ("Measuring", "Trading", "Baking"):
+    elif rollout.stage in ("Measuring", "OnTrial", "Trading", "Baking"):
         evidence = rollout.evidence
         yield "AnalysisHealthy", _TRUTH[evidence.verdict], evidence.reason, evidence.message
 
@@ -196,6 +197,14 @@ def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:
             version=ref.version,
             weight=round(seen.of(ref.color)),
             wanted=round(wanted.of(ref.color)),
+            shielded=_shielded(turn, ref.color),
         )
         for ref in refs
     )
+
+
+def _shielded(turn: Turn, color: Color) -> int | None:
+    rollout, active = turn.status.rollout, turn.active
+    if rollout is None or active is None or rollout.color != color or not rollout.passed_on:
+        return None
+    return round(seen_share(turn.observed, active.color, rollout))

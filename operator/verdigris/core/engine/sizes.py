@@ -5,7 +5,7 @@ from __future__ import annotations
 from verdigris.api.status import Color, ScaleStatus
 from verdigris.children.meta import selector
 from verdigris.core.routing.service import reached
-from verdigris.core.routing.split import had_clients
+from verdigris.core.routing.split import had_requests
 from verdigris.core.turn import Turn
 
 
@@ -58,9 +58,10 @@ def floor(turn: Turn, color: Color) -> int:
     rollout, active, warm = status.rollout, status.active, status.warm
     if rollout is not None:
         # The way back is as large as what serves; a size that was lowered together with the version waits for it.
-        serves = turn.size(rollout.color) if had_clients(rollout) and color != rollout.color else 0
+        serves = turn.size(rollout.color) if had_requests(rollout) and color != rollout.color else 0
         # Nor does a candidate with clients shrink because its bounds were lowered under it.
-        stays = turn.size(color) if had_clients(rollout) and color == rollout.color and turn.size(color) > most else 0
+        asked = had_requests(rollout) and color == rollout.color
+        stays = turn.size(color) if asked and turn.size(color) > most else 0
         return max(least, rollout.replicas, serves, stays)
     if warm is not None and warm.color == color:
         return max(warm.replicas, turn.size(active.color) if active is not None else 0)

@@ -15,7 +15,8 @@ from verdigris.api.status import (
 from verdigris.core.engine.endings import KEPT, remember
 from verdigris.core.routing.late import LATEST, may_still_come
 from verdigris.core.routing.service import reached
-from verdigris.core.routing.split import DRAIN, had_clients
+from verdigris.core.routing.shield import is_passed_on
+from verdigris.core.routing.split import DRAIN, had_clients, had_requests
 from verdigris.core.steps.trade_back import has_waited, sizes_back, trade_back
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
@@ -31,6 +32,7 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
     turn = turn.change_rollout(
         stage="RollingBack",
         wanted=0,
+        passed_on=0,
         since=turn.now,
         deadline=None,
         lacking_since=None,
@@ -39,7 +41,7 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
         message=failure.message,
     )
     turn = turn.change_rollout(sizes=sizes_back(turn))
-    if not had_clients(rollout) or active is None:
+    if not had_requests(rollout) or active is None:
         return turn
     return _record(turn, failure)
 
@@ -62,6 +64,7 @@ def begin_again(turn: Turn, failure: Failure, *, excused: bool) -> Turn:
         step=0,
         stage="Starting",
         wanted=0,
+        passed_on=0,
         since=turn.now,
         deadline=None,
         ready_high_water=0,
@@ -100,6 +103,9 @@ def finish_taking_back(turn: Turn) -> Turn:
     rollout, active = turn.rollout, turn.active
     if active is not None and (_may_have_clients(turn, rollout) or _not_back_yet(turn, active)):
         return turn.change_rollout(message=_waits_for(turn, active))
+    # Its pods stay while the active ones may still ask them, so that no request is late. Nobody depends on it.
+    if is_passed_on(turn.observed, rollout) and turn.now < rollout.since + DRAIN:
+        return turn
     restored = traffic_is_back(turn)
     if restored is not turn:
         # The drain is counted from here.
@@ -162,13 +168,19 @@ def _not_back_yet(turn: Turn, active: ActiveStatus) -> bool:
 def traffic_is_back(turn: Turn) -> Turn:
     """Stamp the moment at which clients were seen to be back on the active colour. The same turn if it was."""
     last, active = turn.status.last_rollback, turn.active
-    if last is None or not had_clients(turn.rollout) or last.traffic_restored_at is not None or active is None:
+    if last is None or not had_requests(turn.rollout) or last.traffic_restored_at is not None or active is None:
+        return turn
+    if turn.rollout.passed_on or is_passed_on(turn.observed, turn.rollout):
         return turn
     turn = turn.change(last_rollback=last.model_copy(update={"traffic_restored_at": turn.now}))
     took = (turn.now - last.decided_at).total_seconds()
-    return turn.note(
-        "Normal", "TrafficRestored", f"All new connections reach {active.version} again after {took:.1f} s."
-    )
+    message = f"All new connections reach {active.version} again after {took:.1f} s."
+    if not had_clients(turn.rollout):
+        message = (
+            f"No active pod is told to ask {turn.rollout.version} any more, after {took:.1f} s. {active.version} stood "
+            "behind every answer."
+        )
+    return turn.note("Normal", "TrafficRestored", message)
 
 
 def _close(turn: Turn, rollout: RolloutStatus) -> Turn:

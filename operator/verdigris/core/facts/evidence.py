@@ -9,13 +9,18 @@ from datetime import datetime, timedelta
 from verdigris.api.status import Color
 from verdigris.core.words import plain
 
+ON_THE_WAY = ("refused", "reset", "unreachable", "malformed", "late")
+"""How a request that an active pod passed on can go wrong although the candidate counts no error: the pod in front
+counts it then. (`refused`: the candidate says 4xx where the active version answers.)"""
+
 Samples = tuple[tuple[float, float], ...]
 """(unix seconds, value), oldest first."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Raw samples of one counter `verdigris_requests_total` of one pod and one status code.
+    """Raw samples of one counter of one pod: of `verdigris_requests_total` by status code, or, of a pod that passes
+    requests on to the candidate, of `verdigris_forwarded_total` by outcome; `code` is then one of `ON_THE_WAY`.
 
     `samples` are counter values. Callers' faults (4xx) are never fetched. With a `step` they are what the counter was
     every so many seconds (at whole multiples of it), not every scrape. What `ended` before the time that was asked
@@ -43,6 +48,7 @@ class Question:
 
     `since` has one start time, by Prometheus' clock, for each colour whose counters are wanted; `steps` those of which
     not every scrape is needed, so that the answer stays small. `refused` are checks that are not asked, and why.
+    `fronts` is the colour whose pods pass requests on to the other one: what they count is among the other's counters.
     `uid` is the ModelDeployment's, `matchers` are further labels that its series have.
     `every` is how often the same is asked again; all but the times must read the same from look to look, else each look
     asks something new and has no answer.
@@ -56,6 +62,7 @@ class Question:
     checks: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[Color, timedelta] = field(default_factory=dict)
+    fronts: Color | None = None
     uid: str = ""
     matchers: Mapping[str, str] = field(default_factory=dict)
     every: timedelta = timedelta(seconds=1)

@@ -111,6 +111,7 @@ class PodView:
     ReplicaSet has it, which is then who makes, replaces and ends it. `requests` is what its node has to promise it.
     `restarts` are those of the model's own containers. `evicting` is why
     somebody else ends it (its condition DisruptionTarget): EvictionByEvictionAPI, DeletionByTaintManager, ...
+    `order` is what it was told to pass on (`routing.shield`), None for nothing; `forwards` when it can be told.
     """
 
     name: str
@@ -133,6 +134,8 @@ class PodView:
     containers: tuple[ContainerView, ...] = ()
     controlled: bool = True
     evicting: str = ""
+    order: str | None = None
+    forwards: bool = False
     requests: Amounts = field(default_factory=dict)
 
 
@@ -194,7 +197,8 @@ class Observed:
     the plan asked for them; `removals` are the operator's recent ones over all models.
 
     `taken` are the names that somebody else has, `orphans` our children that lost their owner reference. `scalers`
-    names the autoscaler of somebody else that sizes a colour. `service` is where the clients' Service is reached,
+    names the autoscaler of somebody else that sizes a colour. `addresses` are those of the colours' own Services.
+    `service` is where the clients' Service is reached,
     `misconfigured` why clients who come there do not get to the pods that it selects.
 
     `skew` is what this operator does not understand of spec and status. `unguarded` says why it is not known who made
@@ -230,6 +234,7 @@ class Observed:
     taken: tuple[TakenName, ...] = ()
     orphans: tuple[Ref, ...] = ()
     scalers: Mapping[Color, str] = field(default_factory=dict)
+    addresses: Mapping[Color, str] = field(default_factory=dict)
     service: ServiceAddress | None = None
     misconfigured: str | None = None
     skew: Skew = field(default_factory=Skew)

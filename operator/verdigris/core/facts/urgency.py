@@ -27,7 +27,8 @@ def urgency_of(status: ModelDeploymentStatus) -> Urgency:
         return Urgency.STEADY
     if rollout.stage == "RollingBack" or rollout.evidence.verdict == "Fail":
         return Urgency.ROLLBACK
-    return Urgency.EXPOSED if rollout.weight > 0 and status.active is not None else Urgency.ROLLOUT
+    asked = rollout.weight > 0 or rollout.passed_on > 0
+    return Urgency.EXPOSED if asked and status.active is not None else Urgency.ROLLOUT
 
 
 def urgency_of_decision(verb: Verb | str) -> Urgency:

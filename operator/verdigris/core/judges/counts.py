@@ -10,14 +10,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 from verdigris.api.status import Counts
-from verdigris.core.facts.evidence import Samples, Series
+from verdigris.core.facts.evidence import ON_THE_WAY, Samples, Series
 
 _NEIGHBOURS = 4
 
 
 def is_error(code: str) -> bool:
-    """Whether this status code is the server's fault. The callers' own faults (4xx) are never fetched."""
-    return code.startswith("5")
+    """Whether this status code, or outcome, is the server's fault. The callers' own faults (4xx) are never fetched."""
+    return code.startswith("5") or code in ON_THE_WAY
 
 
 def increments(series: Iterable[Series], after: float, until: float = math.inf, *, from_zero: bool = True) -> Counts:
@@ -57,6 +57,15 @@ def shown(series: Iterable[Series], until: float = math.inf) -> Counts:
     return Counts(requests=round(requests), errors=round(errors))
 
 
+def lost_on_the_way(series: Iterable[Series], after: float) -> dict[str, int]:
+    """What pods in front counted since `after` (unix seconds), by how it went wrong; nothing of what never did."""
+    grown: dict[str, float] = defaultdict(float)
+    for one in series:
+        if one.code in ON_THE_WAY:
+            grown[one.code] += increments((one,), after).errors
+    return {outcome: round(grown[outcome]) for outcome in ON_THE_WAY if grown[outcome]}
+
+
 def newest(series: Iterable[Series]) -> float | None:
     """Time (unix seconds) of the newest sample of all; None without any."""
     return max((one.samples[-1][0] for one in series if one.samples), default=None)
@@ -65,9 +74,11 @@ def newest(series: Iterable[Series]) -> float | None:
 def covered(series: Iterable[Series], after: float, until: float, widest: float) -> float:
     """How many of the seconds in `(after, until]` were watched: those between two samples at most `widest` apart.
 
+    By the candidate's own counters alone: those in front of it tell what came back, not that nothing else went wrong.
     Samples at whole steps prove nothing that is finer: Prometheus repeats a value for minutes when it has no newer.
     """
-    times = sorted({at for one in series for at, _ in one.samples if after < at <= until})
+    own = (one for one in series if one.code not in ON_THE_WAY)
+    times = sorted({at for one in own for at, _ in one.samples if after < at <= until})
     return sum(later - earlier for earlier, later in pairwise([after, *times]) if later - earlier <= widest)
 
 

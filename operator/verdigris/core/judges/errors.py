@@ -14,7 +14,7 @@ from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.judges import power, score, words
 from verdigris.core.judges.baseline import UNSEEN_LIMIT, upper_limit
 from verdigris.core.judges.case import Case, Ruling
-from verdigris.core.judges.counts import covered, increments, newest, shown
+from verdigris.core.judges.counts import covered, increments, lost_on_the_way, newest, shown
 from verdigris.core.judges.onset import since_it_began
 
 STALE_SCRAPES = 3
@@ -40,6 +40,15 @@ def begun(measured: EvidenceStatus, evidence: Evidence, now: datetime, planned_l
         planned_looks=planned_looks,
         clock_ahead=evidence.ahead,
     )
+
+
+def resumed(state: EvidenceStatus, evidence: Evidence, now: datetime) -> EvidenceStatus:
+    """The evidence as its pods are back and it is asked again: counted from here on, on top of what was counted before.
+
+    What pods in front saw go wrong while nobody could answer says nothing about the version (law 17).
+    """
+    at = to_millis(evidence.clock(now))
+    return state.model_copy(update={"sealed": state.candidate, "sealed_at": at, "at": at})
 
 
 def lag(scrape: timedelta) -> timedelta:
@@ -154,10 +163,18 @@ def too_bad(case: Case) -> Ruling | None:
     if state.score < state.threshold:
         return None
     message = (
-        f"{case.subject} failed {since_it_began(case, limit_of(state))}, more than chance explains; "
+        f"{case.subject} failed {since_it_began(case, limit_of(state))}, more than chance explains; {_on_the_way(case)}"
         f"{words.against(state.baseline, limit_of(state))}."
     )
     return "Fail", "ErrorRateDoubled", message
+
+
+def _on_the_way(case: Case) -> str:
+    """Which of the errors only the active pods saw, as far as the samples at hand reach back."""
+    began = case.state.sealed_at
+    lost = lost_on_the_way(case.series, began.timestamp()) if began is not None else {}
+    told = ", ".join(f"{count} {outcome}" for outcome, count in lost.items())
+    return f"seen by the active pods on the way to it: {told}; " if told else ""
 
 
 def unseen(case: Case) -> Ruling | None:

@@ -33,10 +33,18 @@ class Pods:
     uid: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
-    def matchers(self) -> str:
-        """What stands between the braces of a selector."""
-        labels = {"namespace": self.namespace, "model": self.model, "color": self.color, "revision": self.revision}
+    def matchers(self, about: str | None = None) -> str:
+        """What stands between the braces of a selector: of counters that are `about` another revision, if one is given.
+
+        Those bear that one's label themselves, which Prometheus calls `exported_revision` beside the pod's own, unless
+        it was told to honour it.
+        """
+        labels = {"namespace": self.namespace, "model": self.model, "color": self.color}
         parts = [f'{name}="{value}"' for name, value in labels.items()]
+        if about is None:
+            parts += [f'revision="{self.revision}"']
+        else:
+            parts += [f'revision=~"{self.revision}|{about}"', f'exported_revision=~"{about}|"']
         parts += [f'{UID_LABEL}=~"{self.uid}|"'] if self.uid else []
         return ",".join([*parts, *(f'{name}="{_escaped(value)}"' for name, value in sorted(self.extra.items()))])
 

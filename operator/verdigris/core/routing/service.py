@@ -11,7 +11,7 @@ from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
 from verdigris.children.names import COLORS
 from verdigris.core.facts.answered import open_of
 from verdigris.core.facts.observed import Observed, PodView, Selection
-from verdigris.core.routing.split import Split, had_clients, wanted_split
+from verdigris.core.routing.split import Split, had_clients, had_requests, wanted_split
 
 
 def reached(selection: Selection | None) -> tuple[Color, ...]:
@@ -67,7 +67,7 @@ def may_go_back(observed: Observed) -> bool:
     """Whether the next plan may give clients back to the active colour: somebody asks for it, or some have left it."""
     rollout = observed.status.rollout
     asked = bool(open_of(observed.decisions, observed.status))
-    return asked or (rollout is not None and (had_clients(rollout) or rollout.has("EndActive")))
+    return asked or (rollout is not None and (had_requests(rollout) or rollout.has("EndActive")))
 
 
 def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selection | None:

@@ -57,3 +57,8 @@ def wanted_split(status: ModelDeploymentStatus) -> Split | None:
 def had_clients(rollout: RolloutStatus) -> bool:
     """Whether any client may have reached the candidate. An older operator has left the weight only."""
     return rollout.exposed_at is not None or rollout.weight > 0
+
+
+def had_requests(rollout: RolloutStatus) -> bool:
+    """Whether the candidate may have been asked by clients: directly, or by the active pods in front of it."""
+    return had_clients(rollout) or rollout.shielded_at is not None

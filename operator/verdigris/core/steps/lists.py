@@ -13,8 +13,11 @@ from verdigris.core.steps.measure import MEASURE
 from verdigris.core.steps.start import START
 from verdigris.core.steps.step import Step
 from verdigris.core.steps.trade import TRADE
+from verdigris.core.steps.trial import TRIAL
 
-STEPS: Mapping[StepKind, Step] = {step.kind: step for step in (START, APPROVAL, END_ACTIVE, MEASURE, TRADE, BAKE)}
+STEPS: Mapping[StepKind, Step] = {
+    step.kind: step for step in (START, APPROVAL, END_ACTIVE, MEASURE, TRIAL, TRADE, BAKE)
+}
 
 
 def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
@@ -23,12 +26,13 @@ def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
     The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready.
     """
     approval: tuple[StepKind, ...] = ("Approval",) if policy.approval == "Required" else ()
+    trial: tuple[StepKind, ...] = ("Trial",) if policy.shield else ()
     if not replaces:
         kinds: tuple[StepKind, ...] = ("Start", *approval)
     elif policy.strategy == "Recreate":
         kinds = (*approval, "EndActive", "Start", "Measure", "Bake")
     else:
-        kinds = ("Start", *approval, "Measure", "Bake")
+        kinds = ("Start", *approval, "Measure", *trial, "Bake")
     return tuple(StepStatus(kind=kind) for kind in kinds)
 
 

@@ -18,7 +18,7 @@ from verdigris.core.steps.step import (
     end,
     scrape_interval,
 )
-from verdigris.core.steps.watching import frozen_baseline, pod_names, without_evidence
+from verdigris.core.steps.watching import counted_pods, frozen_baseline, without_evidence
 from verdigris.core.turn import Turn
 
 BASELINE_COMES_WITHIN = timedelta(minutes=1)
@@ -39,17 +39,22 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
         ready=[pod.name for pod in turn.pods(rollout) if pod.ready],
         baseline=frozen_baseline(turn),
         now=turn.now,
-        pods=pod_names(turn, rollout.color),
+        pods=counted_pods(turn),
     )
     turn = turn.change_rollout(evidence=evidence)
     if held(turn) or not complete(turn):
         return turn, STAY
     turn = turn.change_rollout(message=evidence.message)
+    if _was_asked_lately(turn) and not rollout.promote_now:
+        return turn, STAY
     if rollout.promote_now or _unseen_is_better_than_nobody(turn):
         return turn, NEXT
-    if evidence.verdict != "Pass":
-        return without_evidence(turn, "Failed")
-    until = rollout.since + BASELINE_COMES_WITHIN
+    return _held_against(turn) if evidence.verdict == "Pass" else without_evidence(turn, "Failed")
+
+
+def _held_against(turn: Turn) -> tuple[Turn, Ruling]:
+    """On with a candidate that can be seen, once there is something to hold it against, or none to be expected."""
+    evidence, until = turn.rollout.evidence, turn.rollout.since + BASELINE_COMES_WITHIN
     if turn.now >= until or not _baseline_is_coming(turn):
         return turn, NEXT
     seen, enough = evidence.baseline.requests, turn.policy.analysis.error_rate.min_requests
@@ -79,6 +84,12 @@ def _baseline_is_coming(turn: Turn) -> bool:
     # What a counter shows at first tells that there were clients at some time; its second sample, whether there are.
     untold = all(len(one.samples) < 2 for one in series) and shown(series).requests > 0
     return new and (known > 0 or untold)
+
+
+def _was_asked_lately(turn: Turn) -> bool:
+    """Whether Prometheus may yet have to see what active pods counted before its pods were gone: that is left out."""
+    rollout = turn.rollout
+    return rollout.shielded_at is not None and turn.now < rollout.since + scrape_interval(turn.observed)
 
 
 def _unseen_is_better_than_nobody(turn: Turn) -> bool:

@@ -20,13 +20,14 @@ class Ruling:
 
     `Stay` in the step; `Next` step; `Again` from the first step, with the clients back on the active colour meanwhile;
     `End` the rollout and take it back, to be recorded with this outcome. `excused`: its surroundings are why it has to
-    begin again, so that this does not count.
+    begin again, so that this does not count. `skipped`: why the step is left without a verdict.
     """
 
     then: Literal["Stay", "Next", "Again", "End"]
     failure: Failure | None = None
     outcome: Outcome = "Failed"
     excused: bool = False
+    skipped: str = ""
 
 
 STAY = Ruling("Stay")
@@ -38,6 +39,11 @@ def end(outcome: Outcome, failure: Failure) -> Ruling:
     return Ruling("End", failure, outcome)
 
 
+def skip(why: str) -> Ruling:
+    """Go on without this step, for a reason that is told in a sentence."""
+    return Ruling("Next", skipped=why)
+
+
 Since = dict[Color, datetime]
 """From when on each colour's counters are wanted."""
 
@@ -47,9 +53,9 @@ def no_share(turn: Turn) -> int:  # noqa: ARG001
     return 0
 
 
-def always(turn: Turn) -> bool:  # noqa: ARG001
+def never(turn: Turn) -> str | None:  # noqa: ARG001
     """For steps that no rollout can do without."""
-    return True
+    return None
 
 
 def asks_nothing(observed: Observed, now: datetime) -> Since:  # noqa: ARG001
@@ -68,7 +74,9 @@ class Step:
         look: one look: the turn after it, and the ruling. Pure.
         share: percent of new connections that the candidate is to have while it is under way. It is entered when a
             share of that kind (none, some, all) is seen.
-        applies: whether it is needed at all; else the rollout goes on to the one after it.
+        passed_on: hundredths of a percent of the clients' requests that the active pods are to pass on to the candidate
+            while it is under way. They answer themselves what does not come back well, so it is entered at once.
+        skipped: why the rollout goes on to the one after it, in a sentence; None: it does not.
         asks: the colours whose counters the look needs, and since when; empty for none.
     """
 
@@ -78,7 +86,8 @@ class Step:
     look: Callable[[Turn], tuple[Turn, Ruling]]
     share: Callable[[Turn], int] = no_share
     asks: Callable[[Observed, datetime], Since] = asks_nothing
-    applies: Callable[[Turn], bool] = always
+    passed_on: Callable[[Turn], int] = no_share
+    skipped: Callable[[Turn], str | None] = never
 
 
 def scrape_interval(observed: Observed) -> timedelta:

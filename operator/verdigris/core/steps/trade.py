@@ -77,5 +77,7 @@ TRADE = Step(
     _look,
     _share,
     _asks,
-    lambda turn: candidate_size(turn) < turn.rollout.replicas,
+    skipped=lambda turn: (
+        None if candidate_size(turn) < turn.rollout.replicas else "All of its pods fit beside the active ones by now."
+    ),
 )

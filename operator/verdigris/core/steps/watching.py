@@ -30,7 +30,7 @@ def judge(turn: Turn) -> Turn:
         planned_looks=planned_looks(turn),
         now=turn.now,
         version=turn.rollout.version,
-        pods=pod_names(turn, turn.rollout.color),
+        pods=counted_pods(turn),
         visible=_visible(turn),
     )
     return turn.change_rollout(evidence=evidence)
@@ -79,6 +79,12 @@ def _seen(turn: Turn, color: Color) -> Baseline:
 def pod_names(turn: Turn, color: Color) -> tuple[str, ...]:
     """Names of all pods of this colour, those on their way out too."""
     return tuple(pod.name for pod in turn.observed.pods if pod.color == color)
+
+
+def counted_pods(turn: Turn) -> tuple[str, ...]:
+    """Names of all pods that count for the candidate: its own, and those that pass requests on to it."""
+    fronts = pod_names(turn, other(turn.rollout.color)) if turn.rollout.shielded_at is not None else ()
+    return (*pod_names(turn, turn.rollout.color), *fronts)
 
 
 def must_leave(turn: Turn) -> Ruling | None:

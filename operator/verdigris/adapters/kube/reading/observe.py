@@ -136,6 +136,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         taken=tuple(filter(None, (ownership.taken(name, live) for name in names))),
         orphans=orphans,
         scalers=scalers,
+        addresses=_addresses(mine, key.name),
         service=views.address(mine.get((kinds.SERVICE.kind, key.name))),
         misconfigured=misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port, found.pods),
         skew=skew,
@@ -293,6 +294,11 @@ def _decision(raw: Raw) -> Decision | None:
         created=views.time_of(meta["creationTimestamp"]),
         answered=bool((raw.get("status") or {}).get("outcome")),
     )
+
+
+def _addresses(mine: Mapping[tuple[str, str], Raw], name: str) -> dict[Color, str]:
+    found = {color: views.address(mine.get((kinds.SERVICE.kind, color_name(name, color)))) for color in COLORS}
+    return {color: service.address for color, service in found.items() if service is not None}
 
 
 def _autoscaled(mine: Mapping[tuple[str, str], Raw], name: str) -> frozenset[Color]:

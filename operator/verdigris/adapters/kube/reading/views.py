@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from verdigris.api.status import Color, Failure, ServiceAddress
+from verdigris.children import pod_template
 from verdigris.children.names import (
     COLOR_LABEL,
     COLORS,
     MODEL_LABEL,
     REVISION_LABEL,
+    SHIELD_ANNOTATION,
     TRAFFIC_ANNOTATION,
     WITHDRAWN_ANNOTATION,
     Owner,
@@ -101,6 +103,8 @@ def pod_view(raw: Raw) -> PodView | None:
         containers=containers,
         evicting=_evicting(status),
         controlled=any(owner.get("controller") for owner in meta.get("ownerReferences") or ()),
+        order=(meta.get("annotations") or {}).get(SHIELD_ANNOTATION),
+        forwards=pod_template.shows(raw.get("spec") or {}, SHIELD_ANNOTATION),
         requests=pod_requests(raw),
     )
 

@@ -17,7 +17,7 @@ from verdigris.adapters.kube.writing.executor import Executor, NotOurs
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.children.names import REVISION_LABEL, color_name
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
+from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetOrder, SetTraffic
 
 __all__ = ["Contested", "NotOurs", "Outcome", "Writer", "apply"]
 
@@ -52,7 +52,8 @@ async def apply(
 
     A failure never ends it. `_Caution` says what is left out after which failure (laws 1, 2 and 7).
     Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together. So are stuck pods, which
-    come last: a webhook that keeps each removal waiting must not add up before the next look.
+    come last: a webhook that keeps each removal waiting must not add up before the next look. And so is a move of
+    clients together with what pods are told to pass on: either may be a rollback, and neither waits for the other.
     """
     executor, caution, outcome = Executor(writer, picture, backoff), _Caution(picture), Outcome()
     for batch in _batches(actions):
@@ -69,9 +70,19 @@ async def apply(
 
 
 def _batches(actions: Iterable[Action]) -> Iterator[Sequence[Action]]:
-    for kind, run in itertools.groupby(actions, key=type):
+    for kind, run in itertools.groupby(actions, key=lambda action: _AT_ONCE.get(type(action))):
         batch = list(run)
-        yield from [batch] if kind in (SetTraffic, RemovePod, Adopt) else [[action] for action in batch]
+        yield from [batch] if kind is not None else [[action] for action in batch]
+
+
+_AT_ONCE: Mapping[type[Action], str] = {
+    MoveTraffic: "clients",
+    SetOrder: "clients",
+    SetTraffic: "connections",
+    RemovePod: "stuck pods",
+    Adopt: "orphans",
+}
+"""Neighbours that are done at once, by what they have in common."""
 
 
 def _account(outcome: Outcome, action: Action, result: bool | BaseException) -> None:
@@ -99,7 +110,7 @@ def _about(action: Action) -> str:
             return f"{kind} {name}"
         case Scale(color):
             return f"Deployment of {color}"
-        case SetTraffic(pod) | RemovePod(pod):
+        case SetTraffic(pod) | SetOrder(pod) | RemovePod(pod):
             return f"Pod {pod}"
 
 

@@ -18,15 +18,23 @@ from verdigris.adapters.kube.writing.restores import Ref, RestoreBackoff
 from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.api.status import ServiceAddress
 from verdigris.children.meta import owner_reference
-from verdigris.children.names import APPLIED_ANNOTATION, TRAFFIC_ANNOTATION, WITHDRAWN_ANNOTATION, Owner, color_name
+from verdigris.children.names import (
+    APPLIED_ANNOTATION,
+    SHIELD_ANNOTATION,
+    TRAFFIC_ANNOTATION,
+    WITHDRAWN_ANNOTATION,
+    Owner,
+    color_name,
+)
 from verdigris.children.ownership import kept_references, whose
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetTraffic
+from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetOrder, SetTraffic
 
 Json = Mapping[str, Any]
 
 SCALE_MANAGER = "verdigris-scale"
 """Field manager of replicas: another one, so that applying a Deployment never claims its size (law 9)."""
 TRAFFIC_MANAGER = "verdigris-traffic"
+SHIELD_MANAGER = "verdigris-shield"
 RESTORE_MANAGER = "verdigris-restore"
 """Field manager of what is put back past server-side apply."""
 
@@ -61,8 +69,10 @@ class Executor:
                 done = self._keep(action.manifest)
             case Scale():
                 done = self._scale(action)
-            case SetTraffic():
-                done = self._set_traffic(action)
+            case SetTraffic(pod, uid, traffic):
+                done = self._annotate(pod, uid, TRAFFIC_ANNOTATION, traffic, TRAFFIC_MANAGER)
+            case SetOrder(pod, uid, order):
+                done = self._annotate(pod, uid, SHIELD_ANNOTATION, order, SHIELD_MANAGER)
             case Remove():
                 done = self._remove(action)
             case RemovePod():
@@ -220,18 +230,18 @@ class Executor:
         self._backoff.wrote(ref, str(action.replicas), where, "")
         return True
 
-    async def _set_traffic(self, action: SetTraffic) -> bool:
+    async def _annotate(self, pod: str, uid: str, annotation: str, value: str | None, manager: str) -> bool:
+        ref, where = (self._owner.namespace, kinds.POD.kind, pod), f"metadata.annotations[{annotation}]"
+        # To stop asking a version is a rollback: nothing holds that back.
+        if value is not None:
+            hold_back(self._backoff, ref, where, f"Pod {self._owner.namespace}/{pod}", "")
         # The UID is a precondition: a pod of the same name may be another one by now.
-        wanted = {"uid": action.uid, "annotations": {TRAFFIC_ANNOTATION: action.traffic}}
-        ref, where = (self._owner.namespace, kinds.POD.kind, action.pod), f"metadata.annotations[{TRAFFIC_ANNOTATION}]"
-        hold_back(self._backoff, ref, where, f"Pod {self._owner.namespace}/{action.pod}", "")
+        wanted = {"metadata": {"uid": uid, "annotations": {annotation: value}}}
         try:
-            await self._writer.patch(
-                kinds.POD, self._owner.namespace, action.pod, {"metadata": wanted}, manager=TRAFFIC_MANAGER
-            )
+            await self._writer.patch(kinds.POD, self._owner.namespace, pod, wanted, manager=manager)
         except (NotFound, Conflict):
             return False
-        self._backoff.wrote(ref, f"{action.uid} {action.traffic}", where, "")
+        self._backoff.wrote(ref, f"{uid} {value}", where, "")
         return True
 
     async def _remove(self, action: Remove) -> bool:

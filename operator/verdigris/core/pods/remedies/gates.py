@@ -60,7 +60,8 @@ Gate = Callable[[Case], Held | None]
 def has_clients(turn: Turn, color: Color) -> bool:
     """Whether clients reach this colour, or may reach it by the next rollback or promotion."""
     status = turn.status
-    on_trial = status.rollout is not None and status.rollout.weight > 0 and status.rollout.color == color
+    rollout = status.rollout
+    on_trial = rollout is not None and (rollout.weight > 0 or rollout.passed_on > 0) and rollout.color == color
     active = status.active is not None and status.active.color == color
     return active or on_trial or service.has_clients(turn.observed, color)
 

@@ -1,0 +1,83 @@
+"""Trial: the clients stay on the active colour, whose pods pass their requests on and stand behind each answer.
+
+What the candidate is asked, and how it is judged, is as in Bake. No client's answer depends on it, so taking it back
+is to stop asking. Where the active pods cannot stand in front, this step is left out, and Bake does all of it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from verdigris.api.schema.fields import parse_duration
+from verdigris.children.names import color_name
+from verdigris.core.facts.evidence import ON_THE_WAY
+from verdigris.core.routing.shield import WHOLE, fronts
+from verdigris.core.steps.full_share import asks, watch
+from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
+from verdigris.core.steps.watching import FOUND_WITHIN, judge, must_leave
+from verdigris.core.turn import Turn
+
+
+def _look(turn: Turn) -> tuple[Turn, Ruling]:
+    if not turn.ready(turn.rollout) and (leave := must_leave(turn)) is not None:
+        # Not judged: that the active pods reach nobody now is why, and no verdict on how it answers (law 17).
+        return turn, leave
+    why = _not_behind(turn) or _not_passed_on(turn)
+    if why is not None and not turn.observed.held:
+        turn = judge(turn)
+        return turn, must_leave(turn) or skip(why)
+    turn, ruling = watch(turn, parse_duration(turn.policy.rollout.bake))
+    if ruling != STAY or turn.active is None:
+        return turn, ruling
+    ready = fronts(turn.observed, turn.active.color)
+    told = sum(pod.order is not None for pod in ready)
+    in_front = f"{told} of {len(ready)} active pods pass its requests on."
+    return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), ruling
+
+
+def _not_behind(turn: Turn) -> str | None:
+    """Why the active pods cannot stand in front of the candidate, in a sentence; None when they can."""
+    active, rollout, observed = turn.active, turn.rollout, turn.observed
+    ready = fronts(observed, active.color) if active is not None else ()
+    if parse_duration(turn.policy.rollout.bake) == timedelta():
+        return "spec.rollout.bake is 0s, so it is not to be watched."
+    if rollout.sizes is not None:
+        return "Its pods take the places of the active ones, which have to stay to stand in front."
+    if not ready:
+        return "No active pod is ready to stand in front of it."
+    older = [pod for pod in ready if not pod.forwards]
+    if older:
+        return (
+            f"{len(older)} of {len(ready)} active pods were made by an operator that did not know the shield "
+            f"({older[0].name}), so they cannot be told. The version after this one can have it."
+        )
+    if rollout.color not in observed.addresses:
+        return f"The Service {color_name(observed.owner.name, rollout.color)}, by which it is asked, has no address."
+    return None
+
+
+def _not_passed_on(turn: Turn) -> str | None:
+    """Why the shield does nothing: the active pods were told, and Prometheus has no count of theirs."""
+    if turn.evidence.problem or turn.now < turn.rollout.since + FOUND_WITHIN + scrape_interval(turn.observed):
+        return None
+    if any(one.code in ON_THE_WAY for one in turn.evidence.counters.get(turn.rollout.color, ())):
+        return None
+    return (
+        "The active pods were told to pass its requests on, and none of them counts any: the API server refuses to "
+        f"annotate them, or their image does not know the shield (spec.serving.image when {_active(turn)} was applied)."
+    )
+
+
+def _active(turn: Turn) -> str:
+    return turn.active.version if turn.active is not None else "it"
+
+
+TRIAL = Step(
+    "Trial",
+    "OnTrial",
+    lambda turn: f"The pods of {_active(turn)} pass requests on to {turn.rollout.version}, and stand behind it.",
+    _look,
+    asks=asks,
+    passed_on=lambda _: WHOLE,
+    skipped=_not_behind,
+)
