@@ -15,7 +15,6 @@ from tests.simulation.objects import (
     is_owned,
     is_placed,
     is_ready,
-    labels_of,
     new_pod,
     new_replica_set,
     new_slice,
@@ -27,7 +26,7 @@ from tests.simulation.objects import (
     touch_of,
 )
 from tests.simulation.server import Ref, Server, ref_of
-from verdigris.children.names import MODEL_LABEL, VERSION_ANNOTATION
+from verdigris.children.names import VERSION_ANNOTATION
 
 Json = dict[str, Any]
 
@@ -137,10 +136,7 @@ class Controllers:
         for _ in range(missing):
             if deployment is None or self._backs_off(name, deployment):
                 return
-            if (
-                self.quota is not None
-                and len([p for p in self.server.of("Pod") if MODEL_LABEL in labels_of(p)]) >= self.quota
-            ):
+            if self.quota is not None and sum(map(is_placed, self.server.of("Pod"))) >= self.quota:
                 self._refused[name] = (self.server.now(), touch_of(deployment))
                 return
             self._refused.pop(name, None)
