@@ -15,7 +15,6 @@ from tests.simulation.objects import (
     is_owned,
     is_placed,
     is_ready,
-    labels_of,
     new_pod,
     new_replica_set,
     new_slice,
@@ -27,7 +26,7 @@ from tests.simulation.objects import (
     touch_of,
 )
 from tests.simulation.server import Ref, Server, ref_of
-from verdigris.children.names import MODEL_LABEL, VERSION_ANNOTATION
+from verdigris.children.names import VERSION_ANNOTATION
 
 Json = dict[str, Any]
 
@@ -137,7 +136,7 @@ class Controllers:
         for _ in range(missing):
             if deployment is None or self._backs_off(name, deployment):
                 return
-            if self.quota is not None and self._pods() >= self.quota:
+            if self.quota is not None and sum(map(is_placed, self.server.of("Pod"))) >= self.quota:
                 self._refused[name] = (self.server.now(), touch_of(deployment))
                 return
             self._refused.pop(name, None)
@@ -147,11 +146,6 @@ class Controllers:
 
     def _owner_of(self, replica_set: Json) -> Json | None:
         return next((raw for raw in self.server.of("Deployment") if is_owned(replica_set, raw)), None)
-
-    def _pods(self) -> int:
-        """How many pods of the model count towards the quota."""
-        labels = (labels_of(pod) for pod in self.server.of("Pod"))
-        return sum(MODEL_LABEL in one and "foreign" not in one for one in labels)
 
     def _backs_off(self, name: str, deployment: Json) -> bool:
         at, touched = self._refused.get(name, (None, None))
