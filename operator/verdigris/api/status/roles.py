@@ -39,6 +39,7 @@ class WarmStatus(RevisionRef):
     """The retired colour that an instant rollback can still go to."""
 
     until: Time
+    left: Time | None = Field(default=None, description="When its clients were seen to be sent to the active version.")
     replicas: int = Field(default=1, description="Its size when it retired; kept until then.")
 
 

@@ -38,6 +38,7 @@ def promote(turn: Turn) -> Turn:
             color=old.color,
             sha256=old.sha256,
             until=turn.now + keep_warm,
+            left=rollout.since,
             replicas=max(1, turn.size(old.color)),
         )
     turn = remember(turn, rollout, "Promoted", "Promoted")

@@ -201,8 +201,8 @@ def _is_moving(turn: Turn) -> bool:
 
 def _is_drained(turn: Turn) -> bool:
     """Whether clients of the version before may still be on the pods that a new one would replace."""
-    active, warm = turn.active, turn.status.warm
-    return active is not None and warm is not None and turn.now < active.since + DRAIN and turn.size(warm.color) > 0
+    warm = turn.status.warm
+    return warm is not None and warm.left is not None and turn.now < warm.left + DRAIN and turn.size(warm.color) > 0
 
 
 def _revert(turn: Turn) -> Turn:
