@@ -110,11 +110,11 @@ ACTIVES = (
         strike=_told("flaps"),
         within=120,
     ),
-    Fault("pod that ran out of its time", *("Leftover", "Reported", ".*", "DeadlineExceeded"), strike=_out_of_time),
-    Fault("pod that its node turned away", *("Leftover", "Reported", ".*", "(?i)OutOfcpu"), strike=_turned_away),
+    Fault("pod that ran out of its time", *("Leftover", "Replaced", ".*", "DeadlineExceeded"), strike=_out_of_time),
+    Fault("pod that its node turned away", *("Leftover", "Replaced", ".*", "(?i)OutOfcpu"), strike=_turned_away),
     Fault(
         "pod of a colour without a Deployment",
-        *("Orphan", "Reported", ".*", "(?i)green|colour|deployment"),
+        *("Orphan", "Replaced", ".*", "(?i)green|colour|deployment"),
         strike=_orphan,
     ),
 )

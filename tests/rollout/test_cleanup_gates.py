@@ -10,6 +10,7 @@ import pytest
 from tests.rollout.parts import START
 from tests.rollout.stuck_cases import SECOND, active, diagnosis, nodes, pod, removal, seen
 from verdigris.api.status import RemovedPod, RolloutStatus, Sizes, StepStatus
+from verdigris.core.facts.observed import DeploymentView
 from verdigris.core.facts.survey import Removal
 from verdigris.core.pods.diagnosis.check import Diagnosis, Role
 from verdigris.core.pods.remedies.cleanup import GATES, settle
@@ -76,7 +77,6 @@ BACK = CANDIDATE.model_copy(update={"stage": "RollingBack"})
 HELD = [
     ("switched_off", seen(STUCK, *GOOD, cleanup={"enabled": False}), diagnosis(), "active"),
     ("no_controller", seen(pod("p0", controlled=False), *GOOD), diagnosis(), "active"),
-    ("no_controller", seen(pod("p0", controlled=False, phase="Failed")), LEFTOVER, "active"),
     ("stale_view", seen(STUCK, *GOOD, seen_at=None), diagnosis(), "active"),
     ("stale_view", seen(STUCK, *GOOD, seen_at=START - 16 * SECOND), diagnosis(), "active"),
     ("nodes_unseen", seen(GOING, survey=None), FORCE, "active"),
@@ -105,6 +105,12 @@ HELD = [
     ),
     ("hopeless_candidate", seen(STUCK, status={"rollout": CANDIDATE}), diagnosis(hopeless=True), "candidate"),
     ("hopeless_candidate", seen(STUCK, status={"rollout": BACK}), diagnosis(), "candidate"),
+    (
+        "owned_orphan",
+        seen(pod(color="green"), deployments={"green": DeploymentView("u", 1, "v1-other")}),
+        diagnosis("Orphan", "Delete"),
+        "orphan",
+    ),
     ("still_runs", seen(STUCK), LEFTOVER, "active"),
     ("last_ready", seen(pod(ready=True)), diagnosis("Flapping"), "active"),
     ("last_ready", seen(pod(ready=True), pod("p1", terminating=True, ready=True)), diagnosis("Flapping"), "active"),

@@ -77,7 +77,7 @@ class TrafficStatus(StatusModel):
 class ScaleStatus(StatusModel):
     """What the scale subresource tells an external autoscaler: how many pods are wanted, and how to find them."""
 
-    replicas: int
+    replicas: Annotated[int, Field(ge=0)]
     selector: Annotated[str, Field(max_length=256)]
 
 

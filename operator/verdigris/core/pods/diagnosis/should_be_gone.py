@@ -104,11 +104,9 @@ def orphan(pod: PodView, around: Around) -> Diagnosis | None:
     if around.role != "orphan" or around.deployed or pod.controlled or pod.terminating:
         return None
     message = (
-        f"The pod has the labels of the colour {pod.color}, which has no Deployment, and no controller has it: "
-        "somebody made it by hand, or left it behind. Nothing is done to it. When nobody needs it: "
-        f"kubectl delete pod {pod.name}."
+        f"The pod belongs to the colour {pod.color}, which has no Deployment, and to no ReplicaSet: nobody needs it."
     )
-    return Diagnosis("Orphan", "Orphan", message, "None", pod.created, pod.created + stuck_after(around))
+    return Diagnosis("Orphan", "Orphan", message, "Delete", pod.created, pod.created + stuck_after(around))
 
 
 CHECKS = (
@@ -139,8 +137,8 @@ CHECKS = (
     Check(
         "Orphan",
         "Its colour has no Deployment, and no ReplicaSet controls it.",
-        "Only reported: who made it by hand may want it.",
-        "Delete it when nobody needs it.",
+        "Deleted after `stuckAfter`.",
+        "Nothing.",
         orphan,
     ),
     Check(

@@ -74,8 +74,11 @@ def switched_off(case: Case) -> Held | None:
 
 
 def no_controller(case: Case) -> Held | None:
-    """What somebody made by hand is theirs, whatever its labels say (law 14)."""
-    if case.pod.controlled:
+    """What somebody made by hand and runs beside ours is theirs, whatever its labels say (law 14).
+
+    One that has ended, or that has the labels of a colour that is not in use, is what our colours leave behind.
+    """
+    if case.pod.controlled or case.found.kind in ("Leftover", "Orphan"):
         return None
     namespace = case.turn.observed.owner.namespace
     return Held(
@@ -175,6 +178,13 @@ def hopeless_candidate(case: Case) -> Held | None:
     return Held("A fresh start does not help: it ends the rollout.") if case.found.hopeless else None
 
 
+def owned_orphan(case: Case) -> Held | None:
+    """As long as its colour's Deployment is there, that removes the pod, or would only start it again."""
+    if case.found.kind != "Orphan" or case.pod.color not in case.turn.observed.deployments:
+        return None
+    return Held(f"The Deployment of {case.pod.color} still is there, and its controller removes the pod.")
+
+
 def still_runs(case: Case) -> Held | None:
     """Only what has ended may pass by the budgets as a leftover."""
     if not case.leftover or (case.pod.phase in ENDED and not case.pod.ready):
@@ -247,6 +257,7 @@ SAFETY: tuple[Gate, ...] = (
     node_is_there,
     second_time,
     hopeless_candidate,
+    owned_orphan,
     still_runs,
     last_ready,
     counted_in_a_trade,
