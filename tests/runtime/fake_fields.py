@@ -148,12 +148,21 @@ def applied(live: Json, wanted: Json, manager: str) -> Json:
 
 
 def updated(before: Json, after: Json, manager: str, subresource: str = "") -> Json:
-    """`after` with the record of what `manager` has changed from `before`."""
+    """`after` with the record of what `manager` has changed from `before`.
+
+    The real API server records a size that was set by `/scale` only where somebody had set one otherwise before.
+    """
+    recorded = before["metadata"].get("managedFields") or []
+    if subresource == "scale" and not any(_SIZE in paths(entry["fieldsV1"]) for entry in recorded):
+        return after
     old, new = leaves(before), leaves(after)
     changed = {path for path, value in new.items() if old.get(path) != value}
     if not changed and set(old) == set(new):
         return after
     return _recorded(before, after, (manager, "Update", subresource), changed)
+
+
+_SIZE: Path = ("f:spec", "f:replicas")
 
 
 def _is_apply(entry: Mapping[str, Any], manager: str) -> bool:

@@ -16,7 +16,7 @@ from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.client import Client
 from verdigris.adapters.kube.transport.connection import from_kubeconfig
 from verdigris.adapters.kube.transport.errors import AlreadyExists, Conflict, Invalid, NotFound
-from verdigris.adapters.kube.writing.fields import strays
+from verdigris.adapters.kube.writing.fields import last_to_scale, strays
 from verdigris.adapters.kube.writing.patches import restoring
 
 
@@ -48,6 +48,19 @@ def service(namespace: str, **spec: Any) -> dict[str, Any]:
         "kind": "Service",
         "metadata": {"name": "a", "namespace": namespace, "labels": {"verdigris.dev/model": "m"}},
         "spec": {"selector": {"app": "a"}, "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]} | spec,
+    }
+
+
+def deployment(namespace: str) -> dict[str, Any]:
+    container = {"name": "a", "image": "example.com/none:1", "imagePullPolicy": "Never"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "a", "namespace": namespace, "labels": {"verdigris.dev/model": "m"}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "a"}},
+            "template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container]}},
+        },
     }
 
 
@@ -211,6 +224,20 @@ async def test_the_record_tells_which_field_somebody_else_has_set_and_not_what_t
     assert [(str(stray), stray.manager) for stray in strays(wanted, {"kind": "Service", **found})] == [
         ("spec.publishNotReadyAddresses", "somebody")
     ]
+
+
+async def test_who_has_set_a_size_by_scale_is_recorded_only_where_one_was_set_otherwise_before(place: Place) -> None:
+    async def scale(manager: str, size: int, subresource: str | None = "scale") -> tuple[Any, str]:
+        body = {"spec": {"replicas": size}}
+        await place.api.patch(kinds.DEPLOYMENT, place.namespace, "a", body, subresource=subresource, manager=manager)
+        found = await place.api.get(kinds.DEPLOYMENT, place.namespace, "a")
+        return found["spec"]["replicas"], last_to_scale(found)
+
+    await place.api.apply(deployment(place.namespace))
+
+    assert await scale("autoscaler", 0) == (0, "")
+    assert await scale("downscaler", 2, subresource=None) == (2, "downscaler")
+    assert await scale("autoscaler", 3) == (3, "autoscaler")
 
 
 async def test_a_port_that_somebody_renumbered_stands_beside_ours_and_is_refused_for_its_name(place: Place) -> None:

@@ -164,7 +164,7 @@ def start(turn: Turn) -> Turn:
     held = observed.taken or observed.held or observed.skew.forbids_start
     if held or rejection(turn) or _is_moving(turn):
         return turn
-    if _is_drained(turn):
+    if _still_drains(turn):
         return replace(turn, look_at=turn.now + timedelta(seconds=1))
     model, asked = observed.spec.model, observed.spec.rollout
     steps = planned(asked, replaces=active is not None)
@@ -199,7 +199,7 @@ def _is_moving(turn: Turn) -> bool:
     return other(active.color) in reached(observed.selected)
 
 
-def _is_drained(turn: Turn) -> bool:
+def _still_drains(turn: Turn) -> bool:
     """Whether clients of the version before may still be on the pods that a new one would replace."""
     warm = turn.status.warm
     return warm is not None and warm.left is not None and turn.now < warm.left + DRAIN and turn.size(warm.color) > 0

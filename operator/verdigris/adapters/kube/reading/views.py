@@ -177,7 +177,7 @@ def is_sized_by_others(deployment: Raw, ours: Raw | None, least: int) -> bool:
     """Whether there is a sign that an autoscaler of somebody else has this Deployment; `ours` is our own.
 
     With one of ours beside it Kubernetes lets neither scale and says so. Without one it has `least` pods, unless
-    somebody or a rollout wants otherwise: the API server keeps no record of who set a size by `/scale`.
+    somebody or a rollout wants otherwise: of who sets sizes by `/scale` the API server need not keep a record.
     """
     if ours is not None:
         active = _condition(ours.get("status") or {}, "ScalingActive")

@@ -89,7 +89,10 @@ def last_manager(live: Raw) -> str:
 
 
 def last_to_scale(live: Raw) -> str:
-    """Who else than the operator set its size last, also through the scale subresource; empty when nobody did."""
+    """Who else than the operator set its size last; empty when nobody did, or nobody knows.
+
+    By the scale subresource, as autoscalers do, the API server records it only where a size was set otherwise before.
+    """
     record = (live.get("metadata") or {}).get("managedFields") or ()
     others = [
         entry
