@@ -11,12 +11,12 @@ import pytest
 
 from tests.runtime.actions import Json, do
 from tests.runtime.fake_api import FakeApi
-from tests.runtime.raws import KEY
+from tests.runtime.raws import KEY, pod
 from tests.runtime.stage import Stage, settled
 from tests.runtime.test_edits import CHILDREN, kept, live
 from verdigris.adapters.kube.writing.apply import Contested
-from verdigris.adapters.kube.writing.restores import RestoreBackoff
-from verdigris.core.actions import Keep
+from verdigris.adapters.kube.writing.restores import PATIENCE, RestoreBackoff
+from verdigris.core.actions import Keep, SetOrder, SetTraffic
 
 
 class Mutating(FakeApi):
@@ -104,6 +104,28 @@ async def test_what_a_pod_is_told_and_somebody_takes_away_is_told_at_growing_int
         await stage.reconcile()
     assert 3 <= stage.api.writes.count(("patch", "Pod", "p0")) <= 8
     assert "metadata.annotations[verdigris.dev/traffic] was put back" in stage.message("Stalled")
+
+
+async def test_two_annotations_that_somebody_takes_away_are_each_written_at_growing_intervals() -> None:
+    api, backoff = FakeApi(), RestoreBackoff(lambda: 0.0)
+    uid = api.put(pod("p0"))["metadata"]["uid"]
+    problems: list[Any] = []
+    for _ in range(20):
+        api.at("Pod", KEY.namespace, "p0")["metadata"].pop("annotations", None)
+        for action in (SetTraffic("p0", uid, "trial"), SetOrder("p0", uid, "{}")):
+            problems += (await do(api, action, backoff=backoff)).problems
+
+    assert api.writes.count(("patch", "Pod", "p0")) == 2 * PATIENCE
+    assert len(problems) == 2 * (20 - PATIENCE)
+
+
+async def test_to_stop_asking_a_version_is_never_held_back() -> None:
+    api, backoff = FakeApi(), RestoreBackoff(lambda: 0.0)
+    uid = api.put(pod("p0"))["metadata"]["uid"]
+    for _ in range(20):
+        assert (await do(api, SetOrder("p0", uid, None), backoff=backoff)).problems == []
+
+    assert api.writes.count(("patch", "Pod", "p0")) == 20
 
 
 class Meshed(FakeApi):

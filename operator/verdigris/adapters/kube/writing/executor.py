@@ -231,7 +231,11 @@ class Executor:
         return True
 
     async def _annotate(self, pod: str, uid: str, annotation: str, value: str | None, manager: str) -> bool:
-        ref, where = (self._owner.namespace, kinds.POD.kind, pod), f"metadata.annotations[{annotation}]"
+        # Each is remembered by itself: what one annotation is to be says nothing of the other.
+        ref, where = (
+            (self._owner.namespace, f"{kinds.POD.kind}/{annotation}", pod),
+            f"metadata.annotations[{annotation}]",
+        )
         # To stop asking a version is a rollback: nothing holds that back.
         if value is not None:
             hold_back(self._backoff, ref, where, f"Pod {self._owner.namespace}/{pod}", "")
