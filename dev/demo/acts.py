@@ -26,7 +26,7 @@ AFTERMATH = 5.0
 
 SPEC: dict[str, Any] = {
     "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
-    "rollout": {"bake": "20s", "progressDeadline": "60s", "keepWarm": "10m"},
+    "rollout": {"shield": False, "bake": "20s", "progressDeadline": "60s", "keepWarm": "10m"},
     "analysis": {"interval": "1s"},
     "monitoring": {"serviceMonitor": {"interval": "5s"}},
 }

@@ -113,7 +113,8 @@ FULL_SPEC: dict[str, Any] = {
     "rollout": {
         "strategy": "BlueGreen",
         "bake": "5m",
-        "shield": False,
+        "shield": True,
+        "steps": [{"weight": 1.5, "hold": "10m"}, {"approval": {}}, {"weight": 100}],
         "answerWithin": "500ms",
         "progressDeadline": "10m",
         "approval": "None",
@@ -121,6 +122,7 @@ FULL_SPEC: dict[str, Any] = {
         "inconclusiveDeadline": "5m",
         "keepWarm": "30m",
     },
+    "traffic": {"unit": {"header": "x-user-id"}, "testers": {"header": "x-tester", "value": "yes"}},
     "analysis": {
         "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
         "interval": "5s",

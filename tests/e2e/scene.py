@@ -26,7 +26,7 @@ Status = Mapping[str, Any]
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "autoscaling": {"minReplicas": 1, "maxReplicas": 1},
     "serving": {"resources": {"requests": {"cpu": "25m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}},
-    "rollout": {"bake": "0s", "progressDeadline": "5m"},
+    "rollout": {"shield": False, "bake": "0s", "progressDeadline": "5m"},
     "analysis": {"interval": "1s"},
     "monitoring": {"serviceMonitor": {"interval": "1s"}},
 }

@@ -25,6 +25,7 @@ from dev.cluster.settings import from_environment
 from dev.cluster.toolchain import Toolchain
 from tests.quiet_server import QuietServer
 from verdigris.adapters.prometheus.fake import Pod
+from verdigris.core.facts.evidence import BOTH
 
 SCRAPE_MS = 200
 DEADLINE = 30.0
@@ -51,11 +52,15 @@ class Exporter:
         for code, value in counters.items():
             self.lines[f'verdigris_requests_total{{{_labels(pod)},code="{code}"}}'] = value
 
-    def pass_on(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
-        """Set `verdigris_forwarded_total` of a pod by outcome, with labels as a ServiceMonitor leaves them."""
-        for outcome, value in lost.items():
-            labels = f'{_labels(pod)},exported_revision="{candidate}",outcome="{outcome}"'
-            self.lines[f"verdigris_forwarded_total{{{labels}}}"] = value
+    def pass_on(self, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
+        """Set `verdigris_forwarded_total` of a pod by outcome, with labels as a ServiceMonitor leaves them.
+
+        And `verdigris_spared_total` of what it could not answer itself.
+        """
+        for outcome, value in outcomes.items():
+            counter, label = ("spared", "active") if outcome == BOTH else ("forwarded", "outcome")
+            labels = f'{_labels(pod)},exported_revision="{candidate}",{label}="{outcome}"'
+            self.lines[f"verdigris_{counter}_total{{{labels}}}"] = value
 
     def work(self, pod: Pod, cores: float) -> None:
         """From now on `process_cpu_seconds_total` of a pod grows so fast, beginning at 0."""

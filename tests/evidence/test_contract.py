@@ -18,7 +18,7 @@ from verdigris.adapters.prometheus.port import EvidenceSource
 from verdigris.adapters.prometheus.source import PrometheusSource
 from verdigris.api.status import Counts
 from verdigris.children.service_monitor import UID_LABEL
-from verdigris.core.facts.evidence import Evidence, Question
+from verdigris.core.facts.evidence import BOTH, Evidence, Question
 from verdigris.core.judges.counts import increments
 
 _NAMES = itertools.count()
@@ -38,7 +38,7 @@ class World(Protocol):
         """Let the source know these values of a pod."""
         ...
 
-    async def scrape_front(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
+    async def scrape_front(self, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
         """Let the source know these values of a pod that passes requests on."""
         ...
 
@@ -57,8 +57,8 @@ class Faked:
     async def scrape(self, pod: Pod, counters: dict[str, float]) -> None:
         self.source.scrape(time.time(), pod, counters)
 
-    async def scrape_front(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
-        self.source.scrape_front(time.time(), pod, candidate, lost)
+    async def scrape_front(self, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
+        self.source.scrape_front(time.time(), pod, candidate, outcomes)
 
     async def hide(self, pod: Pod) -> None:
         """Nothing to do: a pod is scraped when a test says so."""
@@ -78,11 +78,12 @@ class Real:
             labels = f'namespace="{pod.namespace}",revision="{pod.revision}",pod="{pod.name}",code="{code}"'
             await self.prometheus.shows(f"verdigris_requests_total{{{labels}}}", value)
 
-    async def scrape_front(self, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
-        self.prometheus.exporter.pass_on(pod, candidate, lost)
-        for outcome, value in lost.items():
-            labels = f'namespace="{pod.namespace}",pod="{pod.name}",outcome="{outcome}"'
-            await self.prometheus.shows(f"verdigris_forwarded_total{{{labels}}}", value)
+    async def scrape_front(self, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
+        self.prometheus.exporter.pass_on(pod, candidate, outcomes)
+        for outcome, value in outcomes.items():
+            counter, label = ("spared", "active") if outcome == BOTH else ("forwarded", "outcome")
+            labels = f'namespace="{pod.namespace}",pod="{pod.name}",{label}="{outcome}"'
+            await self.prometheus.shows(f"verdigris_{counter}_total{{{labels}}}", value)
 
     async def hide(self, pod: Pod) -> None:
         self.prometheus.exporter.hide(pod)
@@ -178,17 +179,19 @@ async def test_the_callers_own_faults_are_left_out(world: World, pod: Pod) -> No
     assert [series.code for series in evidence.counters["green"]] == ["200"]
 
 
-async def test_what_pods_in_front_count_as_lost_is_the_candidates(world: World, pod: Pod) -> None:
+async def test_how_it_went_with_what_pods_in_front_passed_on_is_the_candidates(world: World, pod: Pod) -> None:
     front = replace(pod, color="blue", revision="v1-old", name="blue-0")
     since = now()
-    await world.scrape(pod, {"200": 40, "500": 0})
-    await world.scrape_front(front, "v1-new", {"answered": 40, "error": 3, "late": 7, "unreachable": 0})
+    await world.scrape(pod, {"200": 40, "500": 3})
+    passed = {"answered": 40, "error": 3, "late": 7, "unreachable": 0, "skipped": 5, "busy": 1, BOTH: 2}
+    await world.scrape_front(front, "v1-new", passed)
     await world.scrape_front(replace(front, name="blue-1"), "v1-rejected", {"late": 99})
-    assert await counted(world, pod, since) == Counts(requests=40)
+    assert await counted(world, pod, since) == Counts(requests=43, errors=3)
     evidence = await ask(world, pod, since, fronts="blue")
-    assert increments(evidence.counters["green"], since.timestamp()) == Counts(requests=47, errors=7)
-    lost = {series.code for series in evidence.counters["green"] if series.pod == "blue-0"}
-    assert lost == {"late", "unreachable"}
+    in_front = [series for series in evidence.counters["green"] if series.in_front]
+    assert {series.code for series in in_front} == {"answered", "error", "late", "unreachable", BOTH}
+    assert {series.pod for series in in_front} == {"blue-0"}
+    assert increments(in_front, since.timestamp()) == Counts(requests=48, errors=8), "what both failed tells nothing"
 
 
 async def test_only_the_revision_asked_about_is_counted(world: World, pod: Pod) -> None:

@@ -75,7 +75,9 @@ def look(
     return judged(state, evidence, now, policy)
 
 
-def judged(state: EvidenceStatus, evidence: Evidence, now: float, policy: AnalysisSpec | None = None) -> EvidenceStatus:
+def judged(
+    state: EvidenceStatus, evidence: Evidence, now: float, policy: AnalysisSpec | None = None, *, behind: bool = False
+) -> EvidenceStatus:
     """`fold` for the candidate green, version 1.2.0, at `now` seconds after START."""
     return fold(
         state,
@@ -86,6 +88,7 @@ def judged(state: EvidenceStatus, evidence: Evidence, now: float, policy: Analys
         planned_looks=300,
         now=clock(now),
         version="1.2.0",
+        behind=behind,
     )
 
 

@@ -30,20 +30,34 @@ def test_a_candidate_within_its_limit_passes_with_its_counts_in_words() -> None:
     assert state.inconclusive_since is None
 
 
-def test_requests_that_only_the_pods_in_front_saw_go_wrong_are_the_candidates_errors() -> None:
-    own = Series("green-a", "200", ((START - 4, 0.0), (START + 1, 42.0)))
-    front = [Series("blue-b", code, ((START + 1, count),)) for code, count in (("late", 30.0), ("unreachable", 11.0))]
-    evidence = Evidence(counters={"green": (own, *front)})
-    state = judged(BEGUN, evidence, 1.2)
+OWN = (Series("green-a", "200", ((START - 4, 0.0), (START + 1, 42.0))), Series("green-a", "500", ((START + 1, 9.0),)))
+
+
+def in_front(**outcomes: float) -> Evidence:
+    """What the pods in front and the candidate itself counted a second after it was first asked."""
+    front = (Series("blue-b", outcome, ((START + 1, count),)) for outcome, count in outcomes.items())
+    return Evidence(counters={"green": (*OWN, *front)})
+
+
+def test_behind_the_shield_the_pods_in_front_count_whatever_the_candidate_says() -> None:
+    seen = in_front(answered=42, late=30, unreachable=2, error=9)
+    state = judged(BEGUN, seen, 1.2, behind=True)
     assert (state.verdict, state.candidate) == ("Fail", Counts(requests=83, errors=41))
-    assert "seen by the active pods on the way to it: 11 unreachable, 30 late; " in state.message
+    assert "as the active pods saw it: 9 error, 2 unreachable, 30 late; of these 41 they answered 41 themselves; " in (
+        state.message
+    )
+    assert judged(BEGUN, seen, 1.2).candidate == Counts(requests=51, errors=9), "without it, its own counters alone do"
 
 
-def test_a_candidate_is_not_watched_by_what_the_pods_in_front_of_it_say_alone() -> None:
-    front = Series("blue-b", "late", tuple((START + at, 0.0) for at in range(0, 60, 5)))
-    own = Series("green-a", "200", ((START - 4, 0.0), (START + 1, 500.0)))
-    state = judged(BEGUN, Evidence(counters={"green": (own, front)}), 60.0)
-    assert state.seen == 1.0
+def test_requests_at_which_both_versions_fail_tell_nothing_of_the_candidate() -> None:
+    state = judged(BEGUN, in_front(answered=42, error=41, failed=40), 1.2, behind=True)
+    assert (state.verdict, state.candidate) == ("Inconclusive", Counts(requests=43, errors=1))
+
+
+def test_a_candidate_behind_the_shield_is_watched_while_the_pods_in_front_are_scraped() -> None:
+    front = Series("blue-b", "answered", tuple((START + at, 10.0 * at) for at in range(0, 60, 5)))
+    state = judged(BEGUN, Evidence(counters={"green": (*OWN, front)}), 60.0, behind=True)
+    assert state.seen == 55.0
 
 
 def test_a_candidate_that_fails_half_its_calls_fails_at_the_first_scrape_that_shows_it() -> None:

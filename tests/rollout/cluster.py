@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, Pod, Version, losses_of, series_of
+from tests.rollout.parts import FULL, OWNER, REFUSED, SCRAPE, START, Pod, Version, passed_by, series_of
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus, other
 from verdigris.children.names import COLORS, Defaults
 from verdigris.core.engine.plan import question
-from verdigris.core.facts.evidence import NOT_ASKED, ON_THE_WAY, Evidence, Reading
+from verdigris.core.facts.evidence import BOTH, NOT_ASKED, PASSED_ON, Evidence, Reading
 from verdigris.core.facts.observed import (
     ContainerView,
     Decision,
@@ -26,6 +26,7 @@ from verdigris.core.facts.observed import (
 )
 from verdigris.core.facts.survey import QuotaView, Survey
 from verdigris.core.routing.service import reached
+from verdigris.core.routing.shield import WHOLE, share_of
 
 BACK_OFF = timedelta(minutes=5)
 """How long a ReplicaSet waits after a quota refused its pod: as the real one does after a dozen refusals."""
@@ -164,7 +165,7 @@ class Cluster:
             candidate = other(asked.fronts)
             since = asked.since[candidate].timestamp()
             front = (pod for pod in self.pods if pod.view.color == asked.fronts)
-            counters[candidate] += tuple(series for pod in front for series in losses_of(pod, since))
+            counters[candidate] += tuple(series for pod in front for series in passed_by(pod, since))
         return Evidence(counters=counters, checks={name: Reading(value=0.0) for name in asked.checks})
 
     # what the pods do
@@ -174,13 +175,14 @@ class Cluster:
         serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
         for pod in serving:
             share = self.rate / len(serving)
-            left = self._pass_on(pod, share) if pod.view.order is not None else share
-            self.failed += self._answer(pod, left)
+            passed = share * share_of(pod.view.order) / WHOLE
+            left = self._pass_on(pod, passed) if pod.view.order is not None else 0.0
+            self.failed += self._answer(pod, share - passed + left)
         if round(self.now.timestamp()) % SCRAPE == 0:
             for pod in self.pods:
                 if pod.placed and self.now >= pod.ready_at:
                     pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
-                    pod.losses += [(self.now.timestamp(), dict(pod.lost))] if pod.lost else []
+                    pod.passed_samples += [(self.now.timestamp(), dict(pod.passed))] if pod.passed else []
 
     def _answer(self, pod: Pod, share: float) -> float:
         """The pod answers so many requests; how many of them with an error."""
@@ -192,18 +194,23 @@ class Cluster:
     def _pass_on(self, front: Pod, share: float) -> float:
         """The pod passes requests on to the other colour; how many it has to answer itself after all."""
         behind = [p for p in self.pods if p.view.color == other(front.view.color) and self._view(p).ready]
-        front.lost = front.lost or dict.fromkeys(ON_THE_WAY, 0.0)
-        if not behind:
-            front.lost["unreachable"] += share
-            return share
+        passed = front.passed = front.passed or dict.fromkeys((*PASSED_ON, BOTH), 0.0)
         spared = 0.0
+        if not behind:
+            passed["unreachable"] += share
+            spared = share
         for pod in behind:
             asked = share / len(behind)
             hung = asked * self._version(pod.view.revision).hangs
-            front.lost["late"] += hung
-            spared += hung + self._answer(pod, asked - hung)
-        color = behind[0].view.color
-        self.asked[color] = self.asked.get(color, 0.0) + share
+            failed = self._answer(pod, asked - hung)
+            passed["late"] += hung
+            passed["error"] += failed
+            passed["answered"] += asked - hung - failed
+            spared += hung + failed
+        passed[BOTH] += spared * self._version(front.view.revision).error_rate
+        if behind:
+            color = behind[0].view.color
+            self.asked[color] = self.asked.get(color, 0.0) + share
         return spared
 
     # what the controllers do

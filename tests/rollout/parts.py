@@ -10,7 +10,7 @@ from typing import Any
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Failure
 from verdigris.children.names import Owner
-from verdigris.core.facts.evidence import ON_THE_WAY, Series
+from verdigris.core.facts.evidence import Series
 from verdigris.core.facts.observed import PodView
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -21,6 +21,7 @@ FULL = Failure(reason="Unschedulable", message="0/1 nodes are available: 1 Insuf
 REFUSED = Failure(
     reason="QuotaExceeded", message="exceeded quota: pods, requested: pods=1, used: pods=3, limited: pods=3"
 )
+ROLLOUT = {"shield": False, "bake": "30s", "progressDeadline": "60s", "keepWarm": "2m"}
 
 
 def spec(version: str = "1.0.0", **sections: Any) -> ModelDeploymentSpec:
@@ -29,7 +30,7 @@ def spec(version: str = "1.0.0", **sections: Any) -> ModelDeploymentSpec:
     raw = {
         "model": {**model, **sections.pop("model", {})},
         "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
-        "rollout": {"bake": "30s", "progressDeadline": "60s", "keepWarm": "2m", **sections.pop("rollout", {})},
+        "rollout": {**ROLLOUT, **sections.pop("rollout", {})},
         **sections,
     }
     return ModelDeploymentSpec.parse(raw)
@@ -45,9 +46,9 @@ class Pod:
     requests: float = 0
     errors: float = 0
     samples: list[tuple[float, float, float]] = field(default_factory=list)
-    lost: dict[str, float] = field(default_factory=dict)
-    """What it passed on and did not get back well, by outcome; empty as long as it never passed anything on."""
-    losses: list[tuple[float, dict[str, float]]] = field(default_factory=list)
+    passed: dict[str, float] = field(default_factory=dict)
+    """What it passed on, by outcome; empty as long as it never passed anything on."""
+    passed_samples: list[tuple[float, dict[str, float]]] = field(default_factory=list)
 
 
 @dataclass
@@ -75,8 +76,9 @@ def series_of(pod: Pod, since: float) -> tuple[Series, ...]:
     return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
 
 
-def losses_of(pod: Pod, since: float) -> tuple[Series, ...]:
-    """What the pod, in front of a candidate, counted of what went wrong on the way, as scraped since then."""
-    seen = [one for one in pod.losses if one[0] < since][-1:] + [one for one in pod.losses if one[0] >= since]
-    codes = ON_THE_WAY if seen else ()
-    return tuple(Series(pod.view.name, code, tuple((at, lost.get(code, 0.0)) for at, lost in seen)) for code in codes)
+def passed_by(pod: Pod, since: float) -> tuple[Series, ...]:
+    """How it went with what the pod passed on to a candidate, as scraped since then."""
+    taken = pod.passed_samples
+    seen = [one for one in taken if one[0] < since][-1:] + [one for one in taken if one[0] >= since]
+    codes = tuple(seen[-1][1]) if seen else ()
+    return tuple(Series(pod.view.name, code, tuple((at, by.get(code, 0.0)) for at, by in seen)) for code in codes)

@@ -16,7 +16,7 @@ Script = Callable[[World], Awaitable[None]]
 def spec(version: str = FIRST, **sections: Any) -> Json:
     """A spec whose rollouts are over within some seconds."""
     model = {"version": version, "uri": f"https://models.example.com/{version}.vmodel", "sha256": "a" * 64}
-    rollout = {"bake": "6s", "progressDeadline": "60s", "keepWarm": "5s"}
+    rollout = {"shield": False, "bake": "6s", "progressDeadline": "60s", "keepWarm": "5s"}
     return {
         "model": model,
         "autoscaling": {"minReplicas": 2, "maxReplicas": 4} | sections.pop("autoscaling", {}),

@@ -15,7 +15,8 @@ from itertools import pairwise
 from verdigris.api.status import Color
 from verdigris.children.service_monitor import UID_LABEL
 from verdigris.core.facts.evidence import (
-    ON_THE_WAY,
+    BOTH,
+    PASSED_ON,
     Evidence,
     Question,
     Reading,
@@ -71,9 +72,12 @@ class FakePrometheus:
         for code, value in counters.items():
             self._samples[pod, code].append((at, value))
 
-    def scrape_front(self, at: float, pod: Pod, candidate: str, lost: dict[str, float]) -> None:
-        """Take in a pod's `verdigris_forwarded_total` about this revision by outcome, as read at `at`."""
-        for outcome, value in lost.items():
+    def scrape_front(self, at: float, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
+        """Take in a pod's `verdigris_forwarded_total` about this revision by outcome, as read at `at`.
+
+        `BOTH` is what it shows as `verdigris_spared_total` of those that it could not answer itself.
+        """
+        for outcome, value in outcomes.items():
             self._passed[pod, candidate, outcome].append((at, value))
 
     def scrape_process(self, at: float, pod: Pod, cpu: float, memory: float) -> None:
@@ -140,8 +144,9 @@ class FakePrometheus:
     def _in_front(self, question: Question, color: Color) -> Iterator[tuple[Pod, str, list[tuple[float, float]]]]:
         front = question.fronts
         for (pod, candidate, outcome), samples in self._passed.items():
-            about = front not in (None, color) and candidate == question.revisions.get(color) and outcome in ON_THE_WAY
-            if about and front is not None and pod.belongs(question, front, question.revisions.get(front)):
+            about = front not in (None, color) and candidate == question.revisions.get(color)
+            told = outcome in (*PASSED_ON, BOTH)
+            if about and told and front is not None and pod.belongs(question, front, question.revisions.get(front)):
                 yield pod, outcome, samples
 
     def _check(self, query: str) -> Reading:

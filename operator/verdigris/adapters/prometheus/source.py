@@ -15,7 +15,7 @@ import aiohttp
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.wire import Unusable, error_of, read_counters, read_number, read_usage
 from verdigris.api.status import Color
-from verdigris.core.facts.evidence import ON_THE_WAY, Evidence, Question, Reading, Series, Usage, UsageQuestion
+from verdigris.core.facts.evidence import PASSED_ON, Evidence, Question, Reading, Series, Usage, UsageQuestion
 from verdigris.core.judges.promql import Pods
 
 MARGIN = timedelta(seconds=2)
@@ -178,15 +178,16 @@ class PrometheusSource:
 def counter_selectors(question: Question, color: Color) -> Iterator[tuple[str, str]]:
     """PromQL that selects the counters of one color's revision, and the label that tells those of a pod apart.
 
-    Of its own without the callers' own faults (4xx); where another color's pods pass requests on to it, of those what
-    went wrong on the way.
+    Of its own without the callers' own faults (4xx); where another color's pods pass requests on to it, of those how
+    it went, and how often both versions failed.
     """
     pods = Pods(question.namespace, question.model, color, question.revisions[color], question.uid, question.matchers)
     yield f'verdigris_requests_total{{{pods.matchers()},code!~"4.."}}', "code"
     if question.fronts not in (None, color):
         in_front = replace(pods, color=question.fronts, revision=question.revisions[question.fronts])
-        outcomes = "|".join(ON_THE_WAY)
-        yield f'verdigris_forwarded_total{{{in_front.matchers(about=pods.revision)},outcome=~"{outcomes}"}}', "outcome"
+        about, outcomes = in_front.matchers(about=pods.revision), "|".join(PASSED_ON)
+        yield f'verdigris_forwarded_total{{{about},outcome=~"{outcomes}"}}', "outcome"
+        yield f'verdigris_spared_total{{{about},active="failed"}}', "active"
 
 
 async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:

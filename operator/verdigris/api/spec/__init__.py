@@ -14,9 +14,10 @@ from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
 from verdigris.api.spec.pod import PodTemplateSpec
 from verdigris.api.spec.resources import ResourceRequirements
-from verdigris.api.spec.rollout import RolloutSpec
+from verdigris.api.spec.rollout import RolloutSpec, RolloutStep
 from verdigris.api.spec.service import ServiceSpec
 from verdigris.api.spec.serving import LocalReference, ServingSpec, Toleration
+from verdigris.api.spec.traffic import TrafficSpec
 
 __all__ = [
     "AnalysisSpec",
@@ -36,10 +37,12 @@ __all__ = [
     "PrometheusSpec",
     "ResourceRequirements",
     "RolloutSpec",
+    "RolloutStep",
     "ServiceMonitorSpec",
     "ServiceSpec",
     "ServingSpec",
     "Toleration",
+    "TrafficSpec",
 ]
 
 
@@ -69,6 +72,7 @@ class ModelDeploymentSpec(ApiModel):
     serving: ServingSpec = ServingSpec()
     autoscaling: AutoscalingSpec = AutoscalingSpec()
     rollout: RolloutSpec = RolloutSpec()
+    traffic: TrafficSpec = TrafficSpec()
     analysis: AnalysisSpec = AnalysisSpec()
     cleanup: CleanupSpec = CleanupSpec()
     monitoring: MonitoringSpec = MonitoringSpec()

@@ -7,9 +7,44 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, Rule
-from verdigris.api.schema.values import (
-    duration,
-)
+from verdigris.api.schema.values import duration, number
+
+MOST_STEPS = 16
+
+
+class ApprovalStep(ApiModel):
+    """The rollout waits here, with the share that it has reached, until a person approves it."""
+
+
+class RolloutStep(ApiModel):
+    """One step that a version goes through while it is on trial: a weight, or an approval."""
+
+    rules = (
+        Rule(
+            "has(self.weight) != has(self.approval)",
+            "a step is one of weight and approval: give each step a list entry of its own",
+            lambda step: (step.weight is None) != (step.approval is None),
+        ),
+        Rule(
+            "!has(self.hold) || has(self.weight)",
+            "hold says how long a weight is watched: write it beside weight",
+            lambda step: step.hold is None or step.weight is not None,
+            field="hold",
+        ),
+    )
+    weight: number(0.01, 100, "it is in percent, so that 0.5 is one request of 200") | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="Percent of the clients' requests that the new version is asked, in steps of 0.01.",
+    )
+    hold: duration("0s", "168h", "5m") | None = Field(  # type: ignore[valid-type]
+        default=None, description="How long this weight is watched. Default: bake."
+    )
+    approval: ApprovalStep | None = None
+
+
+def _never_falls(rollout: RolloutSpec) -> bool:
+    weights = [step.weight for step in rollout.steps if step.weight is not None]
+    return weights == sorted(weights)
 
 
 class RolloutSpec(ApiModel):
@@ -24,16 +59,36 @@ class RolloutSpec(ApiModel):
             field="strategy",
         ),
         Rule(
-            "!has(self.shield) || !self.shield || self.strategy == 'BlueGreen'",
+            "!has(self.shield) || !self.shield || self.strategy != 'Recreate'",
             "the shield needs the active pods beside the new ones, and strategy Recreate ends them first: set "
             "shield: false, or use strategy BlueGreen",
-            lambda rollout: not rollout.shield or rollout.strategy == "BlueGreen",
+            lambda rollout: not rollout.shield or rollout.strategy != "Recreate",
             field="shield",
         ),
+        Rule(
+            "(self.strategy != 'Canary' && (!has(self.steps) || size(self.steps) == 0)) || "
+            "(self.strategy != 'Recreate' && (!has(self.shield) || self.shield))",
+            "exact weights are made by the active pods, which pass a share of the requests on: leave steps and "
+            "strategy Canary out, or set shield: true (and a strategy other than Recreate)",
+            lambda rollout: (rollout.strategy != "Canary" and not rollout.steps) or rollout.is_shielded,
+            field="steps",
+        ),
+        Rule(
+            "!has(self.steps) || self.steps.filter(s, has(s.weight)).map(s, s.weight).isSorted()",
+            "the weights of steps must not fall: sort them, or leave those out that come back to a smaller share",
+            _never_falls,
+            field="steps",
+        ),
     )
-    strategy: Literal["BlueGreen", "Recreate"] = Field(
+    strategy: Literal["BlueGreen", "Canary", "Recreate"] = Field(
         default="BlueGreen",
-        description="BlueGreen starts the new pods beside the active ones. Recreate ends the active ones first.",
+        description="BlueGreen starts the new pods beside the active ones and gives them all requests at once. Canary "
+        "gives them 1, 10, 50 and 100 percent, or what steps says. Recreate ends the active pods first.",
+    )
+    steps: Annotated[tuple[RolloutStep, ...], Field(max_length=MOST_STEPS)] = Field(
+        default=(),
+        description="What the new version goes through behind the shield before it gets the clients' Service. Where "
+        "the last weight is not 100, that is watched for bake afterwards.",
     )
     allow_downtime: bool = Field(default=False, description="Needed for strategy Recreate: nobody answers for a while.")
     on_insufficient_capacity: Literal["Wait", "Abort", "InPlace"] = Field(
@@ -49,10 +104,11 @@ class RolloutSpec(ApiModel):
     bake: duration("0s", "24h", "5m") = Field(  # type: ignore[valid-type]
         default="5m", description="Watch this long after the full switch, with the old colour warm."
     )
-    shield: bool = Field(
-        default=False,
+    shield: bool | None = Field(
+        default=None,
         description="Whether the active pods stay in front while the new version is watched: they pass the clients' "
-        "requests on to it, and answer themselves whatever does not come back well.",
+        "requests on to it, and answer themselves whatever does not come back well. Where they cannot, the clients "
+        "are moved and then watched, as with false. Default: true, except with strategy Recreate.",
     )
     answer_within: duration("10ms", "60s", "1s") | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -73,3 +129,8 @@ class RolloutSpec(ApiModel):
     keep_warm: duration("0s", "168h", "30m") = Field(  # type: ignore[valid-type]
         default="30m", description="How long the old colour stays ready for an instant rollback."
     )
+
+    @property
+    def is_shielded(self) -> bool:
+        """`shield`, or its default."""
+        return self.strategy != "Recreate" and self.shield is not False

@@ -67,7 +67,7 @@ class TrafficStatus(StatusModel):
     version: Version
     weight: int = Field(description="As it was seen.")
     wanted: int = Field(default=0, description="As it is to be.")
-    shielded: int | None = Field(
+    shielded: float | None = Field(
         default=None,
         description="Percent of the clients' requests that the pods of the other colour pass on to this one, by what "
         "those pods were seen to be told. They stand behind each answer.",

@@ -48,11 +48,21 @@ class StepStatus(StatusModel):
     """One step of a rollout. It has a verdict once it has ended; the rollout's message is about the running one."""
 
     kind: StepKind
+    weight: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="Of a Trial: percent of the clients' requests that the candidate is asked."
+    )
+    hold: Annotated[str, Field(max_length=32)] | None = Field(
+        default=None, description="Of a Trial: how long it is watched at this weight; bake if it does not say."
+    )
     began: Time | None = None
     ended: Time | None = None
     verdict: Verdict | None = None
     reason: Reason = ""
     message: Text = ""
+
+    def anew(self) -> StepStatus:
+        """The same step as it was before it began."""
+        return StepStatus(kind=self.kind, weight=self.weight, hold=self.hold)
 
 
 class RolloutStatus(RevisionRef):

@@ -105,7 +105,7 @@ def _shared(turn: Turn) -> Iterator[Action]:
 def _network_policy(turn: Turn, *, grpc: bool) -> Action:
     owner, spec = turn.observed.owner, turn.observed.spec
     wished, exposed = spec.serving.network_policy, spec.serving.service.type != "ClusterIP"
-    shield = spec.rollout.shield or turn.policy.rollout.shield
+    shield = spec.rollout.is_shielded or turn.policy.rollout.is_shielded
     manifest = network_policy.build(owner, _uris(turn), wished, external=exposed, grpc=grpc, shield=shield)
     return Keep(manifest) if wished.enabled else Remove(manifest["apiVersion"], manifest["kind"], owner.name)
 

@@ -28,7 +28,7 @@ from verdigris.core.facts.policy import in_force
 from verdigris.core.judges.ask import ask
 from verdigris.core.judges.crashes import remember_exits
 from verdigris.core.pods.remedies.cleanup import clean_up
-from verdigris.core.routing.shield import fronts, wanted_order
+from verdigris.core.routing.shield import fronts, share_of
 from verdigris.core.steps.bake import was_on_trial
 from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import scrape_interval
@@ -99,7 +99,7 @@ def _for_roles(turn: Turn) -> timedelta | None:
     """At every tick of a rollout, else when the warm colour's time is over."""
     rollout = turn.status.rollout
     if rollout is not None:
-        if rollout.stage == "AwaitingApproval":
+        if rollout.stage == "AwaitingApproval" and not rollout.passed_on:
             return _PATIENT
         return MOVING if _is_moving(turn, rollout) else parse_duration(turn.policy.analysis.interval)
     if turn.status.warm is not None:
@@ -120,8 +120,8 @@ def _is_moving(turn: Turn, rollout: RolloutStatus) -> bool:
 
 
 def _is_told(turn: Turn) -> bool:
-    order, active = wanted_order(turn.observed, turn.status), turn.active
-    return active is None or all(pod.order == order is not None for pod in fronts(turn.observed, active.color))
+    active, share = turn.active, turn.rollout.passed_on
+    return active is None or all(share_of(pod.order) == share for pod in fronts(turn.observed, active.color))
 
 
 def question(observed: Observed, now: datetime) -> Question | None:

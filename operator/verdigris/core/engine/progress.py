@@ -154,11 +154,12 @@ def _enter(turn: Turn, number: int) -> Turn:
 
 
 def _pass_on(turn: Turn, share: int) -> Turn:
-    rollout = turn.rollout
+    """Behind the shield the pods in front count, without it the candidate's own: where that changes, from here on."""
+    rollout, evidence = turn.rollout, turn.rollout.evidence
+    if bool(share) != bool(rollout.passed_on) and evidence.sealed_at is not None:
+        evidence = resumed(evidence, turn.evidence, turn.now)
     if not share:
-        return turn.change_rollout(passed_on=0)
-    before = rollout.evidence
-    evidence = before if before.sealed_at is None else resumed(before, turn.evidence, turn.now)
+        return turn.change_rollout(passed_on=0, evidence=evidence)
     return _counting(
         turn.change_rollout(passed_on=share, shielded_at=rollout.shielded_at or turn.now, evidence=evidence)
     )
@@ -170,7 +171,8 @@ def _announce(turn: Turn, step: Step) -> Turn:
     if step.kind == "Approval":
         return turn.note("Normal", "AwaitingApproval", rollout.message)
     if step.kind == "Trial":
-        return turn.note("Normal", "OnTrial", f"{rollout.message} {held_against}")
+        share = f"{rollout.passed_on / 100:g} % of the requests."
+        return turn.note("Normal", "OnTrial", f"{rollout.message} {share} {held_against}")
     if step.kind != "Bake":
         return turn
     shifted = f"All new connections reach {rollout.version} ({rollout.color})."
@@ -188,13 +190,17 @@ def _ended(turn: Turn, number: int) -> Turn:
     """The step that is over keeps its verdict: what the evidence said at its end, or that it was done."""
     rollout, step = turn.rollout, turn.rollout.steps[number]
     judged = step.kind in ("Measure", "Trial", "Trade", "Bake")
+    said, by = rollout.message, rollout.approval
+    if step.kind == "Approval" and by is not None:
+        # The next one that is asked for needs an answer of its own.
+        said, turn = clip(f"Approved by {by.by}: {by.reason}"), turn.change_rollout(approval=None)
     ended = step.model_copy(
         update={
             "began": step.began or rollout.since,
             "ended": turn.now,
             "verdict": rollout.evidence.verdict if judged else "Pass",
             "reason": rollout.evidence.reason if judged else "Done",
-            "message": rollout.evidence.message if judged else rollout.message,
+            "message": rollout.evidence.message if judged else said,
         }
     )
     return turn.change_rollout(steps=_with(rollout.steps, number, ended))

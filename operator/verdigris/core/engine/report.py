@@ -203,8 +203,8 @@ def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:
     )
 
 
-def _shielded(turn: Turn, color: Color) -> int | None:
+def _shielded(turn: Turn, color: Color) -> float | None:
     rollout, active = turn.status.rollout, turn.active
     if rollout is None or active is None or rollout.color != color or not rollout.passed_on:
         return None
-    return round(seen_share(turn.observed, active.color, rollout))
+    return round(seen_share(turn.observed, active.color), 2)

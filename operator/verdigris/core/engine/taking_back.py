@@ -57,7 +57,7 @@ def begin_again(turn: Turn, failure: Failure, *, excused: bool) -> Turn:
     if (rollout.again >= AGAIN and not excused) or active is None or not turn.ready(active):
         return take_back(turn, "RolledBack", failure)
     turn = _record(turn, failure)
-    steps = tuple(StepStatus(kind=step.kind) for step in rollout.steps)
+    steps = tuple(step.anew() for step in rollout.steps)
     until = f"Its clients are back on {active.version} until its pods are ready again."
     return turn.change_rollout(
         steps=(steps[0].model_copy(update={"began": turn.now}), *steps[1:]),

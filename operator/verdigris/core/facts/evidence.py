@@ -9,9 +9,15 @@ from datetime import datetime, timedelta
 from verdigris.api.status import Color
 from verdigris.core.words import plain
 
-ON_THE_WAY = ("refused", "reset", "unreachable", "malformed", "late")
-"""How a request that an active pod passed on can go wrong although the candidate counts no error: the pod in front
-counts it then. (`refused`: the candidate says 4xx where the active version answers.)"""
+FAULTS = ("error", "refused", "reset", "unreachable", "malformed", "late")
+"""How a request that an active pod passed on can go wrong. Most of it the candidate itself counts as no error, so the
+pod in front does. (`refused`: the candidate says 4xx where the active version answers.)"""
+
+PASSED_ON = ("answered", *FAULTS)
+"""How a request that an active pod passed on ended there. What it did not ask, for whatever reason, is not among it."""
+
+BOTH = "failed"
+"""Of those faults, where the active version failed as well: that is nothing that this candidate did."""
 
 Samples = tuple[tuple[float, float], ...]
 """(unix seconds, value), oldest first."""
@@ -20,7 +26,8 @@ Samples = tuple[tuple[float, float], ...]
 @dataclass(frozen=True)
 class Series:
     """Raw samples of one counter of one pod: of `verdigris_requests_total` by status code, or, of a pod that passes
-    requests on to the candidate, of `verdigris_forwarded_total` by outcome; `code` is then one of `ON_THE_WAY`.
+    requests on to the candidate, of `verdigris_forwarded_total` by outcome; `code` is then one of `PASSED_ON`, or
+    `BOTH` for the failures of `verdigris_spared_total`.
 
     `samples` are counter values. Callers' faults (4xx) are never fetched. With a `step` they are what the counter was
     every so many seconds (at whole multiples of it), not every scrape. What `ended` before the time that was asked
@@ -32,6 +39,11 @@ class Series:
     samples: Samples
     step: float = 0.0
     ended: bool = False
+
+    @property
+    def in_front(self) -> bool:
+        """Whether a pod in front counts it, and not one of the version's own."""
+        return self.code == BOTH or self.code in PASSED_ON
 
 
 @dataclass(frozen=True)

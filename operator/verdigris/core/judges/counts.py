@@ -10,14 +10,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 from verdigris.api.status import Counts
-from verdigris.core.facts.evidence import ON_THE_WAY, Samples, Series
+from verdigris.core.facts.evidence import BOTH, FAULTS, Samples, Series
 
 _NEIGHBOURS = 4
 
 
 def is_error(code: str) -> bool:
     """Whether this status code, or outcome, is the server's fault. The callers' own faults (4xx) are never fetched."""
-    return code.startswith("5") or code in ON_THE_WAY
+    return code.startswith("5") or code in FAULTS
 
 
 def increments(series: Iterable[Series], after: float, until: float = math.inf, *, from_zero: bool = True) -> Counts:
@@ -34,17 +34,18 @@ def increments(series: Iterable[Series], after: float, until: float = math.inf, 
         if after < at <= until:
             requests += grown
             errors += grown if failed else 0.0
-    return Counts(requests=round(requests), errors=round(errors))
+    return _counts(requests, errors)
 
 
 def steps(series: Iterable[Series], *, from_zero: bool = True) -> Iterator[tuple[float, float, bool]]:
     """Every growth of every counter: when (unix seconds), by how much, and whether it counts errors."""
     for one in series:
-        failed = is_error(one.code)
+        # Where the active version failed as well, the request is taken out again: it tells nothing.
+        failed, sign = is_error(one.code) or one.code == BOTH, -1.0 if one.code == BOTH else 1.0
         if from_zero and one.samples:
-            yield one.samples[0][0], one.samples[0][1], failed
+            yield one.samples[0][0], sign * one.samples[0][1], failed
         for (_, previous), (at, value) in pairwise(one.samples):
-            yield at, value - previous if value >= previous else value, failed
+            yield at, sign * (value - previous if value >= previous else value), failed
 
 
 def shown(series: Iterable[Series], until: float = math.inf) -> Counts:
@@ -52,18 +53,27 @@ def shown(series: Iterable[Series], until: float = math.inf) -> Counts:
     requests = errors = 0.0
     for one in series:
         value = next((value for at, value in reversed(one.samples) if at <= until), 0.0)
+        value = -value if one.code == BOTH else value
         requests += value
-        errors += value if is_error(one.code) else 0.0
-    return Counts(requests=round(requests), errors=round(errors))
+        errors += value if is_error(one.code) or one.code == BOTH else 0.0
+    return _counts(requests, errors)
 
 
-def lost_on_the_way(series: Iterable[Series], after: float) -> dict[str, int]:
-    """What pods in front counted since `after` (unix seconds), by how it went wrong; nothing of what never did."""
+def _counts(requests: float, errors: float) -> Counts:
+    """A pod that is gone may have left its failures of both versions without the requests that they belong to."""
+    return Counts(requests=max(0, round(requests)), errors=max(0, round(errors)))
+
+
+def by_outcome(series: Iterable[Series], after: float) -> dict[str, int]:
+    """What pods in front counted since `after` (unix seconds) as gone wrong, by how; nothing of what never did.
+
+    `BOTH` of it are those at which the active version failed as well.
+    """
     grown: dict[str, float] = defaultdict(float)
     for one in series:
-        if one.code in ON_THE_WAY:
-            grown[one.code] += increments((one,), after).errors
-    return {outcome: round(grown[outcome]) for outcome in ON_THE_WAY if grown[outcome]}
+        if one.code in (*FAULTS, BOTH):
+            grown[one.code] += sum(abs(step) for at, step, _ in steps((one,)) if at > after)
+    return {outcome: round(grown[outcome]) for outcome in (*FAULTS, BOTH) if grown[outcome]}
 
 
 def newest(series: Iterable[Series]) -> float | None:
@@ -74,11 +84,9 @@ def newest(series: Iterable[Series]) -> float | None:
 def covered(series: Iterable[Series], after: float, until: float, widest: float) -> float:
     """How many of the seconds in `(after, until]` were watched: those between two samples at most `widest` apart.
 
-    By the candidate's own counters alone: those in front of it tell what came back, not that nothing else went wrong.
     Samples at whole steps prove nothing that is finer: Prometheus repeats a value for minutes when it has no newer.
     """
-    own = (one for one in series if one.code not in ON_THE_WAY)
-    times = sorted({at for one in own for at, _ in one.samples if after < at <= until})
+    times = sorted({at for one in series for at, _ in one.samples if after < at <= until})
     return sum(later - earlier for earlier, later in pairwise([after, *times]) if later - earlier <= widest)
 
 

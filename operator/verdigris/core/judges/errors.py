@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from verdigris.api.spec import ErrorRateSpec
 from verdigris.api.status import Counts, EvidenceStatus
-from verdigris.core.facts.evidence import Evidence, Series
+from verdigris.core.facts.evidence import BOTH, Evidence, Series
 from verdigris.core.judges import power, score, words
 from verdigris.core.judges.baseline import UNSEEN_LIMIT, upper_limit
 from verdigris.core.judges.case import Case, Ruling
-from verdigris.core.judges.counts import covered, increments, lost_on_the_way, newest, shown
+from verdigris.core.judges.counts import by_outcome, covered, increments, newest, shown
 from verdigris.core.judges.onset import since_it_began
 
 STALE_SCRAPES = 3
@@ -170,11 +170,14 @@ def too_bad(case: Case) -> Ruling | None:
 
 
 def _on_the_way(case: Case) -> str:
-    """Which of the errors only the active pods saw, as far as the samples at hand reach back."""
+    """How its requests went wrong, by what the active pods saw, as far as the samples at hand reach back."""
     began = case.state.sealed_at
-    lost = lost_on_the_way(case.series, began.timestamp()) if began is not None else {}
-    told = ", ".join(f"{count} {outcome}" for outcome, count in lost.items())
-    return f"seen by the active pods on the way to it: {told}; " if told else ""
+    lost = by_outcome(case.series, began.timestamp()) if began is not None else {}
+    both = lost.pop(BOTH, 0)
+    if not lost:
+        return ""
+    told, total = ", ".join(f"{count} {outcome}" for outcome, count in lost.items()), sum(lost.values())
+    return f"as the active pods saw it: {told}; of these {total} they answered {max(0, total - both)} themselves; "
 
 
 def unseen(case: Case) -> Ruling | None:

@@ -43,6 +43,7 @@ def fold(
     version: str | None = None,
     pods: Collection[str] | None = None,
     visible: Collection[str] = (),
+    behind: bool = False,
 ) -> EvidenceStatus:
     """`previous` with this answer of Prometheus added, and the verdict on it. A Fail stays a Fail.
 
@@ -51,7 +52,8 @@ def fold(
     sample nothing but the verdict changes. `planned_looks` counts only where `previous` has none yet: the test keeps
     the alpha that it began with. `version` is what the sentences call the candidate, else its color. `pods` are the
     names of all pods of the candidate that the operator sees; series of others, which it never saw, are not counted.
-    `visible` are those that ought to be scraped by now: without all of them there is no pass.
+    `visible` are those that ought to be scraped by now: without all of them there is no pass. `behind` the shield the
+    pods in front are counted, which see all that can go wrong, and not its own, which would count the same again.
     """
     if previous.verdict == "Fail":
         return previous
@@ -66,10 +68,11 @@ def fold(
         return _with(state, ("Inconclusive", "PrometheusUnreachable", evidence.problem), now)
     if contradicted is not None:
         return _with(state, visibility.doubled(contradicted), now)
+    unseen = visibility.unseen_of(series, visible, scrape, evidence.clock(now))
+    series = tuple(one for one in series if one.in_front == behind)
     state = _looked(state, series, evidence, policy, scrape)
     last = state.at or state.sealed_at
     since = evidence.clock(now) - last if last else None
-    unseen = visibility.unseen_of(series, visible, scrape, evidence.clock(now))
     case = Case(state, series, evidence.checks, subject, policy, scrape, since, unseen)
     verdict, reason, message = _rule(case)
     remarks = visibility.remarks(evidence.ahead, strangers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
@@ -48,14 +49,19 @@ def wanted_order(observed: Observed, status: ModelDeploymentStatus) -> str | Non
     host = observed.addresses.get(rollout.color)
     if host is None or not kept.passed_on or kept.revision != rollout.revision:
         return None
-    order = {
+    order: dict[str, Any] = {
         "host": host,
         "port": COLOR_PORT,
         "revision": rollout.revision,
-        "share": rollout.passed_on,
+        "share": min(rollout.passed_on, kept.passed_on),
         "within": answer_within(in_force(observed.spec, rollout)).total_seconds(),
         "salt": observed.owner.name,
     }
+    traffic = observed.spec.traffic
+    if traffic.unit is not None:
+        order["unit"] = traffic.unit.header
+    if traffic.testers is not None:
+        order["testers"] = traffic.testers.dump()
     return json.dumps(order, sort_keys=True, separators=(",", ":"))
 
 
@@ -74,8 +80,16 @@ def is_passed_on(observed: Observed, rollout: RolloutStatus) -> bool:
     return any(pod.color != rollout.color and pod.order is not None and not pod.terminating for pod in observed.pods)
 
 
-def seen_share(observed: Observed, active: Color, rollout: RolloutStatus) -> float:
+def seen_share(observed: Observed, active: Color) -> float:
     """Percent of the clients' requests that are passed on, by what the pods in front were seen to be told."""
     ready = fronts(observed, active)
-    told = sum(pod.order is not None for pod in ready)
-    return 100 * rollout.passed_on / WHOLE * told / len(ready) if ready else 0.0
+    return 100 * sum(share_of(pod.order) for pod in ready) / WHOLE / len(ready) if ready else 0.0
+
+
+def share_of(order: str | None) -> int:
+    """What a pod in front was told to pass on, in hundredths of a percent; 0 for what nobody here has written."""
+    try:
+        share = json.loads(order or "{}")["share"]
+    except (ValueError, LookupError, TypeError):
+        return 0
+    return share if isinstance(share, int) and 0 <= share <= WHOLE else 0

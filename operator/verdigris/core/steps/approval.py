@@ -1,17 +1,25 @@
-"""Approval: until a person says yes. A candidate that has become hopeless meanwhile ends the rollout."""
+"""Approval: until a person says yes. A candidate that has become hopeless meanwhile ends the rollout.
+
+Behind the shield it goes on being asked the share that it has reached, and is judged by it.
+"""
 
 from __future__ import annotations
 
 from verdigris.core.pods.diagnosis.candidate import candidate_fault
+from verdigris.core.steps.passing_on import asks, judge_share, share_reached
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
 from verdigris.core.turn import Turn
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
-    fault = candidate_fault(turn)
-    if fault:
+    if turn.rollout.passed_on:
+        turn, leave = judge_share(turn)
+        if leave is not None:
+            return turn, leave
+    elif fault := candidate_fault(turn):
         return turn, end("Failed", fault)
-    if turn.observed.held or turn.rollout.approval is None:
+    rollout = turn.rollout
+    if turn.observed.held or (rollout.approval is None and not rollout.promote_now):
         return turn, STAY
     return turn, NEXT
 
@@ -23,4 +31,11 @@ def _message(turn: Turn) -> str:
     )
 
 
-APPROVAL = Step("Approval", "AwaitingApproval", _message, _look)
+APPROVAL = Step(
+    "Approval",
+    "AwaitingApproval",
+    _message,
+    _look,
+    asks=asks,
+    passed_on=lambda turn: share_reached(turn.rollout),
+)

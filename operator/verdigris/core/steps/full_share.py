@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.status import Failure
+from verdigris.api.status import EvidenceStatus, Failure
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.visibility import long_enough
 from verdigris.core.pods.diagnosis.candidate import candidate_trouble
@@ -15,12 +16,20 @@ from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
 
+def passes(evidence: EvidenceStatus) -> bool:
+    """What a version needs that is to get the clients."""
+    return evidence.verdict == "Pass"
+
+
 def watch(turn: Turn, span: timedelta) -> tuple[Turn, Ruling]:
-    """One look at it. It passes when it was watched for `span`, the verdict is Pass, and all its pods are ready."""
+    """One look at it: judged, and waited for. A span of nothing needs no pass."""
     turn = judge(turn)
     leave = must_leave(turn)
-    if leave:
-        return turn, leave
+    return (turn, leave) if leave else wait(turn, span, passes if span else lambda _: True)
+
+
+def wait(turn: Turn, span: timedelta, enough: Callable[[EvidenceStatus], bool]) -> tuple[Turn, Ruling]:
+    """On when it was watched for `span`, the evidence on it is enough, and all its pods are ready."""
     turn, short = _short_of_pods(turn.change_rollout(message=turn.rollout.evidence.message))
     if short:
         return turn, short
@@ -31,7 +40,7 @@ def watch(turn: Turn, span: timedelta) -> tuple[Turn, Ruling]:
     turn = turn.change_rollout(
         evidence=long_enough(rollout.evidence, span, rollout.since, scrape_interval(turn.observed))
     )
-    if turn.rollout.evidence.verdict == "Pass" or rollout.promote_now or span == timedelta():
+    if enough(turn.rollout.evidence) or rollout.promote_now:
         return turn, NEXT
     return without_evidence(turn, "RolledBack")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verdigris.api.spec import RolloutSpec
+from verdigris.api.spec import RolloutSpec, RolloutStep
 from verdigris.api.status import Stage, StepKind, StepStatus
 from verdigris.core.steps.approval import APPROVAL
 from verdigris.core.steps.bake import BAKE
 from verdigris.core.steps.end_active import END_ACTIVE
 from verdigris.core.steps.measure import MEASURE
+from verdigris.core.steps.passing_on import FULL
 from verdigris.core.steps.start import START
 from verdigris.core.steps.step import Step
 from verdigris.core.steps.trade import TRADE
@@ -20,20 +21,41 @@ STEPS: Mapping[StepKind, Step] = {
 }
 
 
+CANARY = tuple(RolloutStep(weight=weight) for weight in (1.0, 10.0, 50.0, 100.0))
+"""The weights of strategy Canary, where the user gives none."""
+
+
 def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
     """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from.
 
     The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready.
     """
-    approval: tuple[StepKind, ...] = ("Approval",) if policy.approval == "Required" else ()
-    trial: tuple[StepKind, ...] = ("Trial",) if policy.shield else ()
+    approval = _of("Approval") if policy.approval == "Required" else ()
     if not replaces:
-        kinds: tuple[StepKind, ...] = ("Start", *approval)
-    elif policy.strategy == "Recreate":
-        kinds = (*approval, "EndActive", "Start", "Measure", "Bake")
-    else:
-        kinds = ("Start", *approval, "Measure", *trial, "Bake")
+        return (*_of("Start"), *approval)
+    if policy.strategy == "Recreate":
+        return (*approval, *_of("EndActive", "Start", "Measure", "Bake"))
+    return (*_of("Start"), *approval, *_of("Measure"), *_on_trial(policy), *_of("Bake"))
+
+
+def _of(*kinds: StepKind) -> tuple[StepStatus, ...]:
     return tuple(StepStatus(kind=kind) for kind in kinds)
+
+
+def _on_trial(policy: RolloutSpec) -> tuple[StepStatus, ...]:
+    """What it goes through behind the shield; at last it answers all requests there, for a bake."""
+    if not policy.is_shielded:
+        return ()
+    asked = policy.steps or (CANARY if policy.strategy == "Canary" else ())
+    weights = [step.weight for step in asked if step.weight is not None]
+    last = () if weights and weights[-1] == FULL else (StepStatus(kind="Trial", weight=FULL),)
+    return (*(_step(step) for step in asked), *last)
+
+
+def _step(asked: RolloutStep) -> StepStatus:
+    if asked.weight is None:
+        return StepStatus(kind="Approval")
+    return StepStatus(kind="Trial", weight=asked.weight, hold=asked.hold)
 
 
 def index_of(steps: tuple[StepStatus, ...], stage: Stage) -> int:

@@ -1,7 +1,7 @@
-"""Trial: the clients stay on the active colour, whose pods pass their requests on and stand behind each answer.
+"""Trial: clients stay on the active colour, whose pods pass a share of their requests on and stand behind each answer.
 
-What the candidate is asked, and how it is judged, is as in Bake. No client's answer depends on it, so taking it back
-is to stop asking. Where the active pods cannot stand in front, this step is left out, and Bake does all of it.
+What the candidate answers is judged as in Bake. No client's answer depends on it, so taking it back is to stop asking.
+Where the active pods cannot stand in front, this step is left out, and Bake does all of it.
 """
 
 from __future__ import annotations
@@ -9,30 +9,39 @@ from __future__ import annotations
 from datetime import timedelta
 
 from verdigris.api.schema.fields import parse_duration
+from verdigris.api.status import EvidenceStatus
 from verdigris.children.names import color_name
-from verdigris.core.facts.evidence import ON_THE_WAY
-from verdigris.core.routing.shield import WHOLE, fronts
-from verdigris.core.steps.full_share import asks, watch
+from verdigris.core.facts.evidence import PASSED_ON
+from verdigris.core.routing.shield import WHOLE, fronts, share_of
+from verdigris.core.steps.full_share import passes, wait
+from verdigris.core.steps.passing_on import asks, judge_share, share_reached, time_on_trial
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
-from verdigris.core.steps.watching import FOUND_WITHIN, judge, must_leave
+from verdigris.core.steps.watching import FOUND_WITHIN
 from verdigris.core.turn import Turn
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
-    if not turn.ready(turn.rollout) and (leave := must_leave(turn)) is not None:
-        # Not judged: that the active pods reach nobody now is why, and no verdict on how it answers (law 17).
+    turn, leave = judge_share(turn)
+    if leave is not None:
         return turn, leave
     why = _not_behind(turn) or _not_passed_on(turn)
     if why is not None and not turn.observed.held:
-        turn = judge(turn)
-        return turn, must_leave(turn) or skip(why)
-    turn, ruling = watch(turn, parse_duration(turn.policy.rollout.bake))
+        return turn, skip(why)
+    share = share_reached(turn.rollout)
+    step = turn.rollout.steps[turn.rollout.step]
+    turn, ruling = wait(turn, time_on_trial(step, turn.policy.rollout), passes if share == WHOLE else _may_grow)
     if ruling != STAY or turn.active is None:
         return turn, ruling
     ready = fronts(turn.observed, turn.active.color)
-    told = sum(pod.order is not None for pod in ready)
-    in_front = f"{told} of {len(ready)} active pods pass its requests on."
-    return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), ruling
+    told = sum(share_of(pod.order) == share for pod in ready)
+    what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
+    in_front = f"{told} of {len(ready)} active pods pass {what} on."
+    return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), STAY
+
+
+def _may_grow(evidence: EvidenceStatus) -> bool:
+    """Whether it may be asked more: a small share may be too little for a pass, and only a larger one mends that."""
+    return passes(evidence) or evidence.reason == "TooFewRequests"
 
 
 def _not_behind(turn: Turn) -> str | None:
@@ -60,7 +69,7 @@ def _not_passed_on(turn: Turn) -> str | None:
     """Why the shield does nothing: the active pods were told, and Prometheus has no count of theirs."""
     if turn.evidence.problem or turn.now < turn.rollout.since + FOUND_WITHIN + scrape_interval(turn.observed):
         return None
-    if any(one.code in ON_THE_WAY for one in turn.evidence.counters.get(turn.rollout.color, ())):
+    if any(one.code in PASSED_ON for one in turn.evidence.counters.get(turn.rollout.color, ())):
         return None
     return (
         "The active pods were told to pass its requests on, and none of them counts any: the API server refuses to "
@@ -78,6 +87,6 @@ TRIAL = Step(
     lambda turn: f"The pods of {_active(turn)} pass requests on to {turn.rollout.version}, and stand behind it.",
     _look,
     asks=asks,
-    passed_on=lambda _: WHOLE,
+    passed_on=lambda turn: share_reached(turn.rollout),
     skipped=_not_behind,
 )

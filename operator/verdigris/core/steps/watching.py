@@ -32,6 +32,7 @@ def judge(turn: Turn) -> Turn:
         version=turn.rollout.version,
         pods=counted_pods(turn),
         visible=_visible(turn),
+        behind=turn.rollout.passed_on > 0,
     )
     return turn.change_rollout(evidence=evidence)
 
@@ -45,8 +46,10 @@ def _visible(turn: Turn) -> tuple[str, ...]:
 
 def planned_looks(turn: Turn) -> int:
     """How many looks the test plans with; it goes by what this was when clients came."""
-    policy = turn.policy
-    watched = parse_duration(policy.rollout.bake) * (2 if turn.rollout.has("Trade") else 1)
+    policy, rollout = turn.policy, turn.rollout
+    bake = parse_duration(policy.rollout.bake)
+    trials = [parse_duration(step.hold) if step.hold else bake for step in rollout.steps if step.kind == "Trial"]
+    watched = max(bake * (2 if rollout.has("Trade") else 1), sum(trials, timedelta()))
     return max(1, int(watched / parse_duration(policy.analysis.interval)))
 
 

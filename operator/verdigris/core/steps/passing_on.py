@@ -1,0 +1,55 @@
+"""What steps share in which the active pods pass requests on: how many, how long, and what Prometheus is asked then."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.spec import RolloutSpec
+from verdigris.api.status import RolloutStatus, StepStatus
+from verdigris.core.facts.observed import Observed
+from verdigris.core.judges.baseline import BASELINE_WINDOW
+from verdigris.core.routing.shield import WHOLE
+from verdigris.core.steps import full_share
+from verdigris.core.steps.step import Ruling, Since
+from verdigris.core.steps.watching import hold_against_active, judge, must_leave
+from verdigris.core.turn import Turn
+
+FULL = 100.0
+"""Percent of the requests: nobody but the candidate is asked first."""
+
+
+def share_reached(rollout: RolloutStatus) -> int:
+    """Hundredths of a percent that the candidate is asked in the step under way: by the last weight that came to be."""
+    for step in reversed(rollout.steps[: rollout.step + 1]):
+        if step.kind == "Trial":
+            return 0 if step.reason == "Skipped" else round(100 * (FULL if step.weight is None else step.weight))
+    return 0
+
+
+def time_on_trial(step: StepStatus, policy: RolloutSpec) -> timedelta:
+    """How long a Trial lasts."""
+    return parse_duration(step.hold if step.hold is not None else policy.bake)
+
+
+def asks(observed: Observed, now: datetime) -> Since:
+    """What the candidate was asked since it first was; and what the active version does meanwhile, with its share."""
+    rollout, active = observed.status.rollout, observed.status.active
+    if rollout is None or active is None or not rollout.passed_on:
+        return {}
+    since = full_share.asks(observed, now)
+    return since if share_reached(rollout) == WHOLE else {**since, active.color: now - BASELINE_WINDOW}
+
+
+def judge_share(turn: Turn) -> tuple[Turn, Ruling | None]:
+    """The verdict on what came back, and whether it must not be asked any more.
+
+    While none of its pods is ready it is not judged: that the active pods reach nobody is why, and no verdict on how it
+    answers (law 17).
+    """
+    if not turn.ready(turn.rollout) and (leave := must_leave(turn)) is not None:
+        return turn, leave
+    if share_reached(turn.rollout) < WHOLE:
+        turn = hold_against_active(turn)
+    turn = judge(turn)
+    return turn, must_leave(turn)
