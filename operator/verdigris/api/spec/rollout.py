@@ -129,6 +129,11 @@ class RolloutSpec(ApiModel):
     keep_warm: duration("0s", "168h", "30m") = Field(  # type: ignore[valid-type]
         default="30m", description="How long the old colour stays ready for an instant rollback."
     )
+    watch_warm: bool = Field(
+        default=True,
+        description="While the old colour is warm the new version goes on being watched, by the same test, and is "
+        "taken back by itself when it fails late. Not where a person promoted it, or bake is 0s.",
+    )
 
     @property
     def is_shielded(self) -> bool:

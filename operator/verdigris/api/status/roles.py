@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from verdigris.api.schema.fields import StatusModel, Time
-from verdigris.api.status.evidence import Baseline
+from verdigris.api.schema.fields import Passthrough, StatusModel, Time
+from verdigris.api.status.evidence import Baseline, EvidenceStatus
+from verdigris.api.status.pods import ContainerExit
 from verdigris.api.status.words import Color, RevisionName, Version
 
 
@@ -41,6 +42,12 @@ class WarmStatus(RevisionRef):
     until: Time
     left: Time | None = Field(default=None, description="When its clients were seen to be sent to the active version.")
     replicas: int = Field(default=1, description="Its size when it retired; kept until then.")
+    evidence: EvidenceStatus | None = Field(
+        default=None,
+        description="What is known of the active version, which goes on being watched; unset where it is not.",
+    )
+    exits: Annotated[tuple[ContainerExit, ...], Field(max_length=40)] = ()
+    policy: Passthrough | None = Field(default=None, description="By which it is watched: that of its rollout.")
 
 
 class TargetStatus(StatusModel):

@@ -40,6 +40,9 @@ def promote(turn: Turn) -> Turn:
             until=turn.now + keep_warm,
             left=rollout.since,
             replicas=max(1, turn.size(old.color)),
+            evidence=rollout.evidence if _is_watched_on(turn) else None,
+            exits=rollout.exits,
+            policy=rollout.policy,
         )
     turn = remember(turn, rollout, "Promoted", "Promoted")
     turn = turn.change(
@@ -52,6 +55,12 @@ def promote(turn: Turn) -> Turn:
     if old is not None and rollout.sizes is not None:
         stays = f" Nothing stays warm: the pods of {old.version} made room for it."
     return turn.note("Normal", "Promoted", f"Version {rollout.version} ({rollout.color}) is active.{stays}")
+
+
+def _is_watched_on(turn: Turn) -> bool:
+    """Whether it may still be taken back by itself: not what a person let through, nor what was not to be watched."""
+    policy = turn.policy.rollout
+    return policy.watch_warm and not turn.rollout.promote_now and parse_duration(policy.bake) > timedelta()
 
 
 def remember(turn: Turn, rollout: RolloutStatus, outcome: Outcome, reason: str) -> Turn:

@@ -7,6 +7,7 @@ to the next; none knows a clock, a socket or Kubernetes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from verdigris.api.schema.fields import parse_duration
@@ -21,6 +22,7 @@ from verdigris.core.engine.report import report
 from verdigris.core.engine.roles import adopt, mend, retire, start, supersede
 from verdigris.core.engine.sizes import remember_bounds, remember_scale
 from verdigris.core.engine.understanding import judgeable, keep_foreign, remember_target, tell
+from verdigris.core.engine.watch_warm import EVERY, as_in_its_bake, is_watched_on, watch_warm
 from verdigris.core.facts.answered import open_of
 from verdigris.core.facts.evidence import Evidence, Question
 from verdigris.core.facts.observed import Observed
@@ -42,6 +44,7 @@ CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     supersede,
     remember_exits,
     advance,
+    watch_warm,
     withdraw,
     retire,
     start,
@@ -103,7 +106,8 @@ def _for_roles(turn: Turn) -> timedelta | None:
             return _PATIENT
         return MOVING if _is_moving(turn, rollout) else parse_duration(turn.policy.analysis.interval)
     if turn.status.warm is not None:
-        return max(timedelta(seconds=1), turn.status.warm.until - turn.now)
+        left = max(timedelta(seconds=1), turn.status.warm.until - turn.now)
+        return left if turn.status.warm.evidence is None else min(left, EVERY)
     return None
 
 
@@ -126,6 +130,13 @@ def _is_told(turn: Turn) -> bool:
 
 def question(observed: Observed, now: datetime) -> Question | None:
     """What to ask Prometheus before planning; None when this step needs no evidence, or there is nobody to ask."""
+    if is_watched_on(observed):
+        asked = _asked(as_in_its_bake(observed, now), now)
+        return None if asked is None else replace(asked, every=max(EVERY, asked.every))
+    return _asked(observed, now)
+
+
+def _asked(observed: Observed, now: datetime) -> Question | None:
     status, spec = observed.status, observed.spec
     rollout, active, address = status.rollout, status.active, observed.prometheus_address
     if rollout is None or active is None or address is None or _is_decided(observed, rollout):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from verdigris.api.status import (
     ActiveStatus,
+    EvidenceStatus,
     Failure,
     LastRollback,
+    ModelDeploymentStatus,
     Outcome,
     Rejected,
     RolloutStatus,
@@ -222,9 +226,18 @@ def back_to_warm(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
 
     What leaves is recorded with this outcome. Only to be asked when there is a warm version.
     """
-    active, warm = turn.status.active, turn.status.warm
-    if active is None or warm is None:
+    active, swapped = turn.active, with_roles_swapped(turn.status, turn.now)
+    if active is None or swapped is None:
         raise ValueError("there is no warm version to go back to")
+    turn = turn.change(active=swapped.active, warm=None, rollout=swapped.rollout)
+    return take_back(turn.change_rollout(replicas=max(1, turn.size(active.color))), outcome, failure)
+
+
+def with_roles_swapped(status: ModelDeploymentStatus, now: datetime) -> ModelDeploymentStatus | None:
+    """The status as if the active version were still in its bake, and the warm one active; None without a warm one."""
+    active, warm = status.active, status.warm
+    if active is None or warm is None:
+        return None
     leaving = RolloutStatus(
         **active.model_dump(include=_REF),
         stage="Baking",
@@ -234,10 +247,12 @@ def back_to_warm(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
         exposed_at=active.since,
         started_at=active.since,
         since=active.since,
-        replicas=max(1, turn.size(active.color)),
+        evidence=warm.evidence or EvidenceStatus(),
+        exits=warm.exits,
+        policy=warm.policy,
     )
-    back = active.model_copy(update={**warm.model_dump(include=_REF), "since": turn.now, "baseline": None})
-    return take_back(turn.change(active=back, warm=None, rollout=leaving), outcome, failure)
+    back = active.model_copy(update={**warm.model_dump(include=_REF), "since": now, "baseline": None})
+    return status.model_copy(update={"active": back, "warm": None, "rollout": leaving})
 
 
 _REF = {"version", "revision", "color", "sha256"}
