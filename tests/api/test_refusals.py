@@ -303,7 +303,17 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
         {"rollout.steps": [{"weight": 10, "approval": {}}]},
         ("spec.rollout.steps[0]", "give each step a list entry of its own"),
     ),
-    ("a step that is none", {"rollout.steps": [{}]}, ("spec.rollout.steps[0]", "one of weight and approval")),
+    ("a step that is none", {"rollout.steps": [{}]}, ("spec.rollout.steps[0]", "one of shadow, weight and approval")),
+    (
+        "a shadow without an end",
+        {"rollout.steps": [{"shadow": {"share": 10}}]},
+        ("spec.rollout.steps[0].shadow.for",),
+    ),
+    (
+        "a disagreement in percent",
+        {"rollout.steps": [{"shadow": {"for": "5m", "maxDisagreement": 2}}]},
+        ("spec.rollout.steps[0].shadow.maxDisagreement", "0.01 means one row of a hundred"),
+    ),
     (
         "an approval that is held",
         {"rollout.steps": [{"approval": {}, "hold": "5m"}]},

@@ -25,7 +25,7 @@ from dev.cluster.settings import from_environment
 from dev.cluster.toolchain import Toolchain
 from tests.quiet_server import QuietServer
 from verdigris.adapters.prometheus.fake import Pod
-from verdigris.core.facts.evidence import BOTH
+from verdigris.core.facts.evidence import ALIKE, BOTH, UNANSWERED, UNLIKE
 
 SCRAPE_MS = 200
 DEADLINE = 30.0
@@ -37,6 +37,16 @@ scrape_configs:
   honor_labels: true
   static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
 """
+
+
+def counter_of(code: str) -> tuple[str, str]:
+    """The counter of a pod in front, and the label, that this code is read from."""
+    return {
+        BOTH: ("verdigris_spared_total", 'active="failed"'),
+        ALIKE: ("verdigris_shadow_rows_total", 'agreed="true"'),
+        UNLIKE: ("verdigris_shadow_rows_total", 'agreed="false"'),
+        UNANSWERED: ("verdigris_shadow_total", 'outcome="failed"'),
+    }.get(code, ("verdigris_forwarded_total", f'outcome="{code}"'))
 
 
 @dataclass
@@ -53,14 +63,10 @@ class Exporter:
             self.lines[f'verdigris_requests_total{{{_labels(pod)},code="{code}"}}'] = value
 
     def pass_on(self, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
-        """Set `verdigris_forwarded_total` of a pod by outcome, with labels as a ServiceMonitor leaves them.
-
-        And `verdigris_spared_total` of what it could not answer itself.
-        """
-        for outcome, value in outcomes.items():
-            counter, label = ("spared", "active") if outcome == BOTH else ("forwarded", "outcome")
-            labels = f'{_labels(pod)},exported_revision="{candidate}",{label}="{outcome}"'
-            self.lines[f"verdigris_{counter}_total{{{labels}}}"] = value
+        """Set what a pod counts of what it passes on, by `Series.code`, with labels as a ServiceMonitor leaves them."""
+        for code, value in outcomes.items():
+            counter, label = counter_of(code)
+            self.lines[f'{counter}{{{_labels(pod)},exported_revision="{candidate}",{label}}}'] = value
 
     def work(self, pod: Pod, cores: float) -> None:
         """From now on `process_cpu_seconds_total` of a pod grows so fast, beginning at 0."""

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import aiohttp
 import pytest
 
-from tests.evidence.conftest import RealPrometheus
+from tests.evidence.conftest import RealPrometheus, counter_of
 from verdigris.adapters.prometheus.fake import FakePrometheus, Pod
 from verdigris.adapters.prometheus.port import EvidenceSource
 from verdigris.adapters.prometheus.source import PrometheusSource
 from verdigris.api.status import Counts
 from verdigris.children.service_monitor import UID_LABEL
-from verdigris.core.facts.evidence import BOTH, Evidence, Question
+from verdigris.core.facts.evidence import ALIKE, BOTH, UNANSWERED, UNLIKE, Evidence, Question
 from verdigris.core.judges.counts import increments
 
 _NAMES = itertools.count()
@@ -80,10 +80,9 @@ class Real:
 
     async def scrape_front(self, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
         self.prometheus.exporter.pass_on(pod, candidate, outcomes)
-        for outcome, value in outcomes.items():
-            counter, label = ("spared", "active") if outcome == BOTH else ("forwarded", "outcome")
-            labels = f'namespace="{pod.namespace}",pod="{pod.name}",{label}="{outcome}"'
-            await self.prometheus.shows(f"verdigris_{counter}_total{{{labels}}}", value)
+        for code, value in outcomes.items():
+            counter, label = counter_of(code)
+            await self.prometheus.shows(f'{counter}{{namespace="{pod.namespace}",pod="{pod.name}",{label}}}', value)
 
     async def hide(self, pod: Pod) -> None:
         self.prometheus.exporter.hide(pod)
@@ -192,6 +191,16 @@ async def test_how_it_went_with_what_pods_in_front_passed_on_is_the_candidates(w
     assert {series.code for series in in_front} == {"answered", "error", "late", "unreachable", BOTH}
     assert {series.pod for series in in_front} == {"blue-0"}
     assert increments(in_front, since.timestamp()) == Counts(requests=48, errors=8), "what both failed tells nothing"
+
+
+async def test_what_pods_in_front_made_of_copies_is_told_to_who_asks_for_it(world: World, pod: Pod) -> None:
+    front = replace(pod, color="blue", revision="v1-old", name="blue-0")
+    since = now()
+    await world.scrape_front(front, "v1-new", {"answered": 5, ALIKE: 90, UNLIKE: 8, UNANSWERED: 2})
+    seen = (await ask(world, pod, since, fronts="blue", shadowed=True)).counters["green"]
+    assert {series.code for series in seen} == {ALIKE, UNLIKE, UNANSWERED}
+    assert increments(seen, since.timestamp()) == Counts(requests=100, errors=10)
+    assert {series.code for series in (await ask(world, pod, since, fronts="blue")).counters["green"]} == {"answered"}
 
 
 async def test_only_the_revision_asked_about_is_counted(world: World, pod: Pod) -> None:

@@ -13,7 +13,16 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, Failure, ModelDeploymentStatus, other
 from verdigris.children.names import COLORS, Defaults
 from verdigris.core.engine.plan import question
-from verdigris.core.facts.evidence import BOTH, NOT_ASKED, PASSED_ON, Evidence, Reading
+from verdigris.core.facts.evidence import (
+    ALIKE,
+    BOTH,
+    NOT_ASKED,
+    PASSED_ON,
+    UNANSWERED,
+    UNLIKE,
+    Evidence,
+    Reading,
+)
 from verdigris.core.facts.observed import (
     ContainerView,
     Decision,
@@ -26,7 +35,7 @@ from verdigris.core.facts.observed import (
 )
 from verdigris.core.facts.survey import QuotaView, Survey
 from verdigris.core.routing.service import reached
-from verdigris.core.routing.shield import WHOLE, share_of
+from verdigris.core.routing.shield import WHOLE, shares
 
 BACK_OFF = timedelta(minutes=5)
 """How long a ReplicaSet waits after a quota refused its pod: as the real one does after a dozen refusals."""
@@ -165,7 +174,9 @@ class Cluster:
             candidate = other(asked.fronts)
             since = asked.since[candidate].timestamp()
             front = (pod for pod in self.pods if pod.view.color == asked.fronts)
-            counters[candidate] += tuple(series for pod in front for series in passed_by(pod, since))
+            counters[candidate] += tuple(
+                series for pod in front for series in passed_by(pod, since, shadowed=asked.shadowed)
+            )
         return Evidence(counters=counters, checks={name: Reading(value=0.0) for name in asked.checks})
 
     # what the pods do
@@ -175,8 +186,10 @@ class Cluster:
         serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
         for pod in serving:
             share = self.rate / len(serving)
-            passed = share * share_of(pod.view.order) / WHOLE
-            left = self._pass_on(pod, passed) if pod.view.order is not None else 0.0
+            told = shares(pod.view.order)
+            passed = share * told.passed_on / WHOLE
+            self._copy(pod, (share - passed) * told.shadowed / WHOLE)
+            left = self._pass_on(pod, passed) if passed else 0.0
             self.failed += self._answer(pod, share - passed + left)
         if round(self.now.timestamp()) % SCRAPE == 0:
             for pod in self.pods:
@@ -212,6 +225,19 @@ class Cluster:
             color = behind[0].view.color
             self.asked[color] = self.asked.get(color, 0.0) + share
         return spared
+
+    def _copy(self, front: Pod, copies: float) -> None:
+        """The pod lets the other colour answer so many copies, of one row each, and compares."""
+        behind = [p for p in self.pods if p.view.color == other(front.view.color) and self._view(p).ready]
+        if not copies:
+            return
+        passed = front.passed = front.passed or dict.fromkeys((*PASSED_ON, BOTH), 0.0)
+        version = self._version(behind[0].view.revision) if behind else Version(hangs=1.0)
+        unanswered = copies * max(version.hangs, version.error_rate)
+        unlike = (copies - unanswered) * version.disagrees
+        rows = {UNANSWERED: unanswered, UNLIKE: unlike, ALIKE: copies - unanswered - unlike}
+        for code, count in rows.items():
+            passed[code] = passed.get(code, 0.0) + count
 
     # what the controllers do
 

@@ -61,6 +61,8 @@ class Version:
     never_ready: bool = False
     hangs: float = 0.0
     """Share of the requests that it never answers: its own counters do not know of them."""
+    disagrees: float = 0.0
+    """Share of the rows that it answers otherwise than the version before it."""
 
 
 def born(manifest: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -76,9 +78,10 @@ def series_of(pod: Pod, since: float) -> tuple[Series, ...]:
     return (Series(pod.view.name, "200", good), Series(pod.view.name, "500", bad)) if good else ()
 
 
-def passed_by(pod: Pod, since: float) -> tuple[Series, ...]:
-    """How it went with what the pod passed on to a candidate, as scraped since then."""
+def passed_by(pod: Pod, since: float, *, shadowed: bool) -> tuple[Series, ...]:
+    """How it went with what the pod passed on to a candidate, or with copies of it, as scraped since then."""
     taken = pod.passed_samples
     seen = [one for one in taken if one[0] < since][-1:] + [one for one in taken if one[0] >= since]
     codes = tuple(seen[-1][1]) if seen else ()
-    return tuple(Series(pod.view.name, code, tuple((at, by.get(code, 0.0)) for at, by in seen)) for code in codes)
+    found = (Series(pod.view.name, code, tuple((at, by.get(code, 0.0)) for at, by in seen)) for code in codes)
+    return tuple(one for one in found if one.compared == shadowed)

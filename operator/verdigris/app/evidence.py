@@ -204,7 +204,7 @@ def _broke(question: Question | UsageQuestion, error: Exception) -> str:
 
 def _about(question: Question) -> tuple[object, ...]:
     """What makes it another question. An answer that reaches back further, or has more checks, serves as well."""
-    where = question.address, question.uid, question.fronts
+    where = question.address, question.uid, question.fronts, question.shadowed
     return *where, dict(question.revisions), dict(question.matchers), dict(question.refused)
 
 

@@ -80,6 +80,8 @@ class RolloutChanges(TypedDict, total=False):
     step: int
     wanted: int
     passed_on: int
+    shadowed: int
+    shadow: EvidenceStatus | None
     weight: int
     exposed_at: datetime | None
     shielded_at: datetime | None

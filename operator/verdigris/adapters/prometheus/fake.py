@@ -17,6 +17,7 @@ from verdigris.children.service_monitor import UID_LABEL
 from verdigris.core.facts.evidence import (
     BOTH,
     PASSED_ON,
+    SHADOW,
     Evidence,
     Question,
     Reading,
@@ -73,10 +74,7 @@ class FakePrometheus:
             self._samples[pod, code].append((at, value))
 
     def scrape_front(self, at: float, pod: Pod, candidate: str, outcomes: dict[str, float]) -> None:
-        """Take in a pod's `verdigris_forwarded_total` about this revision by outcome, as read at `at`.
-
-        `BOTH` is what it shows as `verdigris_spared_total` of those that it could not answer itself.
-        """
+        """Take in what a pod counts of what it passes on to this revision, as read at `at`, by `Series.code`."""
         for outcome, value in outcomes.items():
             self._passed[pod, candidate, outcome].append((at, value))
 
@@ -145,7 +143,7 @@ class FakePrometheus:
         front = question.fronts
         for (pod, candidate, outcome), samples in self._passed.items():
             about = front not in (None, color) and candidate == question.revisions.get(color)
-            told = outcome in (*PASSED_ON, BOTH)
+            told = outcome.startswith(SHADOW) if question.shadowed else outcome in (*PASSED_ON, BOTH)
             if about and told and front is not None and pod.belongs(question, front, question.revisions.get(front)):
                 yield pod, outcome, samples
 

@@ -15,7 +15,7 @@ import aiohttp
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.wire import Unusable, error_of, read_counters, read_number, read_usage
 from verdigris.api.status import Color
-from verdigris.core.facts.evidence import PASSED_ON, Evidence, Question, Reading, Series, Usage, UsageQuestion
+from verdigris.core.facts.evidence import PASSED_ON, SHADOW, Evidence, Question, Reading, Series, Usage, UsageQuestion
 from verdigris.core.judges.promql import Pods
 
 MARGIN = timedelta(seconds=2)
@@ -126,7 +126,9 @@ class PrometheusSource:
             return f"{question.server} {problem}."
         return tuple(itertools.chain(*found))
 
-    async def _samples(self, question: Question, color: Color, selector: str, label: str) -> tuple[Series, ...]:
+    async def _samples(
+        self, question: Question, color: Color, selector: str, label: str, prefix: str
+    ) -> tuple[Series, ...]:
         """The series that a selector picks, told apart by this label. Raises Unusable."""
         start = question.since[color] - MARGIN
         at = round(start.timestamp(), 3)
@@ -139,7 +141,7 @@ class PrometheusSource:
             self._ask(question.address, window),
             self._ask(question.address, f"last_over_time({selector}[{memory}s] @ {at:.3f})"),
         )
-        return read_counters(samples, basis, at, step, label)
+        return read_counters(samples, basis, at, step, label=label, prefix=prefix)
 
     async def _check(self, address: str, query: str) -> Reading:
         try:
@@ -175,19 +177,23 @@ class PrometheusSource:
         raise Unusable(f"answered {response.status}" + (f": {reason}" if reason else ": check the address"))
 
 
-def counter_selectors(question: Question, color: Color) -> Iterator[tuple[str, str]]:
-    """PromQL that selects the counters of one color's revision, and the label that tells those of a pod apart.
+def counter_selectors(question: Question, color: Color) -> Iterator[tuple[str, str, str]]:
+    """PromQL for the counters of one color's revision, the label that tells those of a pod apart, and a prefix of it.
 
     Of its own without the callers' own faults (4xx); where another color's pods pass requests on to it, of those how
-    it went, and how often both versions failed.
+    it went, and how often both versions failed; or how the answers to copies compared.
     """
     pods = Pods(question.namespace, question.model, color, question.revisions[color], question.uid, question.matchers)
-    yield f'verdigris_requests_total{{{pods.matchers()},code!~"4.."}}', "code"
+    yield f'verdigris_requests_total{{{pods.matchers()},code!~"4.."}}', "code", ""
     if question.fronts not in (None, color):
         in_front = replace(pods, color=question.fronts, revision=question.revisions[question.fronts])
         about, outcomes = in_front.matchers(about=pods.revision), "|".join(PASSED_ON)
-        yield f'verdigris_forwarded_total{{{about},outcome=~"{outcomes}"}}', "outcome"
-        yield f'verdigris_spared_total{{{about},active="failed"}}', "active"
+        if question.shadowed:
+            yield f"verdigris_shadow_rows_total{{{about}}}", "agreed", SHADOW
+            yield f'verdigris_shadow_total{{{about},outcome="failed"}}', "outcome", SHADOW
+            return
+        yield f'verdigris_forwarded_total{{{about},outcome=~"{outcomes}"}}', "outcome", ""
+        yield f'verdigris_spared_total{{{about},active="failed"}}', "active", "spared:"
 
 
 async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -121,13 +121,13 @@ def _finite(value: float) -> float:
 
 
 def read_counters(
-    samples: bytes, basis: bytes, basis_at: float, step: float = 0.0, label: str = "code"
+    samples: bytes, basis: bytes, basis_at: float, step: float = 0.0, *, label: str = "code", prefix: str = ""
 ) -> tuple[Series, ...]:
     """Raw samples of every series, each led by its value at `basis_at` (unix seconds) if it existed then.
 
     A series that ended before the window has that value alone: its counter may go on under other labels. `samples` is
     the answer to a range selector, or to a subquery of this `step`, `basis` to `last_over_time` at `basis_at`. `label`
-    tells the series of one pod apart. Raises Unusable.
+    tells the series of one pod apart; behind `prefix` it is their code. Raises Unusable.
     """
     window, before = _read(samples), _read(basis)
     if not isinstance(window, _MatrixData) or not isinstance(before, _VectorData):
@@ -136,7 +136,8 @@ def read_counters(
     found = [_series(one, known.pop(_key(one.metric), None), basis_at, step, label) for one in window.result]
     ended = (_Matrix(metric=one.metric) for one in before.result if _key(one.metric) in known)
     last = (_series(one, known[_key(one.metric)], basis_at, step, label) for one in ended)
-    return (*found, *(replace(one, ended=True) for one in last if one.samples))
+    series = (*found, *(replace(one, ended=True) for one in last if one.samples))
+    return tuple(replace(one, code=prefix + one.code) for one in series)
 
 
 def read_usage(cpu: bytes, memory: bytes) -> Usage:

@@ -16,14 +16,28 @@ class ApprovalStep(ApiModel):
     """The rollout waits here, with the share that it has reached, until a person approves it."""
 
 
+class ShadowStep(ApiModel):
+    """The new version answers copies of what clients ask. Nobody sees its answers; the active pods compare them."""
+
+    lasts: duration("1s", "168h", "10m") = Field(alias="for", description="How long.")  # type: ignore[valid-type]
+    share: number(0.01, 100, "it is in percent, so that 10 is one request of ten") = Field(  # type: ignore[valid-type]
+        default=100.0, description="Percent of the requests that are copied. Under load copies are dropped first."
+    )
+    max_disagreement: number(0.0001, 0.5, "it is a share, so that 0.01 means one row of a hundred") = Field(  # type: ignore[valid-type]
+        default=0.01,
+        description="The share of rows that may come out otherwise: another label, or a value that is too far away. "
+        "Above it the version is rejected; it goes on when the share is shown to be below.",
+    )
+
+
 class RolloutStep(ApiModel):
-    """One step that a version goes through while it is on trial: a weight, or an approval."""
+    """One step that a version goes through behind the shield: copies, a weight, or an approval."""
 
     rules = (
         Rule(
-            "has(self.weight) != has(self.approval)",
-            "a step is one of weight and approval: give each step a list entry of its own",
-            lambda step: (step.weight is None) != (step.approval is None),
+            "(has(self.shadow) ? 1 : 0) + (has(self.weight) ? 1 : 0) + (has(self.approval) ? 1 : 0) == 1",
+            "a step is one of shadow, weight and approval: give each step a list entry of its own",
+            lambda step: sum(kind is not None for kind in (step.shadow, step.weight, step.approval)) == 1,
         ),
         Rule(
             "!has(self.hold) || has(self.weight)",
@@ -32,6 +46,7 @@ class RolloutStep(ApiModel):
             field="hold",
         ),
     )
+    shadow: ShadowStep | None = None
     weight: number(0.01, 100, "it is in percent, so that 0.5 is one request of 200") | None = Field(  # type: ignore[valid-type]
         default=None,
         description="Percent of the clients' requests that the new version is asked, in steps of 0.01.",
@@ -128,6 +143,11 @@ class RolloutSpec(ApiModel):
     )
     keep_warm: duration("0s", "168h", "30m") = Field(  # type: ignore[valid-type]
         default="30m", description="How long the old colour stays ready for an instant rollback."
+    )
+    schema_change: bool = Field(
+        default=False,
+        description="The new version is meant to take other requests than the active one. Else a request that it turns "
+        "away (4xx) and the active version answers counts against it.",
     )
     watch_warm: bool = Field(
         default=True,

@@ -49,10 +49,14 @@ class StepStatus(StatusModel):
 
     kind: StepKind
     weight: Annotated[float, Field(ge=0, le=100)] | None = Field(
-        default=None, description="Of a Trial: percent of the clients' requests that the candidate is asked."
+        default=None,
+        description="Percent of the clients' requests that the candidate is asked, or of a Shadow gets copies of.",
     )
     hold: Annotated[str, Field(max_length=32)] | None = Field(
-        default=None, description="Of a Trial: how long it is watched at this weight; bake if it does not say."
+        default=None, description="How long it is watched at this weight; bake if it does not say."
+    )
+    max_disagreement: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="Of a Shadow: the share of rows that it may answer otherwise than the active version."
     )
     began: Time | None = None
     ended: Time | None = None
@@ -62,7 +66,7 @@ class StepStatus(StatusModel):
 
     def anew(self) -> StepStatus:
         """The same step as it was before it began."""
-        return StepStatus(kind=self.kind, weight=self.weight, hold=self.hold)
+        return StepStatus(kind=self.kind, weight=self.weight, hold=self.hold, max_disagreement=self.max_disagreement)
 
 
 class RolloutStatus(RevisionRef):
@@ -83,6 +87,13 @@ class RolloutStatus(RevisionRef):
         default=0,
         description="Hundredths of a percent of the clients' requests that the active pods are to pass on to the "
         "candidate. They stand behind each answer.",
+    )
+    shadowed: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0,
+        description="Hundredths of a percent of the clients' requests of which the active pods are to send it copies.",
+    )
+    shadow: EvidenceStatus | None = Field(
+        default=None, description="How its answers to copies compare with the active version's. Its requests are rows."
     )
     shielded_at: Time | None = Field(
         default=None, description="When the active pods were first to pass requests on to the candidate."

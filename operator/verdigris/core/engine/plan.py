@@ -30,7 +30,7 @@ from verdigris.core.facts.policy import in_force
 from verdigris.core.judges.ask import ask
 from verdigris.core.judges.crashes import remember_exits
 from verdigris.core.pods.remedies.cleanup import clean_up
-from verdigris.core.routing.shield import fronts, share_of
+from verdigris.core.routing.shield import fronts, shares
 from verdigris.core.steps.bake import was_on_trial
 from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import scrape_interval
@@ -118,14 +118,15 @@ def _is_moving(turn: Turn, rollout: RolloutStatus) -> bool:
     """
     if rollout.wished_at is not None and turn.now < rollout.wished_at + MOVES_WITHIN:
         return rollout.wanted > 0 and rollout.weight == 0
-    if rollout.kind not in ("Trial", "Bake") or turn.now >= rollout.since + MOVES_WITHIN:
+    if rollout.kind not in ("Shadow", "Trial", "Bake") or turn.now >= rollout.since + MOVES_WITHIN:
         return False
     return was_on_trial(rollout) if rollout.kind == "Bake" else not _is_told(turn)
 
 
 def _is_told(turn: Turn) -> bool:
-    active, share = turn.active, turn.rollout.passed_on
-    return active is None or all(share_of(pod.order) == share for pod in fronts(turn.observed, active.color))
+    active, rollout = turn.active, turn.rollout
+    told = (shares(pod.order) for pod in fronts(turn.observed, active.color)) if active is not None else ()
+    return all(one == (rollout.passed_on, rollout.shadowed) for one in told)
 
 
 def question(observed: Observed, now: datetime) -> Question | None:
@@ -154,7 +155,8 @@ def _asked(observed: Observed, now: datetime) -> Question | None:
         evidence=rollout.evidence,
         scrape=scrape_interval(observed),
         now=now,
-        fronts=active.color if rollout.shielded_at is not None else None,
+        fronts=active.color if rollout.shielded_at is not None or rollout.shadowed else None,
+        shadowed=rollout.shadowed > 0,
         matchers=observed.defaults.prometheus_matchers,
         isolated=observed.defaults.isolated_queries,
     )

@@ -47,7 +47,7 @@ def _follow(step: Step, turn: Turn, ruling: Ruling) -> Turn:
 
 
 def _stay(turn: Turn, step: Step) -> Turn:
-    turn = turn.change_rollout(wanted=step.share(turn), passed_on=step.passed_on(turn))
+    turn = turn.change_rollout(wanted=step.share(turn), passed_on=step.passed_on(turn), shadowed=step.shadowed(turn))
     if not _lost_its_clients(turn):
         return turn
     why = f"Version {turn.rollout.version} waits for its clients: the clients' Service does not select it now."
@@ -143,13 +143,13 @@ def _not_moved(turn: Turn) -> Failure:
 def _enter(turn: Turn, number: int) -> Turn:
     rollout = turn.rollout
     step = STEPS[rollout.steps[number].kind]
-    if rollout.kind == "Measure":
+    if rollout.kind in ("Measure", "Shadow"):
         turn = turn.change_rollout(evidence=_not_judged_yet(rollout.evidence))
     turn = turn.change_rollout(evidence=watched_anew(turn.rollout.evidence))
     steps = _with(rollout.steps, number, rollout.steps[number].model_copy(update={"began": turn.now}))
     turn = turn.change_rollout(steps=steps, step=number, stage=step.stage, since=turn.now, deadline=None)
     turn = turn.change_rollout(wanted=step.share(turn), wished_at=None, message=step.message(turn))
-    turn = _pass_on(turn, step.passed_on(turn))
+    turn = _pass_on(turn.change_rollout(shadowed=step.shadowed(turn), shadow=None), step.passed_on(turn))
     return _announce(turn, step)
 
 
@@ -189,7 +189,7 @@ def _not_judged_yet(evidence: EvidenceStatus) -> EvidenceStatus:
 def _ended(turn: Turn, number: int) -> Turn:
     """The step that is over keeps its verdict: what the evidence said at its end, or that it was done."""
     rollout, step = turn.rollout, turn.rollout.steps[number]
-    judged = step.kind in ("Measure", "Trial", "Trade", "Bake")
+    judged = step.kind in ("Measure", "Shadow", "Trial", "Trade", "Bake")
     said, by = rollout.message, rollout.approval
     if step.kind == "Approval" and by is not None:
         # The next one that is asked for needs an answer of its own.

@@ -145,7 +145,7 @@ def _analysis(turn: Turn) -> Iterator[Line]:
             yield "AnalysisHealthy", "True", "NoRollout", "No version is on trial."
     elif rollout.taken_back and rollout.failure is not None and rollout.outcome == "RolledBack":
         yield "AnalysisHealthy", "False", rollout.failure.reason, rollout.failure.message
-    elif rollout.stage in ("Measuring", "OnTrial", "Trading", "Baking"):
+    elif rollout.stage in ("Measuring", "Shadowing", "OnTrial", "Trading", "Baking"):
         evidence = rollout.evidence
         yield "AnalysisHealthy", _TRUTH[evidence.verdict], evidence.reason, evidence.message
 

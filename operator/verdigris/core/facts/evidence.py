@@ -16,8 +16,12 @@ pod in front does. (`refused`: the candidate says 4xx where the active version a
 PASSED_ON = ("answered", *FAULTS)
 """How a request that an active pod passed on ended there. What it did not ask, for whatever reason, is not among it."""
 
-BOTH = "failed"
+BOTH = "spared:failed"
 """Of those faults, where the active version failed as well: that is nothing that this candidate did."""
+
+SHADOW = "shadow:"
+"""What the codes of compared copies begin with: rows that came out alike, or not, and copies that were not answered."""
+ALIKE, UNLIKE, UNANSWERED = "shadow:true", "shadow:false", "shadow:failed"
 
 Samples = tuple[tuple[float, float], ...]
 """(unix seconds, value), oldest first."""
@@ -27,7 +31,7 @@ Samples = tuple[tuple[float, float], ...]
 class Series:
     """Raw samples of one counter of one pod: of `verdigris_requests_total` by status code, or, of a pod that passes
     requests on to the candidate, of `verdigris_forwarded_total` by outcome; `code` is then one of `PASSED_ON`, or
-    `BOTH` for the failures of `verdigris_spared_total`.
+    `BOTH` for the failures of `verdigris_spared_total`, or one of those of `SHADOW`.
 
     `samples` are counter values. Callers' faults (4xx) are never fetched. With a `step` they are what the counter was
     every so many seconds (at whole multiples of it), not every scrape. What `ended` before the time that was asked
@@ -45,6 +49,11 @@ class Series:
         """Whether a pod in front counts it, and not one of the version's own."""
         return self.code == BOTH or self.code in PASSED_ON
 
+    @property
+    def compared(self) -> bool:
+        """Whether it counts copies whose answers nobody but the pod in front sees."""
+        return self.code.startswith(SHADOW)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -61,6 +70,7 @@ class Question:
     `since` has one start time, by Prometheus' clock, for each colour whose counters are wanted; `steps` those of which
     not every scrape is needed, so that the answer stays small. `refused` are checks that are not asked, and why.
     `fronts` is the colour whose pods pass requests on to the other one: what they count is among the other's counters.
+    `shadowed`: they pass copies on, and it is what they make of the answers that is asked for.
     `uid` is the ModelDeployment's, `matchers` are further labels that its series have.
     `every` is how often the same is asked again; all but the times must read the same from look to look, else each look
     asks something new and has no answer.
@@ -75,6 +85,7 @@ class Question:
     refused: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[Color, timedelta] = field(default_factory=dict)
     fronts: Color | None = None
+    shadowed: bool = False
     uid: str = ""
     matchers: Mapping[str, str] = field(default_factory=dict)
     every: timedelta = timedelta(seconds=1)

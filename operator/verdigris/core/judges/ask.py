@@ -31,14 +31,15 @@ def ask(
     scrape: timedelta,
     now: datetime,
     fronts: Color | None = None,
+    shadowed: bool = False,
     matchers: Mapping[str, str] | None = None,
     isolated: bool = False,
 ) -> Question:
     """The question about a candidate and, when its colour is in `since`, about the active version.
 
     `since` goes by the operator's clock, unless it is when the evidence was sealed. `fronts` is the colour whose pods
-    pass requests on to the candidate. `matchers` are the operator's own; the policy's come on top. `isolated`: queries
-    of users must keep to their namespace, or are refused.
+    pass requests on to the candidate, `shadowed` whether copies. `matchers` are the operator's
+    own; the policy's come on top. `isolated`: queries of users must keep to their namespace, or are refused.
     """
     ahead = timedelta(seconds=evidence.clock_ahead)
     there = {color: at if at == evidence.sealed_at else at + ahead for color, at in since.items()}
@@ -61,6 +62,7 @@ def ask(
         refused=refusals,
         steps={color: step for color, at in there.items() if (step := step_for(now + ahead - at, scrape))},
         fronts=fronts,
+        shadowed=shadowed,
         uid=owner.uid,
         matchers=extra,
         every=parse_duration(policy.interval),

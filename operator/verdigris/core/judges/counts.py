@@ -10,14 +10,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 from verdigris.api.status import Counts
-from verdigris.core.facts.evidence import BOTH, FAULTS, Samples, Series
+from verdigris.core.facts.evidence import BOTH, FAULTS, UNANSWERED, UNLIKE, Samples, Series
 
 _NEIGHBOURS = 4
 
 
 def is_error(code: str) -> bool:
     """Whether this status code, or outcome, is the server's fault. The callers' own faults (4xx) are never fetched."""
-    return code.startswith("5") or code in FAULTS
+    return code.startswith("5") or code in (*FAULTS, UNLIKE, UNANSWERED)
 
 
 def increments(series: Iterable[Series], after: float, until: float = math.inf, *, from_zero: bool = True) -> Counts:

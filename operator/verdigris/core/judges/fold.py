@@ -69,7 +69,7 @@ def fold(
     if contradicted is not None:
         return _with(state, visibility.doubled(contradicted), now)
     unseen = visibility.unseen_of(series, visible, scrape, evidence.clock(now))
-    series = tuple(one for one in series if one.in_front == behind)
+    series = tuple(one for one in series if one.in_front == behind and not one.compared)
     state = _looked(state, series, evidence, policy, scrape)
     last = state.at or state.sealed_at
     since = evidence.clock(now) - last if last else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
-from verdigris.children.names import COLOR_PORT
+from verdigris.children.names import COLOR_PORT, color_name
 from verdigris.core.facts.observed import Observed, PodView
 from verdigris.core.facts.policy import Policy, in_force
 
@@ -44,19 +44,24 @@ def wanted_order(observed: Observed, status: ModelDeploymentStatus) -> str | Non
     asked. To pass on no more needs no record, nor anything else (law 1).
     """
     rollout, kept = status.rollout, observed.status.rollout
-    if rollout is None or status.active is None or not rollout.passed_on or kept is None:
+    if rollout is None or status.active is None or kept is None or kept.revision != rollout.revision:
         return None
     host = observed.addresses.get(rollout.color)
-    if host is None or not kept.passed_on or kept.revision != rollout.revision:
+    share, shadow = min(rollout.passed_on, kept.passed_on), min(rollout.shadowed, kept.shadowed)
+    if host is None or not (share or shadow):
         return None
     order: dict[str, Any] = {
         "host": host,
         "port": COLOR_PORT,
         "revision": rollout.revision,
-        "share": min(rollout.passed_on, kept.passed_on),
+        "share": share,
         "within": answer_within(in_force(observed.spec, rollout)).total_seconds(),
         "salt": observed.owner.name,
     }
+    if shadow:
+        order["shadow"] = shadow
+    if in_force(observed.spec, rollout).rollout.schema_change:
+        order["schemaChange"] = True
     traffic = observed.spec.traffic
     if traffic.unit is not None:
         order["unit"] = traffic.unit.header
@@ -83,13 +88,37 @@ def is_passed_on(observed: Observed, rollout: RolloutStatus) -> bool:
 def seen_share(observed: Observed, active: Color) -> float:
     """Percent of the clients' requests that are passed on, by what the pods in front were seen to be told."""
     ready = fronts(observed, active)
-    return 100 * sum(share_of(pod.order) for pod in ready) / WHOLE / len(ready) if ready else 0.0
+    return 100 * sum(shares(pod.order).passed_on for pod in ready) / WHOLE / len(ready) if ready else 0.0
 
 
-def share_of(order: str | None) -> int:
-    """What a pod in front was told to pass on, in hundredths of a percent; 0 for what nobody here has written."""
+class Shares(NamedTuple):
+    """Of how many requests a pod passes on the request, or a copy, in hundredths of a percent."""
+
+    passed_on: int
+    shadowed: int
+
+
+def shares(order: str | None) -> Shares:
+    """What a pod in front was told; nothing where nobody here has written it."""
     try:
-        share = json.loads(order or "{}")["share"]
-    except (ValueError, LookupError, TypeError):
-        return 0
-    return share if isinstance(share, int) and 0 <= share <= WHOLE else 0
+        told = json.loads(order or "{}")
+    except ValueError:
+        told = None
+    found = [told.get(name, 0) if isinstance(told, dict) else 0 for name in ("share", "shadow")]
+    return Shares(*(one if isinstance(one, int) and 0 <= one <= WHOLE else 0 for one in found))
+
+
+def cannot_be_told(observed: Observed, rollout: RolloutStatus, active: Color) -> str | None:
+    """Why the active pods cannot pass anything on to the candidate, in a sentence; None when they can."""
+    ready = fronts(observed, active)
+    older = [pod for pod in ready if not pod.forwards]
+    if not ready:
+        return "No active pod is ready to stand in front of it."
+    if older:
+        return (
+            f"{len(older)} of {len(ready)} active pods were made by an operator that did not know the shield "
+            f"({older[0].name}), so they cannot be told. The version after this one can have it."
+        )
+    if rollout.color not in observed.addresses:
+        return f"The Service {color_name(observed.owner.name, rollout.color)}, by which it is asked, has no address."
+    return None

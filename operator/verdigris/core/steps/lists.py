@@ -11,13 +11,14 @@ from verdigris.core.steps.bake import BAKE
 from verdigris.core.steps.end_active import END_ACTIVE
 from verdigris.core.steps.measure import MEASURE
 from verdigris.core.steps.passing_on import FULL
+from verdigris.core.steps.shadow import SHADOW
 from verdigris.core.steps.start import START
 from verdigris.core.steps.step import Step
 from verdigris.core.steps.trade import TRADE
 from verdigris.core.steps.trial import TRIAL
 
 STEPS: Mapping[StepKind, Step] = {
-    step.kind: step for step in (START, APPROVAL, END_ACTIVE, MEASURE, TRIAL, TRADE, BAKE)
+    step.kind: step for step in (START, APPROVAL, END_ACTIVE, MEASURE, SHADOW, TRIAL, TRADE, BAKE)
 }
 
 
@@ -53,6 +54,10 @@ def _on_trial(policy: RolloutSpec) -> tuple[StepStatus, ...]:
 
 
 def _step(asked: RolloutStep) -> StepStatus:
+    if (shadow := asked.shadow) is not None:
+        return StepStatus(
+            kind="Shadow", weight=shadow.share, hold=shadow.lasts, max_disagreement=shadow.max_disagreement
+        )
     if asked.weight is None:
         return StepStatus(kind="Approval")
     return StepStatus(kind="Trial", weight=asked.weight, hold=asked.hold)

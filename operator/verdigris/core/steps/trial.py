@@ -10,9 +10,8 @@ from datetime import timedelta
 
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import EvidenceStatus
-from verdigris.children.names import color_name
 from verdigris.core.facts.evidence import PASSED_ON
-from verdigris.core.routing.shield import WHOLE, fronts, share_of
+from verdigris.core.routing.shield import WHOLE, cannot_be_told, fronts, shares
 from verdigris.core.steps.full_share import passes, wait
 from verdigris.core.steps.passing_on import asks, judge_share, share_reached, time_on_trial
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
@@ -33,7 +32,7 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     if ruling != STAY or turn.active is None:
         return turn, ruling
     ready = fronts(turn.observed, turn.active.color)
-    told = sum(share_of(pod.order) == share for pod in ready)
+    told = sum(shares(pod.order).passed_on == share for pod in ready)
     what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
     in_front = f"{told} of {len(ready)} active pods pass {what} on."
     return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), STAY
@@ -45,24 +44,14 @@ def _may_grow(evidence: EvidenceStatus) -> bool:
 
 
 def _not_behind(turn: Turn) -> str | None:
-    """Why the active pods cannot stand in front of the candidate, in a sentence; None when they can."""
-    active, rollout, observed = turn.active, turn.rollout, turn.observed
-    ready = fronts(observed, active.color) if active is not None else ()
+    """Why the active pods do not stand in front of the candidate, in a sentence; None when they can."""
     if parse_duration(turn.policy.rollout.bake) == timedelta():
         return "spec.rollout.bake is 0s, so it is not to be watched."
-    if rollout.sizes is not None:
+    if turn.rollout.sizes is not None:
         return "Its pods take the places of the active ones, which have to stay to stand in front."
-    if not ready:
-        return "No active pod is ready to stand in front of it."
-    older = [pod for pod in ready if not pod.forwards]
-    if older:
-        return (
-            f"{len(older)} of {len(ready)} active pods were made by an operator that did not know the shield "
-            f"({older[0].name}), so they cannot be told. The version after this one can have it."
-        )
-    if rollout.color not in observed.addresses:
-        return f"The Service {color_name(observed.owner.name, rollout.color)}, by which it is asked, has no address."
-    return None
+    if turn.active is None:
+        return "No version is active."
+    return cannot_be_told(turn.observed, turn.rollout, turn.active.color)
 
 
 def _not_passed_on(turn: Turn) -> str | None:
