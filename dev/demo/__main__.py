@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from dev.demo.models import TrainingError, train
 from dev.demo.observer import Observer, WaitedInVainError
 from dev.demo.picture import draw
 from dev.demo.records import RecordsMissingError
-from dev.demo.report import bars, failures, machine, runs_table, table
+from dev.demo.report import bars, failures, machine, runs_table, shield_bars, table
 from dev.demo.setting import NAME, NAMESPACE, Setting
+from dev.demo.spared import Spared
 from dev.demo.timeline import Timeline
 
 FIRST, GOOD, BAD = "1.0.0", "1.1.0", "1.2.0"
@@ -79,34 +81,47 @@ def _play(cluster: Cluster, setting: Setting, runs: int) -> int:
         first_version(show, FIRST)
         clients_start(show, lambda: setting.start_clients(followers))
         promotion = good_version(show, GOOD)
+        spared = Spared(setting.kube, NAME)
+        title = f"kubectl apply: diabetes {BAD}, healthy to every probe, wrong for half of the requests"
+        shielded = bad_version(show, BAD, title, lambda: show.apply(BAD, shield=True), spared)
         rollbacks = [_bad_run(show, run) for run in range(1, runs + 1)]
         end = time.time()
         observer.watch("the clients' last records", lambda: observer.clients_heard > end + 5, 60)
-    return _conclude(cluster, setting, observer, promotion, rollbacks)
+    return _conclude(cluster, setting, observer, Played(promotion, shielded, spared, rollbacks))
+
+
+@dataclass(frozen=True)
+class Played:
+    """The acts, in order: a good version, a bad one behind the shield, and the same without it."""
+
+    promotion: Act
+    shielded: tuple[Act, bool]
+    spared: Spared
+    rollbacks: Sequence[tuple[Act, bool]]
 
 
 def _bad_run(show: Show, run: int) -> tuple[Act, bool]:
-    if run == 1:
-        title = f"kubectl apply: diabetes {BAD}, healthy to every probe, wrong for half of the requests"
-        return bad_version(show, BAD, title, lambda: show.apply(BAD))
-    return bad_version(show, BAD, f"once more ({run}): RolloutDecision retry of {BAD}", lambda: show.retry(run))
+    title = f"without the shield ({run}): spec.rollout.shield: false, and a RolloutDecision to retry {BAD}"
+
+    def begin() -> None:
+        show.apply(BAD)
+        show.retry(run)
+
+    return bad_version(show, BAD, title, begin)
 
 
-def _conclude(
-    cluster: Cluster,
-    setting: Setting,
-    observer: Observer,
-    promotion: Act,
-    rollbacks: Sequence[tuple[Act, bool]],
-) -> int:
+def _conclude(cluster: Cluster, setting: Setting, observer: Observer, played: Played) -> int:
+    promotion, rollbacks, (behind, taken) = played.promotion, played.rollbacks, played.shielded
     promoted = figures.promotion(observer.requests, promotion)
+    shielded = figures.shield(observer.requests, behind, played.spared.total)
     taken_back = [figures.rollback(observer.requests, act) for act, _ in rollbacks]
-    lines = bars(promoted, taken_back)
-    wrong = failures(promoted, [done for _, done in rollbacks], observer.active, GOOD)
+    lines = [*shield_bars(shielded), *bars(promoted, taken_back)]
+    wrong = failures(promoted, shielded, [taken, *(done for _, done in rollbacks)], observer.active, GOOD)
     report: dict[str, Any] = {
         "provider": cluster.provider,
         "machine": machine(),
         "promotion": promoted,
+        "shield": shielded,
         "rollback": taken_back[0],
         "scrape_interval_s": _seconds(SPEC["monitoring"]["serviceMonitor"]["interval"]),
         "tick_s": _seconds(SPEC["analysis"]["interval"]),
@@ -119,9 +134,10 @@ def _conclude(
     (setting.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     acts = [
         (f"{GOOD} is good: promoted", promotion),
-        (f"{BAD} fails half of the requests: taken back", rollbacks[0][0]),
+        (f"{BAD} fails half of the requests, behind the shield: nobody notices", behind),
+        ("the same without the shield: taken back", rollbacks[0][0]),
     ]
-    pictures = draw(observer.requests, acts, setting.out)
+    pictures = draw(observer.requests, acts, setting.out, {behind: played.spared.samples})
     print(f"\n{runs_table(taken_back)}\n\n{table(lines)}\n")
     if not wrong and not all(bar.met for bar in lines):
         print("A time was missed, and no request was lost: a busy machine is slower. Run it again while it is idle.\n")

@@ -15,6 +15,7 @@ from dev.demo.kube import Kube, whoami
 from dev.demo.models import decision, model_deployment
 from dev.demo.observer import Observer, WaitedInVainError
 from dev.demo.setting import NAME, Setting
+from dev.demo.spared import Spared
 from dev.demo.timeline import READY, Timeline
 
 READY_WITHIN, PROMOTED_WITHIN, ROLLED_BACK_WITHIN = 120.0, 120.0, 120.0
@@ -26,7 +27,7 @@ AFTERMATH = 5.0
 
 SPEC: dict[str, Any] = {
     "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
-    "rollout": {"shield": False, "bake": "20s", "progressDeadline": "60s", "keepWarm": "10m"},
+    "rollout": {"bake": "20s", "progressDeadline": "60s", "keepWarm": "10m"},
     "analysis": {"interval": "1s"},
     "monitoring": {"serviceMonitor": {"interval": "5s"}},
 }
@@ -42,9 +43,10 @@ class Show:
     observer: Observer
     timeline: Timeline
 
-    def apply(self, version: str) -> None:
+    def apply(self, version: str, *, shield: bool = False) -> None:
         """`kubectl apply` that version; the manifest is left beside the report for whoever wants to read it."""
-        manifest = model_deployment(NAME, self.setting.artifact(version), **SPEC)
+        rollout = SPEC["rollout"] if shield else {**SPEC["rollout"], "shield": False}
+        manifest = model_deployment(NAME, self.setting.artifact(version), **{**SPEC, "rollout": rollout})
         path = self.setting.out / f"diabetes-{version}.yaml"
         path.write_text(yaml.safe_dump(manifest, sort_keys=False))
         self.kube.run("apply", "-f", str(path))
@@ -85,14 +87,19 @@ def good_version(show: Show, version: str) -> Act:
     return _end(show, "promotion", version, begin)
 
 
-def bad_version(show: Show, version: str, title: str, begin_it: Callable[[], None]) -> tuple[Act, bool]:
-    """A bad version is begun in some way; the act, and whether it was rolled back."""
+def bad_version(
+    show: Show, version: str, title: str, begin_it: Callable[[], None], spared: Spared | None = None
+) -> tuple[Act, bool]:
+    """A bad version is begun in some way; the act, and whether it was rolled back. `spared` is read meanwhile."""
     begin = _begin(show, title)
     begin_it()
     observer = show.observer
 
     def rolled_back() -> bool:
-        return _decided(observer) >= begin and not observer.status.get("rollout")
+        rollout, active = observer.status.get("rollout"), observer.status.get("active")
+        if spared is not None and rollout and active:
+            spared.read(active["revision"], rollout["revision"])
+        return _decided(observer) >= begin and not rollout
 
     done = observer.watch(f"{version} to be rolled back", rolled_back, ROLLED_BACK_WITHIN)
     return _end(show, "rollback", version, begin), done

@@ -9,6 +9,9 @@ from typing import Any
 
 from dev.demo.records import KINDS, Kind, Request, within
 
+ON_TRIAL = "on trial"
+"""How the mark ends of the moment from which the active pods pass requests on."""
+
 
 @dataclass(frozen=True)
 class Act:
@@ -65,6 +68,27 @@ def rollback(requests: Sequence[Request], act: Act) -> dict[str, Any]:
         "first_to_last_bad_s": _since(first, max((request.ended for request in bad), default=None)),
         "outcomes": dict(Counter(request.outcome for request in seen)),
         "latency_ms": latencies(seen),
+    }
+
+
+def shield(requests: Sequence[Request], act: Act, spared: int) -> dict[str, Any]:
+    """What clients noticed of a bad version behind the shield, and what they were spared.
+
+    The added latency is the median's, of the time on trial beside the time before it.
+    """
+    seen = list(within(requests, act.begin, act.end))
+    began = next((at for at, what in act.marks if what.endswith(ON_TRIAL)), None)
+    on_trial = list(within(seen, began, act.decided)) if began and act.decided else []
+    before, meanwhile = latencies(list(within(seen, act.begin, began or act.begin))), latencies(on_trial)
+    return {
+        "requests": len(seen),
+        "bad_answers_seen_by_clients": sum(request.result == "bad" for request in seen),
+        "spared": spared,
+        "failed_by_switch": sum(request.result == "lost" for request in seen),
+        "detected_s": _since(began, act.decided),
+        "added_latency_p50_ms": round(meanwhile["p50"] - before["p50"], 2) if before and meanwhile else None,
+        "latency_on_trial_ms": meanwhile,
+        "outcomes": dict(Counter(request.outcome for request in seen)),
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ MARGIN = 5.0
 # Okabe and Ito's palette: told apart with every common colour blindness. Failures are hatched besides.
 ANSWER_COLORS = ("#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#0072B2")
 BAD_COLOR, LOST_COLOR, INK = "#D55E00", "#000000", "#333333"
+SPARED = "failed by the version on trial, answered by the active one"
 BAD, LOST = "500: the model's own fault", "lost: refused, reset, timed out ..."
 
 
@@ -60,19 +62,28 @@ def lanes(labels: Sequence[tuple[float, str]], seconds_a_character: float) -> li
     return chosen
 
 
-def draw(requests: Sequence[Request], acts: Sequence[tuple[str, Act]], folder: Path) -> list[Path]:
-    """Draw one panel an act and write `demo.png` and `demo.svg` into the folder. Returns their paths."""
+def draw(
+    requests: Sequence[Request],
+    acts: Sequence[tuple[str, Act]],
+    folder: Path,
+    spared: Mapping[Act, Sequence[tuple[float, float]]],
+) -> list[Path]:
+    """Draw one panel an act and write `demo.png` and `demo.svg` into the folder. Returns their paths.
+
+    `spared` has, of acts behind the shield, the total of what clients were spared over time (unix seconds).
+    """
     figure = Figure(figsize=(11, 4.1 * len(acts)), layout="constrained")
     panels = figure.subplots(len(acts), 1, squeeze=False)[:, 0]
     versions = sorted({request.version for request in requests if request.version and request.result == "answered"})
     colors = {f"200 by {version}": color for version, color in zip(versions, ANSWER_COLORS, strict=False)}
     for panel, (title, act) in zip(panels, acts, strict=True):
         _panel(panel, requests, act, title, {**colors, BAD: BAD_COLOR, LOST: LOST_COLOR})
+        _draw_spared(panel, act, spared.get(act, ()))
     panels[-1].set_xlabel("seconds after kubectl apply")
     handles = {
         label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "demo.png", folder / "demo.svg"]
     for path in paths:
@@ -88,6 +99,13 @@ def _panel(panel: Any, requests: Sequence[Request], act: Act, title: str, colors
     panel.spines[["top", "right"]].set_visible(False)
     rows = _decisions(panel, act, seconds_a_character=(act.end - begin) / 150)
     panel.set_title(title, loc="left", pad=17 * rows + 4, fontweight="bold")
+
+
+def _draw_spared(panel: Any, act: Act, totals: Sequence[tuple[float, float]]) -> None:
+    """A line over the answers: how many a second would have been errors."""
+    steps = [(b[0] - act.begin, (b[1] - a[1]) / (b[0] - a[0])) for a, b in pairwise(totals)]
+    if any(rate for _, rate in steps):
+        panel.step(*zip(*steps, strict=True), where="pre", color=BAD_COLOR, lw=2, label=SPARED)
 
 
 def _stack(panel: Any, edges: list[float], layers: dict[str, list[float]], colors: dict[str, str]) -> float:

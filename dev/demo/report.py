@@ -68,6 +68,18 @@ def bars(promotion: Figures, rollbacks: Sequence[Figures]) -> list[Bar]:
     ]
 
 
+def shield_bars(figures: Figures) -> list[Bar]:
+    """The bars of the run behind the shield."""
+    added = figures["added_latency_p50_ms"]
+    return [
+        _zero("behind the shield: bad answers that clients saw", [figures["bad_answers_seen_by_clients"]]),
+        _zero("behind the shield: requests lost", [figures["failed_by_switch"]]),
+        Bar("  ... faults that clients were spared", str(figures["spared"]), "> 0", met=figures["spared"] > 0),
+        Bar("  ... on trial -> taken back", _cell(figures["detected_s"]), "", met=figures["detected_s"] is not None),
+        Bar("  ... median latency added", "-" if added is None else f"{added:.2f} ms", "", met=added is not None),
+    ]
+
+
 def table(lines: Iterable[Bar]) -> str:
     """The bars as a table for a terminal."""
     rows = [("", "measured", "bar", "")]
@@ -103,9 +115,14 @@ def runs_table(rollbacks: Sequence[Figures]) -> str:
     )
 
 
-def failures(promotion: Figures, rolled_back: Sequence[bool], active: str | None, expected: str) -> list[str]:
-    """Why the demo has failed, as sentences; none when it has not."""
+def failures(
+    promotion: Figures, shield: Figures, rolled_back: Sequence[bool], active: str | None, expected: str
+) -> list[str]:
+    """Why the demo has failed, as sentences; none when it has not. The first rollback is the one behind the shield."""
     found = []
+    noticed = shield["bad_answers_seen_by_clients"] + shield["failed_by_switch"]
+    if noticed:
+        found.append(f"clients noticed the bad version behind the shield {noticed} times: {shield['outcomes']}")
     if promotion["failed_requests"]:
         found.append(
             f"the promotion lost {promotion['failed_requests']} of {promotion['requests']} requests: "

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from dev.demo.figures import ON_TRIAL
+
 Status = Mapping[str, Any]
 
 
@@ -59,7 +61,7 @@ _STAGE_MARKS = {
     "Starting": "{version} starts",
     "AwaitingApproval": "awaits approval",
     "Measuring": READY,
-    "OnTrial": "{version} on trial",
+    "OnTrial": f"{{version}} {ON_TRIAL}",
     "Baking": "traffic on {version}",
 }
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from dev.demo.figures import Act, promotion, rollback
+from dev.demo.figures import Act, promotion, rollback, shield
 from dev.demo.records import Kind, Reader, RecordsMissingError, Request
-from dev.demo.report import bars, failures, runs_table, table
+from dev.demo.report import bars, failures, runs_table, shield_bars, table
+from dev.demo.spared import spared_in
 
 
 def request(due: float, kind: Kind = "new", status: int | None = 200, version: str | None = "1.1.0") -> Request:
@@ -16,6 +17,7 @@ def request(due: float, kind: Kind = "new", status: int | None = 200, version: s
 
 
 PROMOTION = Act("promotion", "1.1.0", begin=100.0, end=110.0, pods_created=100.5, ready=102.5)
+SHIELDED = Act("rollback", "1.2.0", begin=100.0, end=120.0, decided=106.0, marks=((103.0, "1.2.0 on trial"),))
 ROLLBACK = Act("rollback", "1.2.0", begin=100.0, end=120.0, decided=106.0, restored=106.4)
 
 
@@ -69,12 +71,32 @@ def test_the_worst_run_decides_and_the_tables_show_every_run() -> None:
 def test_the_demo_fails_for_a_lost_request_a_missing_rollback_and_the_wrong_version() -> None:
     lost = promotion([request(101, status=None)], PROMOTION)
     fine = promotion([request(101)], PROMOTION)
-    assert failures(fine, [True, True], "1.1.0", "1.1.0") == []
-    sentences = failures(lost, [True, False], "1.2.0", "1.1.0")
-    assert len(sentences) == 3
-    assert "lost 1 of 1 requests: {'reset': 1}" in sentences[0]
-    assert "run 2" in sentences[1]
-    assert "is 1.2.0 at the end" in sentences[2]
+    quiet, noticed = shield([request(101)], SHIELDED, 9), shield([request(101, status=500)], SHIELDED, 9)
+    assert failures(fine, quiet, [True, True], "1.1.0", "1.1.0") == []
+    sentences = failures(lost, noticed, [True, False], "1.2.0", "1.1.0")
+    assert len(sentences) == 4
+    assert "noticed the bad version behind the shield 1 times" in sentences[0]
+    assert "lost 1 of 1 requests: {'reset': 1}" in sentences[1]
+    assert "run 2" in sentences[2]
+    assert "is 1.2.0 at the end" in sentences[3]
+
+
+def test_behind_the_shield_it_is_told_what_clients_noticed_and_what_they_were_spared() -> None:
+    slow = Request(104, 0.02, "new", 200, "1.2.0", None)
+    figures = shield([request(101), slow, request(104, status=500), request(105, status=None)], SHIELDED, 40)
+    assert (figures["requests"], figures["bad_answers_seen_by_clients"], figures["failed_by_switch"]) == (4, 1, 1)
+    assert (figures["spared"], figures["detected_s"], figures["added_latency_p50_ms"]) == (40, 3.0, 0.0)
+    assert [bar.met for bar in shield_bars(figures)] == [False, False, True, True, True]
+
+
+def test_what_was_spared_is_read_from_what_a_pod_shows() -> None:
+    shown = (
+        'verdigris_spared_total{active="answered",revision="v1-new"} 41.0\n'
+        'verdigris_spared_total{active="failed",revision="v1-new"} 3.0\n'
+        'verdigris_spared_total{active="answered",revision="v1-old"} 7.0\n'
+    )
+    assert spared_in(shown, "v1-new") == 41.0
+    assert spared_in("", "v1-new") == 0.0
 
 
 def line(seq: int) -> str:

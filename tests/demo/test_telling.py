@@ -12,7 +12,7 @@ from typing import Any
 from dev.demo.figures import Act
 from dev.demo.follow import Followers
 from dev.demo.observer import Observer
-from dev.demo.picture import BAD, BIN, binned, draw, lanes
+from dev.demo.picture import BAD, BIN, SPARED, binned, draw, lanes
 from dev.demo.records import Request
 from dev.demo.timeline import Timeline, changes, marks
 
@@ -79,6 +79,8 @@ def test_a_label_lies_above_the_later_ones_that_it_reaches_over() -> None:
 def test_the_picture_is_written_as_png_and_svg(tmp_path: Path) -> None:
     requests = [Request(100 + n / 50, 0.01, "new", 200, "1.0.0", None) for n in range(200)]
     act = Act("promotion", "1.1.0", 100.0, 104.0, marks=((101.0, "promoted"),))
-    paths = draw(requests, [("promoted", act), ("taken back", act)], tmp_path)
+    spared = {act: [(100.0, 0.0), (101.0, 40.0), (102.0, 40.0)]}
+    paths = draw(requests, [("promoted", act), ("taken back", act)], tmp_path, spared)
+    assert SPARED in (tmp_path / "demo.svg").read_text(), "the picture shows what clients were spared"
     assert [path.suffix for path in paths] == [".png", ".svg"]
     assert all(path.stat().st_size > 5_000 for path in paths)

@@ -9,13 +9,15 @@ from pathlib import Path
 import msgspec
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from dev.demo.kube import Kube, Kubectl
 from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
 from dev.faults.objects import registry
-from examples.diabetes.patients import generate
+from examples.diabetes.patients import FEATURES, generate
 from examples.diabetes.train import DESCRIBED, split, table
 from verdigris_serving.artifact.archive import read_archive, write_archive
 from verdigris_serving.artifact.pack import Format, pack
@@ -25,6 +27,7 @@ REGISTRY_NAMESPACE = "e2e-registry"
 PORT = 8000
 SERVER = Path(__file__).with_name("artifact_server.py")
 FOREST = "2.0.0"
+SWAPPED = "1.4.0"
 FOREST_FORMATS: tuple[Format, ...] = ("onnx", "sklearn")
 
 
@@ -46,6 +49,10 @@ class Stock:
         """A model that does not fold into weights, as an artifact of that format."""
         return replace(self.artifact(FOREST, file=_forest_file(format)), format=format)
 
+    def swapped(self) -> Artifact:
+        """A model that was trained with two columns in each other's place: it answers, and answers wrongly."""
+        return self.artifact(SWAPPED)
+
     def behind(self, trick: str, version: str) -> Artifact:
         """The artifact, with the right checksum, by a path on which the server plays a trick: `cut` sends half of it,
         `hang` says no more after that, `denied` is forbidden."""
@@ -59,6 +66,7 @@ def lay_in(cluster: Kubectl, folder: Path) -> Stock:
     good = trained.files[file_name("1.1.0")]
     spoiled = {
         file_name("1.3.0"): _renumbered(good, "1.3.0"),
+        file_name(SWAPPED): _swapped(folder),
         "golden.vmodel": _with_wrong_golden_rows(good),
         "garbage.vmodel": b"this is no artifact\n" * 100,
     }
@@ -93,6 +101,18 @@ def _forest(folder: Path, format: Format) -> bytes:
     rows = [list(patient.row) for patient in unseen[:200]]
     about = {"name": "diabetes", "version": FOREST}
     packed = pack(pipeline, folder / _forest_file(format), features=DESCRIBED, rows=rows, format=format, **about)
+    return packed.path.read_bytes()
+
+
+def _swapped(folder: Path) -> bytes:
+    known, unseen = split(generate())
+    rows, labels = table(known)
+    glucose, age = FEATURES.index("glucose"), FEATURES.index("age")
+    rows[:, [glucose, age]] = rows[:, [age, glucose]]
+    wrong = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(rows, labels)
+    golden = [list(patient.row) for patient in unseen[:200]]
+    about = {"name": "diabetes", "version": SWAPPED}
+    packed = pack(wrong, folder / file_name(SWAPPED), features=DESCRIBED, rows=golden, **about)
     return packed.path.read_bytes()
 
 
