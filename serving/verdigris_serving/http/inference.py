@@ -92,7 +92,7 @@ def _response(request: Request, answer: Answer, fields: bytes) -> Response:
         if coding is not None:
             body = codings.packed(body, coding)
             fields += b"content-encoding: %b\r\nvary: accept-encoding\r\n" % coding
-    return Response(answer.status, body, answer.content_type, fields)
+    return Response(answer.status, body, answer.content_type, fields, answer.count)
 
 
 def _header_length(request: Request) -> int | None:
