@@ -17,11 +17,22 @@ INFER = "/v2/models/demo/infer"
 
 
 def order(front: ServerProcess, port: int, share: int = 10_000, within: float = PATIENT, **more: Any) -> None:
-    """Have the front pass that share on, and wait until it does."""
-    told = {"host": "127.0.0.1", "port": port, "revision": REVISION, "share": share, "within": within, **more}
-    write(front.shield, json.dumps(told))
-    shown = f'verdigris_shield_share{{revision="{REVISION}"}}'
-    eventually(lambda: front.metric(shown) == share / 10_000, "the front knows its share")
+    """Have the front pass that share on, and wait until it does, and nothing of an order before."""
+    write(front.shield, "")
+    eventually(lambda: max(told(front)) <= 0, "the front has no order")
+    text = {"host": "127.0.0.1", "port": port, "revision": REVISION, "share": share, "within": within, **more}
+    write(front.shield, json.dumps(text))
+    shares = share / 10_000, more.get("shadow", 0) / 10_000
+    eventually(lambda: told(front) == shares, "the front knows its share")
+
+
+def told(front: ServerProcess) -> tuple[float, float]:
+    """The shares that the front passes on, and copies; -1 where it has never had an order."""
+    seen = front.metrics()
+    share, shadow = (
+        seen.get(f'verdigris_{name}_share{{revision="{REVISION}"}}', -1.0) for name in ("shield", "shadow")
+    )
+    return share, shadow
 
 
 def write(file: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """When two answers agree, what is read of an answer, and how many copies there is time for: without a server."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from verdigris_serving.http.codings import packed
 from verdigris_serving.http.messages import JSON, Response
 from verdigris_serving.http.shield.shadow.answers import NoAnswer, Told, told
 from verdigris_serving.http.shield.shadow.comparing import Compared, Likeness, Tolerance, compare
-from verdigris_serving.http.shield.shadow.spare import BUSY, HELD_UP, STEP, Spare
+from verdigris_serving.http.shield.shadow.spare import BUSY, STEP, Claimed, Spare
 from verdigris_serving.protocol.binary import detach
 from verdigris_serving.protocol.messages import OutputTensor
 
@@ -158,13 +159,13 @@ def test_values_agree_within_a_tolerance(quality: dict[str, float], one: float, 
 
 
 def test_copies_give_way_where_the_loop_is_busy_and_come_back_when_it_is_not() -> None:
-    now = used = 0.0
-    spare = Spare(now, used)
+    now = claimed = 0.0
+    spare = Spare(now, claimed)
 
-    def look(busy: float, after: float = 0.05) -> float:
-        nonlocal now, used
-        now, used = now + after, used + busy * after
-        spare.look(now, used)
+    def look(busy: float) -> float:
+        nonlocal now, claimed
+        now, claimed = now + 0.05, claimed + busy * 0.05
+        spare.look(now, claimed)
         return spare.share
 
     assert [look(0.2) for _ in range(int(1 / STEP) + 1)][-1] == 1
@@ -172,4 +173,12 @@ def test_copies_give_way_where_the_loop_is_busy_and_come_back_when_it_is_not() -
     assert [look(BUSY + 0.01) for _ in range(6)][-1] < 0.02
     assert look(0.2) > STEP
     assert [look(0.2) for _ in range(int(1 / STEP) + 1)][-1] == 1
-    assert look(0.2, after=HELD_UP * 1.1) == 0.5, "held up: its processor is somebody else's"
+
+
+def test_what_a_thread_claims_is_at_least_what_it_has_run() -> None:
+    claimed, ran = Claimed(), time.thread_time()
+    before = claimed()
+    while time.thread_time() < ran + 0.02:
+        pass
+
+    assert claimed() - before > 0.015

@@ -15,7 +15,7 @@ from functools import partial
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission, Rejection
 from verdigris_serving.http.huge_bodies import HugeBodyLock
-from verdigris_serving.http.inference import Inference, Spelling
+from verdigris_serving.http.inference import Inference, Spelling, version_field
 from verdigris_serving.http.messages import COPY, FORWARDED, JSON, Request, Response
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import INFERENCES, Routes
@@ -56,6 +56,7 @@ class App:
         spellings: Mapping[str, Spelling] | None = None,
     ) -> None:
         spellings = spellings or {}
+        self._version = version_field(service.manifest)
         self._infer = Inference(service, admission.limits.body, lock, spellings).answer
         self._metrics = metrics
         self._admission = admission
@@ -100,13 +101,13 @@ class App:
         if status == 503:
             return self.turn_away(Rejection(message))
         answer = error_answer(status, message)
-        return Response(answer.status, answer.body)
+        return Response(answer.status, answer.body, JSON, self._version if request.inference else b"")
 
     def turn_away(self, why: Rejection) -> Response:
         """The answer to a request for which there is no room."""
         self._metrics.reject(why)
         answer = error_answer(503, _TURNED_AWAY[why])
-        return Response(503, answer.body, JSON, _RETRY)
+        return Response(503, answer.body, JSON, self._version + _RETRY)
 
     def answered(self, request: Request, response: Response) -> None:
         """To be called once the answer is on its way: counts it (its rows are counted by ``response.count``)."""

@@ -20,7 +20,7 @@ from verdigris_serving.http.shield.breaker import Breaker
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
 from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
-from verdigris_serving.http.shield.shadow.spare import Spare
+from verdigris_serving.http.shield.shadow.spare import Claimed, Spare
 from verdigris_serving.http.shield.upstream import Exchange, Upstream
 
 
@@ -70,7 +70,8 @@ class Shield:
         #: The last version on trial: its counts stay until there is another.
         self._trial: Trial | None = None
         self._comparison = comparison
-        self._spare = Spare(time.monotonic(), time.thread_time())
+        self._claimed = Claimed()
+        self._spare = Spare(time.monotonic(), self._claimed())
         self._stopping = False
         self.refuse = app.refuse
         self.answered = app.answered
@@ -78,7 +79,7 @@ class Shield:
     def look(self) -> None:
         """See whether there is another order; to be called often, by the event loop."""
         self._orders.look()
-        self._spare.look(time.monotonic(), time.thread_time())
+        self._spare.look(time.monotonic(), self._claimed())
         order, trial = self._orders.current, self._trial
         if trial is not None and not trial.fits(order):
             trial.close()

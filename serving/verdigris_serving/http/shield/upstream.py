@@ -108,6 +108,7 @@ class Upstream:
 
     def ask(self, request: Request, ended: Ended) -> Exchange | None:
         """Pass a request on; None when too many are under way."""
+        self._closed = False
         exchange = Exchange(request, ended)
         line = self._kept()
         if line is not None:
@@ -120,7 +121,7 @@ class Upstream:
         return exchange
 
     def close(self) -> None:
-        """Keep no connection; what is under way may end."""
+        """Keep no connection until it is asked again; what is under way may end."""
         self._closed = True
         for line in self._idle:
             line.abort()
