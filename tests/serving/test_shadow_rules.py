@@ -12,7 +12,7 @@ from verdigris_serving.http.codings import packed
 from verdigris_serving.http.messages import JSON, Response
 from verdigris_serving.http.shield.shadow.answers import NoAnswer, Told, told
 from verdigris_serving.http.shield.shadow.comparing import Compared, Likeness, Tolerance, compare
-from verdigris_serving.http.shield.shadow.spare import BUSY, STEP, Claimed, Spare
+from verdigris_serving.http.shield.shadow.spare import AT_LEAST_EVERY, BUSY, STEP, Claimed, Spare
 from verdigris_serving.protocol.binary import detach
 from verdigris_serving.protocol.messages import OutputTensor
 
@@ -169,8 +169,12 @@ def test_copies_give_way_where_the_loop_is_busy_and_come_back_when_it_is_not() -
         return spare.share
 
     assert [look(0.2) for _ in range(int(1 / STEP) + 1)][-1] == 1
+    assert spare.allows(now, 0.99)
     assert look(BUSY - 0.01) == 1
     assert [look(BUSY + 0.01) for _ in range(6)][-1] < 0.02
+    assert spare.allows(now, 0.99), "one now and then"
+    assert not spare.allows(now + 0.9 * AT_LEAST_EVERY, 0.5)
+    assert spare.allows(now + AT_LEAST_EVERY, 0.99)
     assert look(0.2) > STEP
     assert [look(0.2) for _ in range(int(1 / STEP) + 1)][-1] == 1
 

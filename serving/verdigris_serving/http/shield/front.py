@@ -98,7 +98,7 @@ class Shield:
             self._trial.recall()
 
     def _has_time(self) -> bool:
-        return not self.app.waited_for and self._chance() < self._spare.share
+        return not self.app.waited_for and self._spare.allows(time.monotonic(), self._chance())
 
     def collect(self) -> Iterator[Metric]:
         """What a scrape sees of the version on trial; nothing where there has been none."""

@@ -11,6 +11,9 @@ import time
 BUSY = 0.5
 #: By which the share of the copies that are let through grows with each look.
 STEP = 0.05
+#: Seconds after which one is let through however busy it is: a few in a thousand of the loop's time, for which a pod
+#: that is always busy tells something all the same.
+AT_LEAST_EVERY = 0.1
 
 
 class Spare:
@@ -18,7 +21,15 @@ class Spare:
 
     def __init__(self, now: float, claimed: float) -> None:
         self._looked, self._claimed = now, claimed
+        self._last = now
         self.share = STEP
+
+    def allows(self, now: float, chance: float) -> bool:
+        """Whether there is time for a copy; ``chance`` is a random number from 0 up to 1."""
+        if chance >= self.share and now - self._last < AT_LEAST_EVERY:
+            return False
+        self._last = now
+        return True
 
     def look(self, now: float, claimed: float) -> None:
         """At ``now`` (seconds, monotonic) the loop had run, or waited to run, for so many seconds in all."""
