@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving import images, install, report
+from benchmarks.serving import hop, images, install, report
 from benchmarks.serving.errors import BenchError
 from benchmarks.serving.material import MODELS, Material, prepare
 from benchmarks.serving.measure import STARTS, Plan, clients_core, faster, measure, one_answer
@@ -34,12 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=5, help="length of each load (default 5)")
     parser.add_argument("--servers", default=",".join(NAMES), help=f"some of {','.join(NAMES)} (default all)")
     parser.add_argument("--model", choices=MODELS, help="which pipeline (default diabetes, and after it a forest)")
+    parser.add_argument("--hop", action="store_true", help="only what it costs to pass requests on (2 min)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder of the report and the chart")
     given = parser.parse_args(argv)
     wanted = given.servers.split(",")
     if unknown := set(wanted) - set(NAMES):
         parser.error(f"there is no server {min(unknown)}; there are {', '.join(NAMES)}")
     try:
+        if given.hop:
+            return _hop_alone(given.rounds, given.seconds, given.out)
         found = _run(wanted, given.model or "diabetes", given.rounds, given.seconds)
         if given.model is None:
             forest = _run([name for name in wanted if name in FOREST_NAMES], "forest", given.rounds, given.seconds)
@@ -51,7 +55,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(wanted: Sequence[str], model: str, rounds: int, seconds: int) -> dict[str, Any]:
+def _hop_alone(rounds: int, seconds: int, out: Path) -> int:
+    with _prepared("diabetes", rounds, seconds) as (settings, material, plan):
+        environments = _environments(settings, material, ["verdigris"])
+        with clients_core(plan):
+            found = _hop(environments["verdigris"], material, plan)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "hop.json"
+    path.write_text(json.dumps({"machine": machine(), **found}, indent=2) + "\n")
+    print(f"\n{bars_table(hop.bars(found))}\n\nReport: {path}")
+    return 0
+
+
+def _hop(python: Path, material: Material, plan: Plan) -> dict[str, Any]:
+    front, other = (Verdigris(python, material.ours, name) for name in ("front", "other"))
+    return hop.report(hop.measure(front, other, material, plan))
+
+
+@contextmanager
+def _prepared(model: str, rounds: int, seconds: int) -> Iterator[tuple[Settings, Material, Plan]]:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchError("Two cores are needed, one for the server and one for its clients; this process may use one.")
@@ -61,9 +83,16 @@ def _run(wanted: Sequence[str], model: str, rounds: int, seconds: int) -> dict[s
         plan = Plan(rounds, seconds, cores[0], cores[1], Path(name))
         with step("Training the model that all of them serve"):
             material = prepare(plan.folder, model)
+        yield settings, material, plan
+
+
+def _run(wanted: Sequence[str], model: str, rounds: int, seconds: int) -> dict[str, Any]:
+    with _prepared(model, rounds, seconds) as (settings, material, plan):
         environments = _environments(settings, material, wanted)
         with clients_core(plan):
             found = _measured(settings, material, plan, environments, wanted)
+            if model == "diabetes" and "verdigris" in wanted:
+                found["hop"] = _hop(environments["verdigris"], material, plan)
     return {"machine": machine(), "model": model, **found}
 
 
@@ -124,7 +153,7 @@ def _mlserver(python: Path, material: Material, plan: Plan) -> tuple[MLServer, s
 
 
 def _conclude(found: dict[str, Any], out: Path) -> None:
-    lines = [*report.bars(found), *report.forest_bars(found)]
+    lines = [*report.bars(found), *report.forest_bars(found), *(hop.bars(found["hop"]) if "hop" in found else ())]
     found["bars"] = {bar.what: {"measured": bar.figure, "bar": bar.bar, "met": bar.met} for bar in lines}
     out.mkdir(parents=True, exist_ok=True)
     path = out / "serving.json"

@@ -103,9 +103,9 @@ def faster(material: Material, plan: Plan, variants: Sequence[MLServer]) -> tupl
     tried: dict[str, float] = {}
     for variant in variants:
         with running(variant, plan.folder / variant.name, plan.server_core) as server:
-            bodies = _bodies(variant, material, plan)
-            load.put(_url(server), bodies, BUSY, 1, plan.load_core)
-            shown = load.put(_url(server), bodies, BUSY, 3, plan.load_core)
+            bodies = write_rows(variant, material, plan)
+            load.put(url_of(server), bodies, BUSY, 1, plan.load_core)
+            shown = load.put(url_of(server), bodies, BUSY, 3, plan.load_core)
             tried[str(variant.parallel_workers)] = round(shown.requests_per_s, 1)
     best = max(variants, key=lambda variant: tried[str(variant.parallel_workers)])
     return best, tried
@@ -133,23 +133,23 @@ def _round(result: Measured, material: Material, plan: Plan) -> None:
         result.starts.append(started.start_to_ready_s)
         if server.computes:
             result.difference = max(result.difference, _check(started, material))
-        bodies, url = _bodies(server, material, plan), _url(started)
+        bodies, url = write_rows(server, material, plan), url_of(started)
         load.put(url, bodies, BUSY, 1, plan.load_core)  # warm
         used, busy = started.processor_s(), core_busy_s(plan.server_core)
-        result.busy.append(_put(server, url, bodies, BUSY, plan))
+        result.busy.append(put(server, url, bodies, BUSY, plan))
         used, busy = started.processor_s() - used, core_busy_s(plan.server_core) - busy
         result.core_share.append(used / plan.seconds)
         result.foreign_share.append(max(0.0, busy - used) / plan.seconds)
-        result.single.append(_put(server, url, bodies, SINGLE, plan))
+        result.single.append(put(server, url, bodies, SINGLE, plan))
         if server.computes:
             whole = load.write_bodies(plan.folder / server.name / "batch", [server.body(material.rows)])
-            result.batch.append(_put(server, url, whole, SINGLE, plan))
+            result.batch.append(put(server, url, whole, SINGLE, plan))
         before = started.memory_mb()
         result.crowd.append(load.put(url, bodies, CROWD, plan.seconds, plan.load_core))
         result.memory_mb.append(max(before, started.memory_mb()))
 
 
-def _put(server: Server, url: str, bodies: Path, connections: int, plan: Plan) -> Load:
+def put(server: Server, url: str, bodies: Path, connections: int, plan: Plan) -> Load:
     """A load that every server has to bear. Raises BenchError when one request failed."""
     shown = load.put(url, bodies, connections, plan.seconds, plan.load_core)
     if shown.errors or not shown.requests:
@@ -180,12 +180,14 @@ def _check(started: Running, material: Material) -> float:
     return found
 
 
-def _bodies(server: Server, material: Material, plan: Plan) -> Path:
+def write_rows(server: Server, material: Material, plan: Plan) -> Path:
+    """A file of requests with one row each, in the server's folder."""
     rows = material.rows if server.computes else material.rows[:1]
     return load.write_bodies(plan.folder / server.name / "bodies", [server.body([row]) for row in rows])
 
 
-def _url(started: Running) -> str:
+def url_of(started: Running) -> str:
+    """Where it is asked for inferences."""
     return f"http://127.0.0.1:{started.port}{started.server.infer_path}"
 
 

@@ -48,6 +48,15 @@ class Running:
             raise BenchError(f"{self.server.name} answered an inference request with {response.status}.")
         return answer
 
+    def get(self, path: str) -> bytes:
+        """What it says at that path, whatever the status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
     def memory_mb(self) -> float:
         """Resident memory of the whole process tree, in MB (10^6 bytes); 0 when it is gone."""
         return sum(_resident_bytes(pid) for pid in tree(self.pid)) / 1e6

@@ -17,6 +17,8 @@ from dev.cluster.shell import run
 from verdigris_serving.artifact.pack import Packed
 
 _INFER = f"/v2/models/{NAME}/infer"
+SHIELD_FILE = "shield"
+"""In the folder of a server of ours: what it is told to pass on."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Verdigris(Server):
             "VERDIGRIS_PORT": str(port),
             "VERDIGRIS_TERMINATION_LOG": str(folder / "termination"),
             "VERDIGRIS_TRAFFIC_FILE": str(folder / "traffic"),
+            "VERDIGRIS_SHIELD_FILE": str(folder / SHIELD_FILE),
         }
         (folder / "traffic").write_text("on\n")
         (folder / "termination").touch()

@@ -28,6 +28,7 @@ from verdigris_serving.http.listener import listen
 from verdigris_serving.http.metrics import Metrics
 from verdigris_serving.http.shield.front import Shield
 from verdigris_serving.http.shield.order import Orders
+from verdigris_serving.http.shield.shadow.copies import Comparison
 from verdigris_serving.logs import set_up_logging
 from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.protocol.service import Answer, InferenceService
@@ -100,7 +101,7 @@ def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Serve
         spellings=port.spellings if port else None,
     )
     return Server(
-        Shield(app, Orders(settings.shield_file)),
+        Shield(app, Orders(settings.shield_file), Comparison(model.manifest, model.quality)),
         Drain(settings.traffic_file),
         admission,
         metrics,

@@ -123,12 +123,14 @@ class ServerProcess:
         """One inference request on its own connection."""
         return self.get("/v2/models/demo/infer", "POST", body or request_body())
 
+    def metrics(self) -> dict[str, float]:
+        """All series of one scrape, as they are spelt."""
+        lines = self.get("/metrics")[2].decode().splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
     def metric(self, line: str) -> float:
         """The value of the series that ``line`` spells, or -1 when it is not there."""
-        for text in self.get("/metrics")[2].decode().splitlines():
-            if text.startswith(line + " "):
-                return float(text.rsplit(" ", 1)[1])
-        return -1.0
+        return self.metrics().get(line, -1.0)
 
 
 def ask(

@@ -205,7 +205,9 @@ def test_only_a_score_of_one_scale_is_counted(model: Any, y: Any, counted: bool,
     loaded = load_verified(result.path, Expectation(result.sha256), max_bytes=10**8)
     seen = Observations(loaded)
 
-    InferenceService(loaded, seen.observe).infer(msgspec.json.encode({"rows": VALUES[:7].tolist()}), "id")
+    answer = InferenceService(loaded, seen.observe).infer(msgspec.json.encode({"rows": VALUES[:7].tolist()}), "id")
+    assert answer.count is not None
+    answer.count()
     seen.count()
 
     assert sum(seen.scores) == 7 * counted

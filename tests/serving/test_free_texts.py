@@ -243,7 +243,7 @@ def test_the_baseline_and_what_is_observed_count_lengths(alone: Any) -> None:
     model = load_verified(result.path, Expectation(result.sha256), max_bytes=10**8)
     observations = Observations(model)
 
-    observations.observe([["x" * 10_000], ["good"]], [[0.5, 0.5], [0.5, 0.5]])
+    observations.observe([["x" * 10_000], ["good"]], [[0.5, 0.5], [0.5, 0.5]])()
     observations.count()
 
     assert model.baseline is not None

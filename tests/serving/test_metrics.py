@@ -78,7 +78,7 @@ def test_the_duration_is_in_every_bucket_at_or_above_it() -> None:
 def test_rows_are_counted_by_feature_and_bin_beside_the_training_rows() -> None:
     metrics = Metrics(with_baseline())
     rows: list[Row] = [[99.0, 0.0, 30.0], [100.0, 0.0, 29.0], [None, 0.0, 31.0], [1e3, 0.0, 99.0]]
-    metrics.observations.observe(rows, [[0.5, 0.5]] * 4)
+    metrics.observations.observe(rows, [[0.5, 0.5]] * 4)()
     seen = samples(metrics)
 
     bins = ("00", "01", "02", "missing")
@@ -101,7 +101,7 @@ def test_the_score_is_the_second_class_the_top_one_or_the_value(
     task = "classification" if classes else "regression"
     manifest = msgspec.structs.replace(MODEL.manifest, classes=classes, task=task)
     metrics = Metrics(with_baseline(manifest=manifest))
-    metrics.observations.observe([ROW] * len(scores), scores)
+    metrics.observations.observe([ROW] * len(scores), scores)()
     seen = samples(metrics)
 
     assert seen["verdigris_score_bucket", edge] == within
@@ -120,7 +120,7 @@ def test_the_training_rows_themselves_are_counted_as_packing_counted_them() -> N
     rows: list[Row] = [[float(chance.randint(60, 200)), 0.0, chance.choice([21.5, 30.0, None])] for _ in range(500)]
     packed = baseline([feature.name for feature in MODEL.manifest.features], rows)
     observations = Observations(with_baseline(baseline=packed))
-    observations.observe(rows, [[0.5, 0.5]] * len(rows))
+    observations.observe(rows, [[0.5, 0.5]] * len(rows))()
     observations.count()
 
     assert observations.bins == [[*feature.counts, feature.missing] for feature in packed.features]
@@ -138,7 +138,7 @@ def test_many_threads_lose_no_row_and_count_none_twice() -> None:
     batches = [[[chance.uniform(0, 300), 0.0, 40.0] for _ in range(chance.choice([1, 1, 7, 400]))] for _ in range(600)]
 
     def observe(rows: Sequence[Row]) -> None:
-        observations.observe(rows, [[0.25, 0.75]] * len(rows))
+        observations.observe(rows, [[0.25, 0.75]] * len(rows))()
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(observe, batches))
@@ -154,7 +154,7 @@ def test_many_threads_lose_no_row_and_count_none_twice() -> None:
 def test_rows_put_aside_are_bounded() -> None:
     observations = Observations(with_baseline())
     for _ in range(BATCH + 1):
-        observations.observe([ROW], [[0.5, 0.5]])
+        observations.observe([ROW], [[0.5, 0.5]])()
 
     assert sum(observations.scores) == BATCH + 1
 

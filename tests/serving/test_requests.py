@@ -1,6 +1,7 @@
 """The Open Inference Protocol without a transport: a body in, a status and a body out."""
 
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -88,11 +89,15 @@ def test_a_bad_value_in_a_batch_is_named_with_its_row() -> None:
 
 def test_who_observes_is_told_the_rows_and_scores_of_what_succeeded() -> None:
     seen: list[tuple[list[Row], list[list[float]]]] = []
-    observed = service(observe=lambda rows, scores: seen.append((rows, scores)))
+    observed = service(observe=lambda rows, scores: partial(seen.append, (rows, scores)))
 
-    observed.infer(request_body([[None, 80.0, 40.0]]), "x")
-    observed.infer(request_body([[None, -1.0, 40.0]]), "x")
-    answer = json.loads(observed.infer(request_body([ROW, ROW]), "x").body)
+    asked: list[list[Row]] = [[[None, 80.0, 40.0]], [[None, -1.0, 40.0]], [ROW, ROW]]
+    answers = [observed.infer(request_body(rows), "x") for rows in asked]
+    assert not seen, "it counts once the client has its answer"
+    for each in answers:
+        if each.count is not None:
+            each.count()
+    answer = json.loads(answers[2].body)
     assert [rows for rows, _ in seen] == [[[None, 80.0, 40.0]], [ROW, ROW]]
     assert [value for row in seen[1][1] for value in row] == answer["outputs"][1]["data"]
 
@@ -106,9 +111,12 @@ CLAMPING = [
 
 def test_a_value_out_of_range_is_clamped_and_flagged_where_the_manifest_says_so() -> None:
     seen: list[list[Row]] = []
-    clamping = service(features=CLAMPING, observe=lambda rows, _scores: seen.append(rows))
+    clamping = service(features=CLAMPING, observe=lambda rows, _scores: partial(seen.append, rows))
 
-    answer = json.loads(clamping.infer(request_body([ROW, [5_000.0, 80.0, 3.0], [None, 80.0, 40.0]]), "x").body)
+    answered = clamping.infer(request_body([ROW, [5_000.0, 80.0, 3.0], [None, 80.0, 40.0]]), "x")
+    assert answered.count is not None
+    answered.count()
+    answer = json.loads(answered.body)
     assert answer["parameters"] == {"clamped": ['feature "glucose", row 1', 'feature "age", row 1']}
     assert seen == [[ROW, [1_000.0, 80.0, 18.0], [None, 80.0, 40.0]]]
     assert "parameters" not in json.loads(clamping.infer(request_body(), "x").body)

@@ -1,80 +1,21 @@
 """While a version is on trial, no client's answer depends on it: whatever it does, the active version stands behind."""
 
 import gzip
-import json
 import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.serving import candidates
 from tests.serving.candidates import Act, Candidate, candidate
-from tests.serving.support import ServerProcess, ask, eventually, request_body, server, write_artifact
+from tests.serving.shielding import INFER, REVISION, answered_by, counts, order, spared, write
+from tests.serving.support import ServerProcess, ask, eventually, request_body
 from verdigris_serving.http.shield.breaker import LATE_IN_A_ROW
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome
-
-REVISION = "r2"
-#: Seconds that a version which does answer is given: never too few, on whatever machine.
-PATIENT = 20.0
-INFER = "/v2/models/demo/infer"
-
-
-@pytest.fixture
-def front(tmp_path: Path) -> Iterator[ServerProcess]:
-    """The active version, 1.0.0."""
-    write_artifact(tmp_path / "model.vmodel")
-    with server(tmp_path) as process:
-        yield process
-
-
-@pytest.fixture
-def behind(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A sound version on trial, 2.0.0."""
-    folder = tmp_path / "behind"
-    folder.mkdir()
-    write_artifact(folder / "model.vmodel", version="2.0.0")
-    with server(folder) as process:
-        yield process
-
-
-def order(front: ServerProcess, port: int, share: int = 10_000, within: float = PATIENT, **more: Any) -> None:
-    """Have the front pass that share on, and wait until it does."""
-    told = {"host": "127.0.0.1", "port": port, "revision": REVISION, "share": share, "within": within, **more}
-    _write(front.shield, json.dumps(told))
-    shown = f'verdigris_shield_share{{revision="{REVISION}"}}'
-    eventually(lambda: front.metric(shown) == share / 10_000, "the front knows its share")
-
-
-def _write(file: Path, text: str) -> None:
-    file.with_suffix(".new").write_text(text)
-    file.with_suffix(".new").rename(file)
-
-
-def counts(front: ServerProcess) -> dict[Outcome, int]:
-    """What the front has counted, without what never was."""
-    found = {
-        outcome: int(front.metric(f'verdigris_forwarded_total{{outcome="{outcome}",revision="{REVISION}"}}'))
-        for outcome in Outcome
-    }
-    return {outcome: count for outcome, count in found.items() if count}
-
-
-def spared(front: ServerProcess, active: str = "answered") -> int:
-    """Faults behind which the active version stood."""
-    return int(front.metric(f'verdigris_spared_total{{active="{active}",revision="{REVISION}"}}'))
-
-
-def answered_by(answer: tuple[int, dict[str, str], bytes]) -> str:
-    """The version that gave a sound answer."""
-    status, fields, body = answer
-    assert status == 200, body
-    return fields["verdigris-version"]
 
 
 def test_without_an_order_every_answer_is_its_own_and_names_its_version(front: ServerProcess) -> None:
@@ -301,7 +242,7 @@ def test_a_kept_connection_that_was_just_closed_is_nobodys_fault(front: ServerPr
 )
 def test_an_order_that_cannot_be_read_is_none(text: str, front: ServerProcess, behind: ServerProcess) -> None:
     order(front, behind.port)
-    _write(front.shield, text)
+    write(front.shield, text)
     shown = f'verdigris_shield_share{{revision="{REVISION}"}}'
 
     eventually(lambda: front.metric(shown) == 0, "nothing is passed on any more")

@@ -50,10 +50,10 @@ class Calls:
             missing = self._service.why_not(message.model_name, message.model_version)
             if missing:
                 raise CallerFault(missing, 404)
-            response = self._service.respond(request_of(message), fresh_id)
+            response, count = self._service.respond(request_of(message), fresh_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
-        return Answer(200, answer_of(response, raw=bool(message.raw_input_contents)))
+        return Answer(200, answer_of(response, raw=bool(message.raw_input_contents)), count=count)
 
 
 def _metadata(told: dict[str, Any]) -> wire.ModelMetadataResponse:

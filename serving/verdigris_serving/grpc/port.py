@@ -128,6 +128,8 @@ class Port:
         finally:
             self._admission.hold(-len(body))
         self._app.answered(request, response)
+        if response.count is not None:
+            response.count()
         return await _given(response, context)
 
     async def _answer(self, request: Request) -> Response:

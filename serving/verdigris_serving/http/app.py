@@ -15,8 +15,8 @@ from functools import partial
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission, Rejection
 from verdigris_serving.http.huge_bodies import HugeBodyLock
-from verdigris_serving.http.inference import Inference, Spelling
-from verdigris_serving.http.messages import JSON, Request, Response
+from verdigris_serving.http.inference import Inference, Spelling, version_field
+from verdigris_serving.http.messages import COPY, FORWARDED, JSON, Request, Response
 from verdigris_serving.http.metrics import CONTENT_TYPE, Metrics
 from verdigris_serving.http.routes import INFERENCES, Routes
 from verdigris_serving.http.workers import Workers
@@ -56,12 +56,14 @@ class App:
         spellings: Mapping[str, Spelling] | None = None,
     ) -> None:
         spellings = spellings or {}
+        self._version = version_field(service.manifest)
         self._infer = Inference(service, admission.limits.body, lock, spellings).answer
         self._metrics = metrics
         self._admission = admission
         self._access = access
         self._routes = Routes(service, page, spellings)
         self._largest_inline = -1 if blocking else LARGE_BODY
+        self._concurrency = concurrency
         self._workers = Workers(concurrency)
         self._line: deque[tuple[Request, Done]] = deque()
         #: Seconds of inference on the loop since a request last stood in line. It may have been over many rounds:
@@ -84,6 +86,11 @@ class App:
             return Response(200, self._metrics.exposition(), CONTENT_TYPE)
         return self._looked_up(request)
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether requests wait for others before them."""
+        return bool(self._line) or self._admission.in_flight > self._concurrency
+
     def may_pass_on(self, request: Request) -> bool:
         """Whether it asks for an inference by whichever version there is."""
         return request.method == "POST" and request.path in self._routes.of_any_version
@@ -94,17 +101,19 @@ class App:
         if status == 503:
             return self.turn_away(Rejection(message))
         answer = error_answer(status, message)
-        return Response(answer.status, answer.body)
+        return Response(answer.status, answer.body, JSON, self._version if request.inference else b"")
 
     def turn_away(self, why: Rejection) -> Response:
         """The answer to a request for which there is no room."""
         self._metrics.reject(why)
         answer = error_answer(503, _TURNED_AWAY[why])
-        return Response(503, answer.body, JSON, _RETRY)
+        return Response(503, answer.body, JSON, self._version + _RETRY)
 
     def answered(self, request: Request, response: Response) -> None:
-        """To be called once the answer is on its way: counts it."""
-        if request.inference:
+        """To be called once the answer is on its way: counts it (its rows are counted by ``response.count``)."""
+        if request.inference and request.headers.get(FORWARDED) == COPY:
+            self._metrics.compared(response.status)
+        elif request.inference:
             self._metrics.observe(response.status, time.monotonic() - request.arrived)
         if self._access is not None:
             self._access.note(request, response, self._routes.label(request.path))

@@ -8,16 +8,19 @@ a reset can overtake the answer.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from verdigris_serving.http.admission import Admission, Rejection
 from verdigris_serving.http.drain import Drain
-from verdigris_serving.http.messages import CONTINUE, Request, Response, render
+from verdigris_serving.http.messages import CONTINUE, COPY, FORWARDED, Request, Response, render
 from verdigris_serving.http.parser import RequestParser, Stage
 from verdigris_serving.http.shield.front import Shield
 
 #: Pipelined requests of one connection answered in a row before the others get their turn.
 BURST = 16
+#: Seconds after which whoever asked for an answer has it, unless the connection has been reset.
+CONFIRMED_AFTER = 0.05
 _KEEP, _KEEP_1_0, _CLOSE = b"", b"connection: keep-alive\r\n", b"connection: close\r\n"
 
 
@@ -50,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._dropped = 0
         #: Bytes accounted for with the admission.
         self._held = 0
+        #: Counts the rows of an answer that another pod has asked for and may not have waited for.
+        self._unconfirmed: Callable[[], None] | None = None
 
     # What the event loop calls.
 
@@ -59,10 +64,11 @@ class Connection(asyncio.Protocol):
         self._opened = self._since = time.monotonic()
         self.shared.connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended changes nothing
+    def connection_lost(self, exc: Exception | None) -> None:
         """Called once, last: nobody waits for an answer any more."""
         self.shared.connections.discard(self)
         self._hold(0)
+        self._confirm(had_it=exc is None)
         self._waiting.clear()
         self._lingering = True
         if self._computing is not None:
@@ -80,6 +86,7 @@ class Connection(asyncio.Protocol):
         requests = parser.feed(data)
         now = time.monotonic()
         if requests:
+            self._confirm(had_it=True)
             for request in requests:
                 request.arrived = now
             self._since = now
@@ -116,6 +123,8 @@ class Connection(asyncio.Protocol):
     def look(self, now: float) -> None:
         """End what has taken too long, at ``now`` (seconds, monotonic)."""
         limits, taken = self.shared.limits, now - self._since
+        if self._unconfirmed is not None and taken > CONFIRMED_AFTER:
+            self._confirm(had_it=True)
         if self._lingering or self._stalled:
             if taken > (limits.write_deadline if self._stalled else limits.linger):
                 self._transport.abort()
@@ -197,9 +206,27 @@ class Connection(asyncio.Protocol):
         connection = _CLOSE if last else _KEEP_1_0 if request.old else _KEEP
         self._transport.write(render(response, shared.date, connection, head_only=request.method == "HEAD"))
         shared.app.answered(request, response)
+        self._count(request, response)
         self._hold(self._parser.size if self._parser.stage is Stage.BODY else 0)
         if last:
             self._leave()
+
+    def _count(self, request: Request, response: Response) -> None:
+        forwarded = request.headers.get(FORWARDED)
+        if response.count is None or forwarded == COPY:
+            return
+        if forwarded is None:
+            response.count()
+        else:
+            self._confirm(had_it=True)
+            self._since = time.monotonic()
+            self._unconfirmed = response.count
+
+    def _confirm(self, *, had_it: bool) -> None:
+        """Whoever asked had the last answer, and uses it; or had given it up, and reset the connection."""
+        count, self._unconfirmed = self._unconfirmed, None
+        if count is not None and had_it:
+            count()
 
     def _may_not_stay(self) -> bool:
         """Asked only where nothing of a further request is here: that one would be lost."""

@@ -12,6 +12,7 @@ from verdigris_serving.http import codings
 from verdigris_serving.http.huge_bodies import HUGE, HugeBodyLock
 from verdigris_serving.http.messages import VERSION, Request, Response
 from verdigris_serving.logs import Sparse
+from verdigris_serving.model.schema import Manifest
 from verdigris_serving.protocol.binary import HEADER
 from verdigris_serving.protocol.csv_table import CSV
 from verdigris_serving.protocol.service import Answer, InferenceService, ModelFault, error_answer
@@ -36,7 +37,7 @@ class Inference:
         self._service = service
         self._limit = limit
         self._huge_bodies = lock
-        self._version = b"%b: %b\r\n" % (VERSION, service.manifest.version.encode())
+        self._version = version_field(service.manifest)
         self._faults = Sparse()
         self._spellings = {f"/v1/models/{service.manifest.name}{V1}": service.predict, **spellings}
 
@@ -81,6 +82,11 @@ class Inference:
             _log.error("%s", message, exc_info=trace, extra={"fields": fields})
 
 
+def version_field(manifest: Manifest) -> bytes:
+    """The header field that says which version has answered."""
+    return b"%b: %b\r\n" % (VERSION, manifest.version.encode())
+
+
 def _response(request: Request, answer: Answer, fields: bytes) -> Response:
     body = answer.body
     if answer.header_length is not None:
@@ -92,7 +98,7 @@ def _response(request: Request, answer: Answer, fields: bytes) -> Response:
         if coding is not None:
             body = codings.packed(body, coding)
             fields += b"content-encoding: %b\r\nvary: accept-encoding\r\n" % coding
-    return Response(answer.status, body, answer.content_type, fields)
+    return Response(answer.status, body, answer.content_type, fields, answer.count)
 
 
 def _header_length(request: Request) -> int | None:

@@ -135,9 +135,11 @@ class Server:
         self._stopping()
         connections, began = self.shared.connections, time.monotonic()
         self.shared.drain.stop()
+        self.shared.app.stop()
         _log.info("stopping: %d connections are open", len(connections))
         await self._until_left(began + self._grace / 2, QUIET)
         door.close()
+        self.shared.app.recall()
         before_end = min(CUT_OFF_BEFORE_END, self._grace / 5)
         for port in self._ports:
             port.close(began + self._grace - before_end / 2 - time.monotonic())

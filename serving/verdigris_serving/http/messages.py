@@ -1,10 +1,15 @@
 """A request as it came off the wire, an answer as it goes onto it."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 JSON = b"application/json"
-#: Marks a request that another pod's shield has passed on.
+#: Marks a request that another pod's shield has sent on: its value is PASSED_ON, or COPY.
 FORWARDED = b"verdigris-forwarded"
+#: The client gets this answer.
+PASSED_ON = b"1"
+#: The client has its answer already: this one is compared with it, and counted nowhere as an answer.
+COPY = b"copy"
 #: Says in each inference answer which version gave it.
 VERSION = b"verdigris-version"
 #: What is sent to a client that waits for permission to send its body.
@@ -55,15 +60,26 @@ class Request:
 
 
 class Response:
-    """Status, body and the header fields that depend on the answer (each ended by CRLF)."""
+    """Status, body and the header fields that depend on the answer (each ended by CRLF).
 
-    __slots__ = ("body", "content_type", "fields", "status")
+    ``count``, where there is one, counts the rows that it answers: to be called once the client has it.
+    """
 
-    def __init__(self, status: int, body: bytes, content_type: bytes = JSON, fields: bytes = b"") -> None:
+    __slots__ = ("body", "content_type", "count", "fields", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        content_type: bytes = JSON,
+        fields: bytes = b"",
+        count: Callable[[], None] | None = None,
+    ) -> None:
         self.status = status
         self.body = body
         self.content_type = content_type
         self.fields = fields
+        self.count = count
 
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}

@@ -32,6 +32,7 @@ class Metrics(Collector):
     def __init__(self, model: LoadedModel, registry: CollectorRegistry | None = None) -> None:
         self._model = model
         self._by_code = dict.fromkeys(CODES, 0)
+        self._compared = dict.fromkeys(CODES, 0)
         self._by_duration = [0] * (len(EDGES) + 1)
         self._seconds = 0.0
         self._rejected = dict.fromkeys(Rejection, 0)
@@ -48,6 +49,10 @@ class Metrics(Collector):
         self._by_code[code] += 1
         self._by_duration[bisect_left(EDGES, seconds)] += 1
         self._seconds += seconds
+
+    def compared(self, code: int) -> None:
+        """Count one answer that another version's is compared with, and that no client gets."""
+        self._compared[code] += 1
 
     def reject(self, why: Rejection) -> None:
         """Count one request that was turned away unanswered; the 503 it gets is counted as an answer besides."""
@@ -71,10 +76,18 @@ class Metrics(Collector):
         for code, count in self._by_code.items():
             requests.add_metric([str(code)], count)
         yield requests
+        compared = CounterMetricFamily(
+            "verdigris_shadow_requests",
+            "Copies of requests that another version has answered, by HTTP status code; counted nowhere else.",
+            labels=["code"],
+        )
+        for code, count in self._compared.items():
+            compared.add_metric([str(code)], count)
+        yield compared
         duration = HistogramMetricFamily(
             "verdigris_request_duration_seconds", "From the last byte of an inference request's body to its answer."
         )
-        duration.add_metric([], _buckets(EDGES, self._by_duration), self._seconds)
+        duration.add_metric([], buckets(EDGES, self._by_duration), self._seconds)
         yield duration
         rejected = CounterMetricFamily(
             "verdigris_rejected",
@@ -114,7 +127,7 @@ class Metrics(Collector):
                 "Answers by score: the second class's probability of two classes, the largest of many, the value, or "
                 "the decision.",
             )
-            score.add_metric([], _buckets(seen.score_edges, seen.scores), seen.score_sum)
+            score.add_metric([], buckets(seen.score_edges, seen.scores), seen.score_sum)
             yield score
         labels = ["feature", "bin"]
         asked = CounterMetricFamily(
@@ -137,7 +150,7 @@ def _spelt(edge: float) -> str:
     return spelt
 
 
-def _buckets(edges: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+def buckets(edges: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
     """Cumulative counts by upper edge, the last edge being infinite."""
     names = [*(_spelt(edge) for edge in edges), "+Inf"]
     return list(zip(names, map(float, accumulate(counts)), strict=True))

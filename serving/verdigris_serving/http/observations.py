@@ -1,8 +1,9 @@
 """What the model was asked and what it said, as counts: a histogram of scores, and of each feature over the bins of
 its training baseline. Counts only, never a row; they add up over pods and over time.
 
-Answering only puts rows and scores aside. They are counted a column at a time, which costs a fraction of counting
-them one by one: when enough are there, when the metrics are scraped, and with each beat of the server.
+A row counts once its client has the answer. Answering only puts rows and scores aside. They are counted a column at a
+time, which costs a fraction of counting them one by one: when enough are there, when the metrics are scraped, and with
+each beat of the server.
 """
 
 import threading
@@ -10,9 +11,11 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.model.schema import Row, bins_of, measured, score_count, score_name
+from verdigris_serving.protocol.service import Count
 
 #: Rows that may be put aside before they are counted.
 BATCH = 256
@@ -20,9 +23,18 @@ BATCH = 256
 MAX_FEATURES = 200
 #: Upper edges for a probability: finer where a decision is clear-cut.
 PROBABILITY_EDGES = (0.01, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95, 0.99, 1.0)
-_DECADES = tuple(digit * 10.0**power for power in range(-3, 7) for digit in (1, 3))
+#: Two a decade.
+DECADES = tuple(digit * 10.0**power for power in range(-3, 7) for digit in (1, 3))
 #: Upper edges for a regression's value, whose scale nobody knows beforehand: two a decade, on both sides of zero.
-VALUE_EDGES = (*(-edge for edge in reversed(_DECADES)), 0.0, *_DECADES)
+VALUE_EDGES = (*(-edge for edge in reversed(DECADES)), 0.0, *DECADES)
+
+
+class _Tally(NamedTuple):
+    """Rows by bin: of the scores, and of each feature."""
+
+    scores: Counter[int]
+    score_sum: float
+    features: list[Counter[int]]
 
 
 class Observations:
@@ -49,10 +61,15 @@ class Observations:
         self._aside: deque[tuple[Sequence[Row], Sequence[Sequence[float]]]] = deque()
         self._lock = threading.Lock()
 
-    def observe(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
-        """Take note of a successful inference. Neither list may be changed afterwards."""
+    def observe(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> Count:
+        """Take note of a successful inference; what is returned counts it. Neither list may be changed afterwards."""
+        if len(rows) > BATCH:  # most likely in a thread, where the work is to be done
+            return partial(self._add, self._tally(rows, scores))
+        return partial(self._put_aside, rows, scores)
+
+    def _put_aside(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
         self._aside.append((rows, scores))
-        if len(rows) > BATCH or len(self._aside) > BATCH:
+        if len(self._aside) > BATCH:
             self.count()
 
     def count(self) -> None:
@@ -67,12 +84,12 @@ class Observations:
             rows += more_rows
             scores += more_scores
         if rows:
-            self._add(rows, scores)
+            self._add(self._tally(rows, scores))
 
     def _of(self, scores: Sequence[Sequence[float]]) -> list[float]:
         return [max(score) for score in scores] if self._score is None else [s[self._score] for s in scores]
 
-    def _add(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
+    def _tally(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> _Tally:
         of_scores = self._of(scores) if self.counts_scores else []
         by_score = Counter(map(partial(bisect_left, self.score_edges), of_scores))
         by_feature = []
@@ -83,11 +100,13 @@ class Observations:
                 counted = Counter(bins_of(bins.edges, present))
                 counted[len(bins.counts)] = len(rows) - len(present)
                 by_feature.append(counted)
-        # Only the adding up is done under the lock: the event loop may be waiting for it.
+        return _Tally(by_score, sum(of_scores), by_feature)
+
+    def _add(self, tally: _Tally) -> None:
         with self._lock:
-            self.score_sum += sum(of_scores)
-            _add_to(self.scores, by_score)
-            for total, counted in zip(self.bins, by_feature, strict=True):
+            self.score_sum += tally.score_sum
+            _add_to(self.scores, tally.scores)
+            for total, counted in zip(self.bins, tally.features, strict=True):
                 _add_to(total, counted)
 
 

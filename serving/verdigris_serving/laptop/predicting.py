@@ -81,7 +81,8 @@ def _answers(service: InferenceService, table: bytes, keep: list[str]) -> Iterat
     kept = [header.index(name) for name in keep]
     dropped = {place for place in kept if header[place] not in features}
     asked = ([cell for place, cell in enumerate(line) if place not in dropped] for line in lines)
-    for line, answer in zip(lines, service.table(asked, "predict"), strict=True):
+    answers, _ = service.table(asked, "predict")
+    for line, answer in zip(lines, answers, strict=True):
         yield [*(line[place] for place in kept), *answer]
 
 

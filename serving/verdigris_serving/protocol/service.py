@@ -1,7 +1,7 @@
 """The protocol's operations for one loaded model. Thread-safe: nothing here changes after construction."""
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -34,8 +34,10 @@ _NO_ANSWER = (
     "too far from what the model was trained on"
 )
 
+#: Counts the rows of one answer, to be called once the client has it.
+Count = Callable[[], None]
 #: Told the rows as the model saw them, and their scores, after each inference that succeeded.
-Observer = Callable[[list[Row], list[list[float]]], None]
+Observer = Callable[[list[Row], list[list[float]]], Count]
 
 
 class ModelFault(Exception):
@@ -50,13 +52,24 @@ class ModelFault(Exception):
 class Answer(Struct, frozen=True):
     """A status of HTTP (the protocol defines itself by them), a body and what its headers must say.
 
-    ``header_length`` is None, or the number to send as ``Inference-Header-Content-Length``.
+    ``header_length`` is None, or the number to send as ``Inference-Header-Content-Length``. ``count`` is what the
+    Observer made of the rows; None where nobody observes, or nothing was inferred.
     """
 
     status: int
     body: bytes
     content_type: bytes = JSON
     header_length: int | None = None
+    count: Count | None = None
+
+
+class _Solved(NamedTuple):
+    """The rows as the model saw them, the places clamped, the answer, and what counts it."""
+
+    rows: list[Row]
+    clamped: list[str]
+    outputs: list[OutputTensor]
+    counted: Count | None
 
 
 def error_answer(status: int, message: str) -> Answer:
@@ -88,47 +101,47 @@ class InferenceService:
         """
         try:
             request = self._read(body, header_length)
-            response = self.respond(request, fresh_id)
+            response, count = self.respond(request, fresh_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
         in_binary = _in_binary(request, response.outputs)
         if not in_binary:
-            return Answer(200, _encode(response))
+            return Answer(200, _encode(response), count=count)
         outputs, data = binary.detach(response.outputs, in_binary)
         head = _encode(msgspec.structs.replace(response, outputs=outputs))
-        return Answer(200, head + data, OCTETS, len(head))
+        return Answer(200, head + data, OCTETS, len(head), count)
 
-    def respond(self, request: AnyRequest, fresh_id: str) -> InferResponse:
-        """The answer to a request that has been decoded. Raises CallerFault, and ModelFault."""
+    def respond(self, request: AnyRequest, fresh_id: str) -> tuple[InferResponse, Count | None]:
+        """The answer to a request that has been decoded, and its count. Raises CallerFault, and ModelFault."""
         manifest, request_id = self.manifest, request.id or fresh_id
-        _rows, clamped, outputs = self._solve(request, request_id)
+        _rows, clamped, outputs, count = self._solve(request, request_id)
         parameters = {"clamped": clamped} if clamped else UNSET
-        return InferResponse(manifest.name, manifest.version, request_id, outputs, parameters)
+        return InferResponse(manifest.name, manifest.version, request_id, outputs, parameters), count
 
     def infer_csv(self, body: bytes, fresh_id: str) -> Answer:
         """Answer rows that are sent as CSV by CSV, a line a row; faults as with ``infer``."""
         try:
-            answers = self.table(csv_table.read_lines(body), fresh_id)
+            answers, count = self.table(csv_table.read_lines(body), fresh_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
-        return Answer(200, csv_table.write(answers), csv_table.CSV)
+        return Answer(200, csv_table.write(answers), csv_table.CSV, count=count)
 
-    def table(self, lines: Iterator[list[str]], request_id: str) -> list[list[str]]:
-        """Cells in, cells out, both below a header. Raises CallerFault, and ModelFault."""
+    def table(self, lines: Iterator[list[str]], request_id: str) -> tuple[list[list[str]], Count | None]:
+        """Cells in, cells out, both below a header, and the count. Raises CallerFault, and ModelFault."""
         reader = csv_table.CsvReader(self.manifest.features, next(lines, []))
         sent = reader.tensors(lines)
-        rows, _, outputs = self._solve(LooseRequest(inputs=sent), request_id)
+        rows, _, outputs, count = self._solve(LooseRequest(inputs=sent), request_id)
         writer = csv_table.CsvWriter(self.manifest.features, self.manifest.classes)
-        return [writer.header(outputs), *writer.lines(outputs, sent, rows)]
+        return [writer.header(outputs), *writer.lines(outputs, sent, rows)], count
 
     def predict(self, body: bytes, fresh_id: str) -> Answer:
         """Answer one request of KServe V1: ``{"predictions": […]}``, a label a row or a value; faults as above."""
         try:
             request = self._read(body, None)
-            _, clamped, outputs = self._solve(msgspec.structs.replace(request, outputs=None), request.id or fresh_id)
+            solved = self._solve(msgspec.structs.replace(request, outputs=None), request.id or fresh_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
-        return Answer(200, predictions(outputs[0], clamped))
+        return Answer(200, predictions(solved.outputs[0], solved.clamped), count=solved.counted)
 
     def _read(self, body: bytes, header_length: int | None) -> AnyRequest:
         head, tail = (body, b"") if header_length is None else binary.split(body, header_length)
@@ -137,8 +150,8 @@ class InferenceService:
             request = as_tensors(request, self.manifest.features)
         return request if header_length is None else binary.attach(request, tail)
 
-    def _solve(self, request: AnyRequest, request_id: str) -> tuple[list[Row], list[str], list[OutputTensor]]:
-        """The rows as the model saw them, the places clamped, and the answer. Raises CallerFault, ModelFault."""
+    def _solve(self, request: AnyRequest, request_id: str) -> _Solved:
+        """What the request comes to. Raises CallerFault, ModelFault."""
         rows, clamped = self._reader.rows(request)
         names = self._writer.wanted(request, len(rows))
         try:
@@ -152,9 +165,8 @@ class InferenceService:
             if self.manifest.partial:
                 raise CallerFault(_NO_ANSWER.format(self._first_without_answer(rows))) from fault
             raise ModelFault(str(fault), request_id) from fault
-        if self._observe is not None:
-            self._observe(rows, scores)
-        return rows, clamped, outputs
+        count = None if self._observe is None else self._observe(rows, scores)
+        return _Solved(rows, clamped, outputs, count)
 
     def _first_without_answer(self, rows: list[Row]) -> int:
         """The number of the first row that the model has no answer to, by halving: there is one."""

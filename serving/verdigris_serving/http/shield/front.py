@@ -19,17 +19,20 @@ from verdigris_serving.http.shield.assignment import assigned
 from verdigris_serving.http.shield.breaker import Breaker
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
+from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
+from verdigris_serving.http.shield.shadow.spare import Claimed, Spare
 from verdigris_serving.http.shield.upstream import Exchange, Upstream
 
 
 class Trial:
     """The version that an order names: the way to it, whether it answers in time, and how it went so far."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, copies: Copies) -> None:
         self.upstream = Upstream(order.host, order.port)
         self.breaker = Breaker()
         self.outcomes = Outcomes(order.revision)
         self.passages: set[Passage] = set()
+        self.copies = copies
 
     def fits(self, order: Order | None) -> bool:
         """Whether the order is about the same pods and the same revision."""
@@ -38,36 +41,72 @@ class Trial:
             self.outcomes.revision,
         )
 
+    def close(self) -> None:
+        """Keep no connection; what is under way may end."""
+        self.upstream.close()
+        self.copies.upstream.close()
+
+    def tidy(self) -> None:
+        """End connections that have grown old; to be called now and then."""
+        self.upstream.tidy()
+        self.copies.upstream.tidy()
+
+    def recall(self) -> None:
+        """Wait no longer for what is under way: the active version answers."""
+        for passage in list(self.passages):
+            passage.give_up(Outcome.SKIPPED)
+
 
 class Shield:
     """Answers as ``app`` does where there is no order. ``chance`` gives numbers from 0 up to 1."""
 
-    def __init__(self, app: App, orders: Orders, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, app: App, orders: Orders, comparison: Comparison, chance: Callable[[], float] = random.random
+    ) -> None:
         #: Answers calls over gRPC, of which none is passed on.
         self.app = app
         self._orders = orders
         self._chance = chance
         #: The last version on trial: its counts stay until there is another.
         self._trial: Trial | None = None
+        self._comparison = comparison
+        self._claimed = Claimed()
+        self._spare = Spare(time.monotonic(), self._claimed())
+        self._stopping = False
         self.refuse = app.refuse
         self.answered = app.answered
 
     def look(self) -> None:
         """See whether there is another order; to be called often, by the event loop."""
         self._orders.look()
+        self._spare.look(time.monotonic(), self._claimed())
         order, trial = self._orders.current, self._trial
         if trial is not None and not trial.fits(order):
-            trial.upstream.close()
+            trial.close()
         if order is not None and (trial is None or not trial.fits(order)):
-            self._trial = trial = Trial(order)
+            self._trial = trial = Trial(order, Copies(order, self._comparison, self._has_time))
         if trial is not None:
-            trial.upstream.tidy()
+            trial.tidy()
+
+    def stop(self) -> None:
+        """Pass on nothing more: the process is about to end."""
+        self._stopping = True
+
+    def recall(self) -> None:
+        """Answer what is still waited for: there is not much time left."""
+        if self._trial is not None:
+            self._trial.recall()
+
+    def _has_time(self) -> bool:
+        return not self.app.waited_for and self._spare.allows(time.monotonic(), self._chance())
 
     def collect(self) -> Iterator[Metric]:
         """What a scrape sees of the version on trial; nothing where there has been none."""
         order, trial = self._orders.current, self._trial
         if trial is not None:
-            yield from trial.outcomes.collect(order.share / WHOLE if order and trial.fits(order) else 0.0)
+            told = order if trial.fits(order) else None
+            yield from trial.outcomes.collect(told.share / WHOLE if told else 0.0)
+            yield from trial.copies.counts.collect(told.shadow / WHOLE if told else 0.0)
 
     def answer(self, request: Request, done: Done) -> Response | None:
         """The answer; or None, and ``done`` will be called with it on the event loop, later."""
@@ -75,19 +114,34 @@ class Shield:
         if (
             order is None
             or trial is None
+            or self._stopping
             or FORWARDED in request.headers
             or not self.app.may_pass_on(request)
-            or not assigned(order, request.headers, self._chance)
         ):
             return self.app.answer(request, done)
+        if not assigned(order, request.headers, self._chance):
+            return self._answer_and_compare(request, done, order, trial)
         if not trial.breaker.allows(time.monotonic()):
             trial.outcomes.count(Outcome.SKIPPED)
             return self.app.answer(request, done)
         passage = Passage(self.app, trial, request, done)
-        if not passage.begin(order.within):
+        if not passage.begin(order):
             trial.outcomes.count(Outcome.BUSY)
             return self.app.answer(request, done)
         return None
+
+    def _answer_and_compare(self, request: Request, done: Done, order: Order, trial: Trial) -> Response | None:
+        if not order.shadow or self._chance() * WHOLE >= order.shadow:
+            return self.app.answer(request, done)
+
+        def answered(request: Request, response: Response) -> None:
+            trial.copies.take(request, response, order)
+            done(request, response)
+
+        response = self.app.answer(request, answered)
+        if response is not None:
+            trial.copies.take(request, response, order)
+        return response
 
 
 class Passage:
@@ -99,16 +153,18 @@ class Passage:
         self._request = request
         self._done = done
         self._outcome = Outcome.ANSWERED
+        self._may_refuse = False
         self._exchange: Exchange | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, within: float) -> bool:
-        """Ask the version on trial, for so many seconds; False when there is no room to."""
+    def begin(self, order: Order) -> bool:
+        """Ask the version on trial, for as long as the order says; False when there is no room to."""
+        self._may_refuse = order.schema_change
         self._exchange = self._trial.upstream.ask(self._request, self._ended)
         if self._exchange is None:
             return False
         self._trial.passages.add(self)
-        self._timer = asyncio.get_running_loop().call_later(within, self._late)
+        self._timer = asyncio.get_running_loop().call_later(order.within, self._late)
         return True
 
     def _ended(self, outcome: Outcome, response: Response | None) -> None:
@@ -126,13 +182,13 @@ class Passage:
         breaker = self._trial.breaker
         was_open = breaker.open
         breaker.late(time.monotonic())
-        self._give_up(Outcome.LATE)
+        self.give_up(Outcome.LATE)
         if breaker.open and not was_open:
             # Those that wait already would be late as well.
-            for passage in list(self._trial.passages):
-                passage._give_up(Outcome.SKIPPED)
+            self._trial.recall()
 
-    def _give_up(self, outcome: Outcome) -> None:
+    def give_up(self, outcome: Outcome) -> None:
+        """Wait no longer: the active version answers."""
         if self._exchange is not None:
             self._exchange.drop()
         self._over()
@@ -159,6 +215,8 @@ class Passage:
         outcomes, outcome = self._trial.outcomes, self._outcome
         if outcome is Outcome.REFUSED and response.status >= 400:
             outcome = Outcome.ANSWERED
+        elif outcome is Outcome.REFUSED and self._may_refuse:
+            outcome = Outcome.DECLINED
         outcomes.count(outcome)
         if outcome in FAULTS:
             outcomes.spare(answered=response.status < 500)

@@ -31,7 +31,9 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
 
     ``share`` in hundredths of a percent; ``within`` seconds after which the active version answers itself; ``unit`` the
     header by whose value a request always meets the same version (empty: by chance); ``salt`` what the units are
-    hashed with: the same in all pods and steps of a rollout.
+    hashed with: the same in all pods and steps of a rollout. ``shadow``, in hundredths of a percent as well: the share
+    of what is not passed on whose answers are compared. ``schema_change``: the version on trial is meant to take other
+    requests, so what it turns away is no fault of it.
     """
 
     host: _Text
@@ -42,6 +44,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     unit: _Name | None = None
     salt: str = ""
     testers: Testers | None = None
+    shadow: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)] = 0
+    schema_change: bool = False
 
 
 class Orders:
@@ -75,6 +79,6 @@ def _order(text: bytes) -> Order | None:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         _log.error("the annotation verdigris.dev/shield cannot be read, and nothing is passed on: %s", error)
         return None
-    fields = {"revision": order.revision, "share": order.share / WHOLE}
+    fields = {"revision": order.revision, "share": order.share / WHOLE, "shadow": order.shadow / WHOLE}
     _log.info("a share of the requests goes to the version on trial", extra={"fields": fields})
     return order

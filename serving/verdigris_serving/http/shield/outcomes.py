@@ -21,6 +21,8 @@ class Outcome(enum.StrEnum):
     """There was no connection to be had."""
     MALFORMED = "malformed"
     """Its answer is no HTTP, or too large, or of a status that no client could be given."""
+    DECLINED = "declined"
+    """It said 4xx where the active version answers, and is meant to: it takes other requests."""
     LATE = "late"
     """No answer in time."""
     SKIPPED = "skipped"

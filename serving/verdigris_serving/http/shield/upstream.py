@@ -5,13 +5,15 @@ a pod that is new has its share within a second or two, and one that is gone get
 """
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import cast
 
 import httptools
 
-from verdigris_serving.http.messages import FORWARDED, JSON, Request, Response
+from verdigris_serving.http.messages import FORWARDED, JSON, PASSED_ON, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
 
 #: Seconds for which a connection is used.
@@ -20,6 +22,8 @@ MOST_AGE = 1.0
 MOST_CONNECTIONS = 256
 #: Bytes of an answer.
 MOST_BYTES = 64 * 2**20
+#: Ends a connection with a reset: who was to answer learns that nobody waited.
+_WITH_A_RESET = struct.pack("ii", 1, 0)
 #: What belongs to one connection, and what is said anew.
 _OWN = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect"}
@@ -30,13 +34,13 @@ _OWN = frozenset(
 Ended = Callable[[Outcome, Response | None], None]
 
 
-def rendered(request: Request, host: bytes) -> bytes:
+def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
     """The request as it is passed on: marked, and otherwise as it came."""
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.path.encode()), b"host: " + host]
     lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in _OWN]
     lines.append(b"content-type: " + request.headers.get(b"content-type", JSON))
     lines.append(b"content-length: %d" % len(request.body))
-    lines.append(FORWARDED + b": 1")
+    lines.append(FORWARDED + b": " + mark)
     return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
 
 
@@ -67,16 +71,30 @@ class Exchange:
         """Wait no longer. Its connection ends: whatever still came over it would be this answer."""
         self._ended = None
         if self.line is not None:
-            self.line.abort()
+            self.line.reset()
         if self.connecting is not None:
             self.connecting.cancel()
 
 
 class Upstream:
-    """The connections to one address; belongs to the running event loop."""
+    """The connections to one address; belongs to the running event loop.
 
-    def __init__(self, host: str, port: int) -> None:
+    ``mark`` is what its requests are marked with, ``connections`` how many there may be at once, and ``most_bytes``
+    what an answer may have.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        mark: bytes = PASSED_ON,
+        connections: int = MOST_CONNECTIONS,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self.address = host, port
+        self.most_bytes = most_bytes
+        self._mark = mark
+        self._most_connections = connections
         self._name = f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
         self._idle: list[Line] = []
         self._connecting = 0
@@ -90,19 +108,20 @@ class Upstream:
 
     def ask(self, request: Request, ended: Ended) -> Exchange | None:
         """Pass a request on; None when too many are under way."""
+        self._closed = False
         exchange = Exchange(request, ended)
         line = self._kept()
         if line is not None:
             exchange.reused = True
-            line.send(exchange, rendered(request, self._name))
-        elif self.connections < MOST_CONNECTIONS:
+            line.send(exchange, rendered(request, self._name, self._mark))
+        elif self.connections < self._most_connections:
             self._connect(exchange)
         else:
             return None
         return exchange
 
     def close(self) -> None:
-        """Keep no connection; what is under way may end."""
+        """Keep no connection until it is asked again; what is under way may end."""
         self._closed = True
         for line in self._idle:
             line.abort()
@@ -139,7 +158,7 @@ class Upstream:
             line.abort()
             raise
         else:
-            line.send(exchange, rendered(exchange.request, self._name))
+            line.send(exchange, rendered(exchange.request, self._name, self._mark))
         finally:
             exchange.connecting = None
             self._connecting -= 1
@@ -213,6 +232,12 @@ class Line(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def reset(self) -> None:
+        """The same, and have the other end know that its answer was not waited for: it counts no row of it."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _WITH_A_RESET)
+        self.abort()
+
     def data_received(self, data: bytes) -> None:
         """Some bytes of the answer."""
         if self._exchange is None:  # nobody has asked
@@ -243,7 +268,7 @@ class Line(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self._size += len(data)
-        if self._size > MOST_BYTES:
+        if self._size > self._upstream.most_bytes:
             self._malformed = True
         else:
             self._pieces.append(data)
