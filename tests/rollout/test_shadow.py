@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_copies_that_it_does_not_answer_speak_against_it(behaviour: Version) -> 
 def test_where_copies_cannot_be_sent_nothing_is_taken_for_agreement() -> None:
     world = serving("1.0.0")
     for pod in world.pods:
-        pod.view = pod.view.__class__(**{**vars(pod.view), "forwards": False})
+        pod.view = replace(pod.view, forwards=False)
     in_shadow(shadowed(world=world, inconclusiveDeadline="30s")).run(25)
     assert rollout_of(world).stage == "Shadowing"
     assert "cannot be told" in rollout_of(world).message

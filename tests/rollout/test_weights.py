@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -197,7 +198,7 @@ def test_the_pods_are_told_whose_requests_belong_together_and_who_the_testers_ar
 @pytest.mark.parametrize("told_by_hand", ["{}", "no json", '{"share": "much"}', '{"share": 20000}', "[1]"])
 def test_an_order_that_somebody_else_wrote_is_written_anew(told_by_hand: str) -> None:
     world = until_told(applied(serving("1.0.0"), rollout={"steps": LADDER}), 100)
-    world.pods[0].view = world.pods[0].view.__class__(**{**vars(world.pods[0].view), "order": told_by_hand})
+    world.pods[0].view = replace(world.pods[0].view, order=told_by_hand)
     world.run(2)
     assert told(world) == {100}
 
@@ -205,10 +206,24 @@ def test_an_order_that_somebody_else_wrote_is_written_anew(told_by_hand: str) ->
 def test_without_active_pods_that_can_stand_in_front_the_clients_are_moved_and_a_person_is_still_asked() -> None:
     world = serving("1.0.0")
     for pod in world.pods:
-        pod.view = pod.view.__class__(**{**vars(pod.view), "forwards": False})
+        pod.view = replace(pod.view, forwards=False)
     applied(world, rollout={"steps": STEPS})
     world.run(30)
     assert (rollout_of(world).stage, world.selected) == ("AwaitingApproval", "blue")
     world.decide("approve", rollout_of(world).revision).run(5)
     world.decide("approve", rollout_of(world).revision).run(5)
     assert (rollout_of(world).stage, world.selected) == ("Baking", "green")
+
+
+def test_a_version_whose_shield_is_lost_on_the_way_is_watched_in_full_after_the_move() -> None:
+    world = until_told(applied(serving("1.0.0"), rollout={"steps": LADDER}), 2500)
+    for pod in world.pods:
+        if pod.view.color == "blue":
+            pod.view = replace(pod.view, forwards=False)
+    while world.selected == "blue":
+        world.run(1)
+    moved = world.now
+    while world.status.rollout is not None:
+        world.run(1)
+    assert active_version(world) == "1.1.0"
+    assert world.now - moved >= timedelta(seconds=30), "what it answered of a quarter of the requests is no bake"

@@ -13,8 +13,12 @@ from verdigris.core.turn import Turn
 
 
 def was_on_trial(rollout: RolloutStatus) -> bool:
-    """Whether it has been watched behind the shield: with the same requests, by the same test, for as long."""
-    return any(step.kind == "Trial" and step.verdict is not None for step in rollout.steps)
+    """Whether it has been watched behind the shield: with all requests, by the same test, for as long.
+
+    By its last weight, which is 100 %: what it answered of fewer requests is no bake.
+    """
+    trials = [step for step in rollout.steps if step.kind == "Trial"]
+    return bool(trials) and trials[-1].verdict is not None
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
