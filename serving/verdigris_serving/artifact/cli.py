@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -17,13 +18,16 @@ import msgspec
 
 from verdigris_serving.artifact import describe, diff
 from verdigris_serving.artifact.archive import MODELS, Contents, InvalidArchive, read_archive
+from verdigris_serving.artifact.kinds import check_regular
 from verdigris_serving.artifact.limits import TooCostly, bounded_memory
 from verdigris_serving.artifact.tables import Table, Texts, UnreadableTable, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
-from verdigris_serving.model.schema import Datatype, Feature
+from verdigris_serving.environment import max_bytes
+from verdigris_serving.model.schema import Datatype, Feature, InvalidModel
 from verdigris_serving.reasons import ServingError
 
-_MAX_BYTES = 2**31
+#: Of an artifact, where VERDIGRIS_MAX_BYTES says nothing: whose file it is has memory for it.
+MAX_BYTES = 2**31
 _POLICIES = ("reject", "clamp")
 
 
@@ -207,6 +211,7 @@ def _features(rows: Table, notes: Sequence[str], known: Sequence[Feature] = ()) 
 
 def _read(path: Path) -> tuple[Contents, str, int]:
     try:
+        check_regular(path)
         data = path.read_bytes()
         with bounded_memory():
             return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
@@ -246,7 +251,11 @@ def _print(lines: Iterable[str]) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     expected = Expectation(options.sha256.lower(), options.name, options.version)
-    model = load_verified(options.artifact, expected, max_bytes=_MAX_BYTES)
+    try:
+        check_regular(options.artifact)
+    except OSError as error:
+        raise Failure(f"{options.artifact} cannot be read: {error.strerror}") from error
+    model = load_verified(options.artifact, expected, max_bytes=max_bytes(os.environ, MAX_BYTES))
     checked = "the checksum holds" if options.sha256 else f"sha256 {model.sha256} (none was given to compare)"
     manifest = model.manifest
     print(f"{manifest.name} {manifest.version}: {checked}, {model.golden_rows} golden rows pass")
