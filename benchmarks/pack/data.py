@@ -11,7 +11,10 @@ _KINDS = ("normal", "whole", "tenths", "skewed", "large", "small", "few")
 
 @dataclass(frozen=True)
 class Data:
-    """``values`` [rows, features], NaN where one is missing, with ``target``; ``classes`` is 0 for a regression."""
+    """``values`` [rows, features], NaN where one is missing, with ``target``; ``classes`` is 0 for a regression.
+
+    ``target`` is [rows, targets] where there are several: values, or labels of 0 and 1.
+    """
 
     values: Any
     target: Any
@@ -20,22 +23,34 @@ class Data:
     positive: bool
 
 
-def drawn(source: np.random.Generator, *, positive: bool = False, missing: bool = False, classes: int = 0) -> Data:
+def drawn(
+    source: np.random.Generator, *, positive: bool = False, missing: bool = False, classes: int = 0, targets: int = 1
+) -> Data:
     """Between 40 and 250 rows of 2 to 7 features, and a target that depends on them."""
     rows, width = int(source.integers(40, 250)), int(source.integers(2, 8))
     values = np.column_stack([_column(source, str(source.choice(_KINDS)), rows) for _ in range(width)])
     if positive:
         values = np.abs(values)
     scaled = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-300)
-    signal = scaled @ source.normal(size=width) + 0.5 * scaled[:, 0] * scaled[:, -1] + source.normal(size=rows) * 0.5
+    signal = _signal(source, scaled)
+    if targets > 1:
+        signal = np.column_stack([signal, *(_signal(source, scaled) for _ in range(targets - 1))])
     if missing:
         values[source.random(values.shape) < 0.15] = np.nan
     if not classes:
         return Data(values, signal * 10.0 ** source.integers(-2, 5) + source.choice([0.0, 150.0]), 0, missing, positive)
+    if targets > 1:
+        return Data(values, (signal > source.normal(size=targets)).astype(int), classes, missing, positive)
     cuts = np.quantile(signal, np.linspace(0, 1, classes + 1)[1:-1])
     labels = np.searchsorted(cuts, signal)
     labels[:classes] = np.arange(classes)
     return Data(values, _named(source, labels), classes, missing, positive)
+
+
+def _signal(source: np.random.Generator, scaled: Any) -> Any:
+    rows, width = scaled.shape
+    noise = source.normal(size=rows) * 0.5
+    return scaled @ source.normal(size=width) + 0.5 * scaled[:, 0] * scaled[:, -1] + noise
 
 
 def _named(source: np.random.Generator, labels: Any) -> Any:

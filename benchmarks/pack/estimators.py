@@ -1,5 +1,5 @@
-"""Every classifier, regressor, outlier detector and clusterer of scikit-learn with its default settings: packed, asked,
-and how fast it answers."""
+"""Every classifier, regressor, outlier detector and clusterer of scikit-learn with its default settings, and those that
+give several labels or values a row once more so: packed, asked, and how fast each answers."""
 
 import time
 import warnings
@@ -17,7 +17,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression, Ridge, SGDOneClassSVM
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
-from sklearn.utils import all_estimators
+from sklearn.utils import all_estimators, get_tags
 from threadpoolctl import threadpool_limits
 
 from benchmarks.pack.trial import compare, rows_of
@@ -29,6 +29,7 @@ from verdigris_serving.protocol.service import InferenceService
 
 #: What those get that cannot be made without an argument.
 _GIVEN: dict[str, dict[str, Any]] = {
+    "SelfTrainingClassifier": {"estimator": LogisticRegression(max_iter=1_000)},
     "StackingClassifier": {"estimators": [("a", LogisticRegression(max_iter=1_000)), ("b", LogisticRegression(C=0.1))]},
     "StackingRegressor": {"estimators": [("a", Ridge()), ("b", Ridge(10.0))]},
     "VotingClassifier": {"estimators": [("a", LogisticRegression(max_iter=1_000)), ("b", LogisticRegression(C=0.1))]},
@@ -39,9 +40,19 @@ _OUTLIERS = [(factory.__name__, factory) for factory in (EllipticEnvelope, Isola
     ("LocalOutlierFactor(novelty=True)", partial(LocalOutlierFactor, novelty=True)),
     ("SGDOneClassSVM", SGDOneClassSVM),
 ]
-#: Their training data needs two classes, or several targets.
+#: Their training data needs two classes, several values, or several labels.
 _BINARY = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
-_SEVERAL = ("CCA", "PLSCanonical")
+_VALUES = (
+    "CCA",
+    "MultiOutputRegressor",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
+    "PLSCanonical",
+    "RegressorChain",
+)
+_LABELS = ("ClassifierChain", "MultiOutputClassifier")
 
 
 @dataclass(frozen=True)
@@ -64,11 +75,36 @@ class Line:
 
 def lines(folder: Path) -> Iterator[Line]:
     """One line an estimator, in the order of their names."""
-    for kind in ("classifier", "regressor", "outliers", "cluster"):
-        for name, factory in _OUTLIERS if kind == "outliers" else all_estimators(kind):
+    for kind in ("classifier", "regressor", "outliers", "cluster", "labels", "values"):
+        for name, factory in _factories(kind):
             with warnings.catch_warnings(), np.errstate(all="ignore"), threadpool_limits(limits=1):
                 warnings.simplefilter("ignore")
                 yield _line(name, kind, factory, folder)
+
+
+def _factories(kind: str) -> list[tuple[str, Any]]:
+    if kind == "outliers":
+        return _OUTLIERS
+    if kind == "labels":
+        found = all_estimators("classifier")
+        return [
+            (name, f)
+            for name, f in found
+            if name not in _LABELS and get_tags(_made(name, f)).classifier_tags.multi_label
+        ]
+    if kind == "values":
+        found = all_estimators("regressor")
+        return [
+            (name, f) for name, f in found if name not in _VALUES and get_tags(_made(name, f)).target_tags.multi_output
+        ]
+    return list(all_estimators(kind))
+
+
+def _made(name: str, factory: Any) -> Any:
+    try:
+        return factory(**_GIVEN.get(name, {}))
+    except TypeError:
+        return factory(Ridge() if "Regressor" in name else LogisticRegression(max_iter=1_000))
 
 
 def _line(name: str, kind: str, factory: Any, folder: Path) -> Line:
@@ -89,18 +125,14 @@ def _line(name: str, kind: str, factory: Any, folder: Path) -> Line:
 
 
 def _fitted(name: str, kind: str, factory: Any) -> tuple[Any, Any]:
-    try:
-        made = factory(**_GIVEN.get(name, {}))
-    except TypeError:
-        inner = LogisticRegression(max_iter=1_000) if kind == "classifier" else Ridge()
-        made = factory(inner)
-    values, target = (load_diabetes if kind == "regressor" else load_iris)(return_X_y=True)
+    made = _made(name, factory)
+    values, target = (load_diabetes if kind in {"regressor", "values"} else load_iris)(return_X_y=True)
     if name in _BINARY:
         values, target = values[:100], target[:100]
-    if kind == "regressor" and (name.startswith("Multi") or name in {"RegressorChain", *_SEVERAL}):
+    if kind == "values" or name in _VALUES:
         target = np.column_stack([target, target * 2 + values[:, 0]])
-    elif name in {"ClassifierChain", "MultiOutputClassifier"}:
-        target = np.column_stack([target > 0, target > 1]).astype(int)
+    elif kind == "labels" or name in _LABELS:
+        target = np.column_stack([target > 0, target > 1, values[:, 1] > 3]).astype(int)
     if name == "CategoricalNB":
         values = np.round(values)
     if name == "IsotonicRegression":
@@ -108,7 +140,6 @@ def _fitted(name: str, kind: str, factory: Any) -> tuple[Any, Any]:
     if "Radius" in name:
         made.set_params(radius=100.0)
     if name == "SelfTrainingClassifier":
-        made = factory(LogisticRegression(max_iter=1_000))
         target = np.where(np.arange(len(target)) % 5 == 0, -1, target)
     return made.fit(values, target), values
 

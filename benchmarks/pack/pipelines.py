@@ -1,6 +1,7 @@
 """Random pipelines over the estimators and steps that packing supports."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from benchmarks.pack import several
 
 Source = np.random.Generator
 Make = Callable[[Source], Any]
@@ -253,10 +256,13 @@ def _split(source: Source, width: int, *, missing: bool) -> Any:
     )
 
 
-def pipeline(source: Source, *, classes: int, width: int, missing: bool, positive: bool) -> Any:
-    """A random pipeline, not yet fitted; sometimes within a search."""
+def pipeline(source: Source, *, classes: int, targets: int, width: int, missing: bool, positive: bool) -> Any:
+    """A random pipeline, not yet fitted; sometimes within a search. ``targets``: labels, or values, a row."""
     made, still_missing = steps(source, width=width, missing=missing, positive=positive)
-    if classes and not still_missing and source.random() < 0.1:
+    if targets > 1:
+        inner = partial(estimator, source, classes=classes, missing=still_missing, depth=2)
+        last = several.estimator(source, inner, labels=bool(classes))
+    elif classes and not still_missing and source.random() < 0.1:
         last = _one(source, DECIDING)
     else:
         last = estimator(source, classes=classes, missing=still_missing)

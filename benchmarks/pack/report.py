@@ -20,14 +20,17 @@ says so. *Requests*: of one row, a second of one processor, through the protocol
 
 **Texts.** A pipeline with a `TfidfVectorizer`, `CountVectorizer` or `HashingVectorizer` is packed as `sklearn`,
 whatever it ends in, and so answers as scikit-learn does; a vectorizer with a function of its own is refused.
-**Categories.** Histogram gradient boosting with `categorical_features` is `onnx`. **Several labels a row** and
-**dates** are refused with what to do ([how each is asked](../serving/README.md))."""
+**Categories.** Histogram gradient boosting with `categorical_features` is `onnx`. **Several labels a row** are served
+where each is 0 or 1; of more than two choices, and **dates**, are refused with what to do
+([how each is asked](../serving/README.md))."""
 
 _TITLES = (
     ("classifier", "Classifiers"),
     ("regressor", "Regressors"),
     ("outliers", "Outlier detectors"),
     ("cluster", "Clusterers"),
+    ("labels", "Several labels a row"),
+    ("values", "Several values a row"),
 )
 
 

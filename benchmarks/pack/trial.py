@@ -4,7 +4,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,13 +12,16 @@ from threadpoolctl import threadpool_limits
 from benchmarks.pack.data import Data, drawn, fresh
 from benchmarks.pack.pipelines import pipeline
 from verdigris_serving.artifact.pack import PackingRefused, pack
+from verdigris_serving.artifact.proof.comparing import answered, wrong_rows
 from verdigris_serving.artifact.proof.reference import Reference
 from verdigris_serving.artifact.verify import Expectation, load_verified
-from verdigris_serving.model.loaded import LabelPredictor, LoadedModel
-from verdigris_serving.model.schema import Feature, Row, allows, label_positions
+from verdigris_serving.model.loaded import LoadedModel
+from verdigris_serving.model.schema import Feature, Row, allows, has_several_labels
 
 TOLERANCE = 1e-6
 _CHUNK = 2_000
+#: Share of the pipelines that have several targets.
+_SEVERAL = 0.15
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,17 @@ def run(seed: int, folder: Path, count: int) -> Trial:
         warnings.simplefilter("ignore")
         while True:
             positive, missing = bool(source.random() < 0.3), bool(source.random() < 0.4)
-            data = drawn(source, positive=positive, missing=missing, classes=int(source.choice([0, 2, 2, 3, 4])))
+            classes, targets = int(source.choice([0, 2, 2, 3, 4])), 1
+            if source.random() < _SEVERAL:
+                classes, targets = min(classes, 2), int(source.integers(2, 5))
+            data = drawn(source, positive=positive, missing=missing, classes=classes, targets=targets)
             made = pipeline(
-                source, classes=data.classes, width=data.values.shape[1], missing=missing, positive=positive
+                source,
+                classes=classes,
+                targets=targets,
+                width=data.values.shape[1],
+                missing=missing,
+                positive=positive,
             )
             try:
                 made.fit(data.values, data.target)
@@ -89,31 +100,26 @@ def _askable(source: np.random.Generator, model: LoadedModel, values: Any, missi
 
 
 def compare(made: Any, model: LoadedModel, values: Any) -> tuple[int, int, float]:
-    """Labels that differ, scores beyond the tolerance, the largest difference; scikit-learn is asked itself.
+    """Rows whose label differs, scores beyond the tolerance, the largest difference; scikit-learn is asked itself.
 
     Rows to which scikit-learn itself has no finite answer are left out.
     """
     wrong = beyond = 0
     worst = 0.0
     manifest = model.manifest
-    reference = Reference(made, classes=manifest.classes, scores=manifest.scores)
+    several = has_several_labels(manifest)
+    # Names of several labels are whatever they were called; the pipeline itself says 1 and 0.
+    reference = Reference(made, classes=manifest.classes, scores=manifest.scores, several=several)
     for start in range(0, len(values), _CHUNK):
         part = values[start : start + _CHUNK]
         answers, _ = reference.kept(rows_of(part), seconds=math.inf)
         if not len(answers):
             continue
-        scores, places = _served(model, answers.rows)
+        scores, labels = answered(model.predictor, manifest, answers.rows)
         expected = answers.scores
         if manifest.classes:
-            wrong += int((np.asarray(places) != answers.labels).sum())
+            wrong += wrong_rows(labels, answers.labels)
         found = np.abs(np.asarray(scores).reshape(expected.shape) - expected) / np.maximum(1.0, np.abs(expected))
         beyond += int((~(found <= TOLERANCE)).any(axis=1).sum())
         worst = max(worst, float(found.max(initial=0.0)))
     return wrong, beyond, worst
-
-
-def _served(model: LoadedModel, rows: list[Row]) -> tuple[list[list[float]], list[int]]:
-    if model.manifest.label_from == "model":
-        return cast(LabelPredictor, model.predictor).labelled(rows)
-    scores = model.predictor.scores_many(rows)
-    return scores, label_positions(model.manifest, scores) if model.manifest.classes else []

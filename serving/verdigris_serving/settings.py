@@ -6,7 +6,7 @@
 | VERDIGRIS_MODEL_SHA256 | both | (empty) | expected SHA-256, 64 hexadecimal digits; empty: unverified |
 | VERDIGRIS_MODEL_NAME, _VERSION, _FORMAT | both | (empty) | what the manifest must say; empty: anything |
 | VERDIGRIS_TERMINATION_LOG | both | /dev/termination-log | where the reason of a failure is written |
-| VERDIGRIS_MAX_BYTES | both | 536870912 | largest artifact, in bytes |
+| VERDIGRIS_MAX_BYTES | both, command line | 536870912 (command line: 2147483648) | largest artifact, in bytes |
 | VERDIGRIS_MODEL_URI | fetch | required | where the artifact is; README.md lists the kinds of address |
 | VERDIGRIS_FETCH_DEADLINE | fetch | 120 | seconds for the whole fetch, retries included |
 | VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verdigris_serving.artifact.verify import Expectation
+from verdigris_serving.environment import max_bytes, number
 from verdigris_serving.http.listener import DEFAULT_PORT
 from verdigris_serving.reasons import Reason, ServingError
 
@@ -50,7 +51,7 @@ class ModelSettings:
                 version=env.get("VERDIGRIS_MODEL_VERSION", ""),
                 format=env.get("VERDIGRIS_MODEL_FORMAT", ""),
             ),
-            max_bytes=int(_number(env, "VERDIGRIS_MAX_BYTES", 512 * 1024 * 1024, low=1, high=2**40)),
+            max_bytes=max_bytes(env, 512 * 1024 * 1024),
         )
 
 
@@ -72,8 +73,8 @@ class FetchSettings:
         return cls(
             model=ModelSettings.from_environment(env),
             uri=uri,
-            deadline=_number(env, "VERDIGRIS_FETCH_DEADLINE", 120, low=0.1, high=86_400),
-            stall=_number(env, "VERDIGRIS_FETCH_STALL", 10, low=0.1, high=3_600),
+            deadline=number(env, "VERDIGRIS_FETCH_DEADLINE", 120, low=0.1, high=86_400),
+            stall=number(env, "VERDIGRIS_FETCH_STALL", 10, low=0.1, high=3_600),
         )
 
 
@@ -101,15 +102,15 @@ class ServerSettings:
         """Raises ServingError (SettingsInvalid) naming the variable."""
         return cls(
             model=ModelSettings.from_environment(env),
-            port=int(_number(env, "VERDIGRIS_PORT", DEFAULT_PORT, low=0, high=65_535)),
+            port=int(number(env, "VERDIGRIS_PORT", DEFAULT_PORT, low=0, high=65_535)),
             shield_file=Path(env.get("VERDIGRIS_SHIELD_FILE", "/etc/verdigris/shield")),
             grpc_port=_optional_port(env, "VERDIGRIS_GRPC_PORT"),
             traffic_file=Path(env.get("VERDIGRIS_TRAFFIC_FILE", "/etc/verdigris/traffic")),
-            concurrency=int(_number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
-            queue=int(_number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),
-            access_log=_number(env, "VERDIGRIS_ACCESS_LOG", 0, low=0, high=1),
-            grace=_number(env, "VERDIGRIS_GRACE", 10, low=0.1, high=3_600),
-            max_body=int(_number(env, "VERDIGRIS_MAX_BODY_MIB", 8, low=1, high=1_024) * 2**20),
+            concurrency=int(number(env, "VERDIGRIS_CONCURRENCY", 8, low=1, high=1_024)),
+            queue=int(number(env, "VERDIGRIS_QUEUE", 64, low=0, high=100_000)),
+            access_log=number(env, "VERDIGRIS_ACCESS_LOG", 0, low=0, high=1),
+            grace=number(env, "VERDIGRIS_GRACE", 10, low=0.1, high=3_600),
+            max_body=int(number(env, "VERDIGRIS_MAX_BODY_MIB", 8, low=1, high=1_024) * 2**20),
             page=_switch(env, "VERDIGRIS_PAGE"),
         )
 
@@ -127,15 +128,4 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
 
 
 def _optional_port(env: Mapping[str, str], name: str) -> int | None:
-    return int(_number(env, name, 0, low=0, high=65_535)) if env.get(name) else None
-
-
-def _number(env: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:
-    text = env.get(name, "")
-    try:
-        value = float(text) if text else float(default)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise ServingError(Reason.SETTINGS_INVALID, f'{name} is "{text}"; it must be a number from {low} to {high}')
-    return value
+    return int(number(env, name, 0, low=0, high=65_535)) if env.get(name) else None

@@ -10,9 +10,9 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import OrdinalEncoder, PowerTransformer
 
-from verdigris_serving.artifact.pack import pack
+from verdigris_serving.artifact.pack import PackingRefused, pack
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.protocol.service import InferenceService
 
@@ -56,6 +56,17 @@ CASES = [
     ("regression", HistGradientBoostingRegressor(max_iter=8), lambda t: t * 100, True),
     ("logarithmic", HistGradientBoostingRegressor(max_iter=8, loss="poisson"), np.round, False),
 ]
+
+
+def test_categories_behind_numbers_that_no_graph_has_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    source = np.random.default_rng(1)
+    values = np.column_stack([source.normal(size=(60, 2)), source.integers(0, 3, 60)])
+    columns = ColumnTransformer([("numbers", PowerTransformer(), [0, 1]), ("codes", "passthrough", [2])])
+    model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=2, categorical_features=[2]))
+    model.fit(values, values[:, 0] > 0)
+
+    with pytest.raises(PackingRefused, match=r"Leave such a step out, .* or give it an OrdinalEncoder and no categ"):
+        pack(model, tmp_path / "m.vmodel", X=values)
 
 
 @pytest.mark.parametrize(("model", "target", "missing"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])

@@ -1,6 +1,7 @@
 """The command line that makes and checks artifacts."""
 
 import json
+import os
 from pathlib import Path
 
 import joblib  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.serving.support import write_artifact
 from verdigris_serving.artifact.archive import read_archive
 from verdigris_serving.artifact.cli import main
+from verdigris_serving.cli import main as model_command
 
 
 @pytest.fixture
@@ -248,3 +250,37 @@ def test_inspect_of_something_else_is_a_sentence(
 
     assert main(["inspect", str(path)]) == 1
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["verify {}", "inspect {}", "diff {} {}", "serve {}", "predict {} rows.csv"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_what_is_no_file_is_refused_at_once(
+    command: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = {"device": Path("/dev/zero"), "pipe": tmp_path / "pipe", "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)  # whoever opens it waits until somebody writes
+
+    assert model_command(command.format(path, path).split()) == 1
+
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert "folder" in said if kind == "folder" else "it is a device, a pipe or a socket: write what it gives" in said
+
+
+@pytest.mark.parametrize("command", ["verify", "serve"])
+def test_a_file_that_is_too_large_is_refused_with_how_to_take_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_artifact(tmp_path / "m.vmodel")
+    size = (tmp_path / "m.vmodel").stat().st_size
+    monkeypatch.setenv("VERDIGRIS_MAX_BYTES", str(size - 1))
+
+    assert model_command([command, str(tmp_path / "m.vmodel")]) == 1
+    assert f"set VERDIGRIS_MAX_BYTES to {size} or more: in front of the command, or" in capsys.readouterr().err
+
+    monkeypatch.setenv("VERDIGRIS_MAX_BYTES", str(size))
+    assert model_command(["verify", str(tmp_path / "m.vmodel")]) == 0
+    monkeypatch.setenv("VERDIGRIS_MAX_BYTES", "much")
+    assert model_command(["verify", str(tmp_path / "m.vmodel")]) == 1
+    assert 'VERDIGRIS_MAX_BYTES is "much"; it must be a number from' in capsys.readouterr().err

@@ -272,4 +272,4 @@ def test_a_forest_is_served_by_one_thread_whatever_it_was_trained_with(tmp_path:
 
     model: Any = loaded(many, tmp_path, format="sklearn").predictor
 
-    assert model._pipeline.n_jobs is None
+    assert model._last.n_jobs is None

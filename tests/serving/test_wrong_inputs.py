@@ -20,7 +20,6 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
@@ -97,11 +96,10 @@ MODELS: list[tuple[str, Any, str]] = [
     ("clusters of its own rows only", fitted(DBSCAN()), "has no predict; a pipeline ends with what predicts"),
     ("outliers of its own rows only", fitted(LocalOutlierFactor()), "has no predict"),
     ("one cluster", fitted(KMeans(1, n_init=1)), "needs two or more classes"),
-    ("several labels, trees", fitted(RandomForestClassifier(2), SEVERAL), "fit and pack one for each target"),
-    ("several labels, rest", fitted(OneVsRestClassifier(LogisticRegression()), SEVERAL), "fit and pack one for each"),
-    ("several labels, network", fitted(MLPClassifier((2,), max_iter=2), SEVERAL), "fit and pack one for each target"),
-    ("several labels, wrapped", fitted(MultiOutputClassifier(GOOD), SEVERAL), "fit and pack one for each target"),
-    ("several labels, neighbours", fitted(KNeighborsClassifier(), SEVERAL), "fit and pack one for each target"),
+    ("several choices, trees", fitted(RandomForestClassifier(2), SEVERAL + 1), "number 0 is 1 or 2; only labels of 0"),
+    ("several choices, wrapped", fitted(MultiOutputClassifier(GOOD), SEVERAL * 2), "fit and pack one model for each"),
+    ("several choices, neighbours", fitted(KNeighborsClassifier(), SEVERAL - 1), "number 0 is -1 or 0; only labels of"),
+    ("several texts", fitted(MultiOutputClassifier(GOOD), np.array(["no", "yes"])[SEVERAL]), "number 0 is no or yes;"),
     ("one class", fitted(RandomForestClassifier(2), TARGET * 0), "needs two or more classes"),
     (
         "a function on frames",
@@ -207,6 +205,21 @@ OPTIONS: list[tuple[str, dict[str, Any], str]] = [
         "a target where there are several",
         {"pipeline": fitted(LinearRegression(), SEVERAL), "y": TARGET},
         "y has 1 values a row, and the model answers 2: give one for each",
+    ),
+    (
+        "a label where there are several",
+        {"pipeline": fitted(OneVsRestClassifier(GOOD), SEVERAL), "y": TARGET},
+        "y is not 2 values of 0 or 1 a row, one for each label of the model: give these",
+    ),
+    (
+        "numbers for several labels",
+        {"pipeline": fitted(OneVsRestClassifier(GOOD), SEVERAL), "y": SEVERAL * 2},
+        "y is not 2 values of 0 or 1 a row",
+    ),
+    (
+        "two labels of one name",
+        {"pipeline": fitted(OneVsRestClassifier(GOOD), SEVERAL), "y": pd.DataFrame(SEVERAL, columns=["a", "a"])},
+        'y has two columns "a"; each needs a name of its own',
     ),
     ("a format that is none", {"format": "pickle"}, 'no format "pickle"; there are auto, linear, onnx, sklearn'),
     ("a version that is a number", {"version": 1.0}, "version= is 1.0, a float; give a text"),

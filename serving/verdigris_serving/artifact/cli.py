@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -17,13 +18,16 @@ import msgspec
 
 from verdigris_serving.artifact import describe, diff
 from verdigris_serving.artifact.archive import MODELS, Contents, InvalidArchive, read_archive
+from verdigris_serving.artifact.kinds import check_regular
 from verdigris_serving.artifact.limits import TooCostly, bounded_memory
 from verdigris_serving.artifact.tables import Table, Texts, UnreadableTable, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
-from verdigris_serving.model.schema import Datatype, Feature
+from verdigris_serving.environment import max_bytes
+from verdigris_serving.model.schema import Datatype, Feature, InvalidModel
 from verdigris_serving.reasons import ServingError
 
-_MAX_BYTES = 2**31
+#: Of an artifact, where VERDIGRIS_MAX_BYTES says nothing: whose file it is has memory for it.
+MAX_BYTES = 2**31
 _POLICIES = ("reject", "clamp")
 
 
@@ -92,7 +96,10 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
     )
     pack.add_argument("--holdout", type=Path, help="CSV of rows not trained on, for the quality report")
     pack.add_argument(
-        "--target", default="", help="the column of --holdout that is predicted; --rows and --training may have it, too"
+        "--target",
+        action="append",
+        default=[],
+        help="the column of --holdout that is predicted (each, of several); --rows and --training may have it, too",
     )
     pack.add_argument(
         "--unused", action="append", default=[], metavar="COLUMN", help="a column of these files that is no feature"
@@ -126,7 +133,7 @@ def _pack(options: argparse.Namespace) -> None:
         # Packing only: inspect and verify work without scikit-learn.
         from verdigris_serving.artifact.importing.opening import example, opened  # noqa: PLC0415
         from verdigris_serving.artifact.loading import CannotLoad  # noqa: PLC0415
-        from verdigris_serving.artifact.pack import Holdout, PackingRefused, pack  # noqa: PLC0415
+        from verdigris_serving.artifact.pack import PackingRefused, pack  # noqa: PLC0415
         from verdigris_serving.artifact.texts import text_names  # noqa: PLC0415
     except ImportError as error:
         raise Failure(
@@ -146,9 +153,9 @@ def _pack(options: argparse.Namespace) -> None:
             threshold=options.threshold,
             format=options.format,
             training=training.rows if training else (),
-            holdout=Holdout(holdout.rows, holdout.target) if holdout else None,
+            holdout=_tested(holdout, options.target) if holdout else None,
         )
-    except (CannotLoad, PackingRefused) as error:
+    except (CannotLoad, InvalidModel, PackingRefused) as error:
         raise Failure(str(error)) from error
     print(f"{packed.path}  {packed.size} bytes  sha256 {packed.sha256}")
     _print(packed.told)
@@ -158,6 +165,15 @@ def _pack(options: argparse.Namespace) -> None:
     if packed.quality:
         print(f"on the holdout: {describe.metrics(packed.quality)}")
     print(f"to serve it, write in the ModelDeployment:\n{packed.spec}")
+
+
+def _tested(holdout: Table, names: Sequence[str]) -> Any:
+    """The holdout with what is true of each row: a class, which may be any text, or several numbers."""
+    from verdigris_serving.artifact.frames import labels  # noqa: PLC0415 - packing only
+    from verdigris_serving.artifact.quality import Holdout  # noqa: PLC0415
+
+    truth = [cell for (cell,) in holdout.targets] if len(names) == 1 else holdout.targets
+    return Holdout(holdout.rows, labels(truth, "--target"), tuple(names))
 
 
 def _tables(
@@ -170,10 +186,10 @@ def _tables(
     """
     if options.holdout and not options.target:
         raise Failure("--holdout needs --target, the column that says what is true of each row")
-    read = partial(read_table, texts=texts, unused=[options.target, *options.unused])
+    read = partial(read_table, texts=texts, unused=[*options.target, *options.unused])
     rows = read(options.rows) if options.rows else None
     names = rows.names if rows else ()
-    holdout = read(options.holdout, target=options.target, names=names) if options.holdout else None
+    holdout = read(options.holdout, targets=options.target, names=names) if options.holdout else None
     shown = rows or holdout or example
     if shown is None:
         raise Failure("give --rows or --holdout: equivalence is proven on one of them")
@@ -207,6 +223,7 @@ def _features(rows: Table, notes: Sequence[str], known: Sequence[Feature] = ()) 
 
 def _read(path: Path) -> tuple[Contents, str, int]:
     try:
+        check_regular(path)
         data = path.read_bytes()
         with bounded_memory():
             return read_archive(data), hashlib.sha256(data).hexdigest(), len(data)
@@ -246,7 +263,11 @@ def _print(lines: Iterable[str]) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     expected = Expectation(options.sha256.lower(), options.name, options.version)
-    model = load_verified(options.artifact, expected, max_bytes=_MAX_BYTES)
+    try:
+        check_regular(options.artifact)
+    except OSError as error:
+        raise Failure(f"{options.artifact} cannot be read: {error.strerror}") from error
+    model = load_verified(options.artifact, expected, max_bytes=max_bytes(os.environ, MAX_BYTES))
     checked = "the checksum holds" if options.sha256 else f"sha256 {model.sha256} (none was given to compare)"
     manifest = model.manifest
     print(f"{manifest.name} {manifest.version}: {checked}, {model.golden_rows} golden rows pass")

@@ -15,7 +15,7 @@ from verdigris_serving.artifact.skops_file import CannotStore, store
 from verdigris_serving.model.checks import check_linear
 from verdigris_serving.model.formats import predictor
 from verdigris_serving.model.loaded import Predictor
-from verdigris_serving.model.schema import InvalidModel, LinearSpec, Manifest, score_name
+from verdigris_serving.model.schema import InvalidModel, LinearSpec, Manifest, has_several_labels, score_name
 
 
 class CannotCompile(ValueError):
@@ -43,8 +43,10 @@ def compiled(draft: Manifest, proof: Proof) -> Compiled:
 
 
 def _linear(draft: Manifest, proof: Proof) -> tuple[Manifest, LinearSpec]:
-    if draft.outputs is not None:
-        raise CannotFold("it answers something else than probabilities or one value")
+    if draft.outputs is not None and draft.classes:
+        raise CannotFold("it answers something else than probabilities or values")
+    if has_several_labels(draft):
+        raise CannotFold("it answers several labels a row")
     folded = fold(proof.pipeline, proof.features)
     may = [folds and takes for folds, takes in zip(folded.nullable, proof.missing, strict=True)]
     manifest = msgspec.structs.replace(draft, features=nullable(proof.features, may), partial=proof.partial)
@@ -63,11 +65,11 @@ def _sklearn(draft: Manifest, proof: Proof) -> tuple[Manifest, bytes]:
 
 def _whole(draft: Manifest, proof: Proof, *, own_label: bool) -> Manifest:
     """The manifest of a format that takes what the pipeline takes."""
-    own = (own_label or draft.scores != "probabilities") and bool(draft.classes) and draft.threshold is None
+    own = own_label or draft.scores != "probabilities" or has_several_labels(draft)
     return msgspec.structs.replace(
         draft,
         features=nullable(proof.features, proof.missing),
-        label_from="model" if own else "scores",
+        label_from="model" if own and draft.classes and draft.threshold is None else "scores",
         partial=proof.partial,
     )
 

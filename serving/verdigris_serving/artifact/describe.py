@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from verdigris_serving.artifact.archive import Contents
-from verdigris_serving.model.schema import Baseline, Feature, Manifest, score_name
+from verdigris_serving.model.schema import Baseline, Feature, Manifest, has_several_labels, score_name
 
 
 def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
@@ -14,7 +14,8 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     if manifest.fallback:
         yield f"fallback     {manifest.fallback}"
     if manifest.classes:
-        yield f"classes      {', '.join(map(str, manifest.classes))}  ({label(manifest)})"
+        word = "labels" if has_several_labels(manifest) else "classes"
+        yield f"{word:12} {', '.join(map(str, manifest.classes))}  ({label(manifest)})"
     yield f"equivalence  {equivalence(manifest)}"
     if manifest.partial:
         yield "partial      its pipeline has no answer to some combinations of values; such a row is refused"
@@ -48,6 +49,9 @@ def _scalar(text: str) -> str:
 
 def label(manifest: Manifest) -> str:
     """Whence the label comes, in words."""
+    if has_several_labels(manifest):
+        beside = f" with its {score_name(manifest)}" if score_name(manifest) else ""
+        return f"a row has each or not, as the model says{beside}"
     if manifest.threshold is not None:
         return f"threshold {manifest.threshold}"
     if manifest.scores == "none":

@@ -64,10 +64,14 @@ def one_column(data: Any) -> Any:
     return [{name if isinstance(name, str) and name else "text": value} for value in listed]
 
 
-def _by_name(data: Any, names: list[str], keys: Sequence[Any], what: str) -> Frame:
+def _refuse_twice(names: Sequence[str], what: str) -> None:
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
         raise InvalidModel(f'{what} has two columns "{twice}"; each needs a name of its own')
+
+
+def _by_name(data: Any, names: list[str], keys: Sequence[Any], what: str) -> Frame:
+    _refuse_twice(names, what)
     columns = [_listed(data[key]) for key in keys]
     if not columns or not columns[0]:
         raise InvalidModel(f"{what} has no {'row' if columns else 'column'}; at least one is needed")
@@ -161,6 +165,7 @@ def _target(value: Any, what: str, row: int) -> float:
 def labels(data: Any, what: str) -> list[Label | float | list[float]]:
     """One label a row, or several numbers, from a series, an array, a frame, or a list. Raises InvalidModel."""
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        _refuse_twice(list(map(str, data.columns)), what)
         columns = [_listed(data[name]) for name in data.columns]
         data = columns[0] if len(columns) == 1 else [list(row) for row in zip(*columns, strict=True)]
     listed = _listed(data)

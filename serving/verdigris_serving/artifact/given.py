@@ -68,7 +68,7 @@ def of_xy(x: Any, y: Any) -> tuple[Any, Holdout | None]:
         return x, None
     if x is None:
         raise InvalidModel("y= was given without X=: give the rows that it belongs to")
-    return None, Holdout(x, labels(y, "y"))
+    return None, Holdout(x, labels(y, "y"), tuple(map(str, getattr(y, "columns", ()))))
 
 
 def _table(data: Any, what: str, *, documents: bool) -> Frame | None:

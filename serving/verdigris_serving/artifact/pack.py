@@ -25,11 +25,20 @@ from verdigris_serving.artifact.pipeline import Facts, columns, examine, unwrapp
 from verdigris_serving.artifact.positional import check_same, positional
 from verdigris_serving.artifact.proof.proving import Proof, prepared
 from verdigris_serving.artifact.proof.reference import Reference
-from verdigris_serving.artifact.quality import Holdout, quality
+from verdigris_serving.artifact.quality import Holdout, named_labels, quality
 from verdigris_serving.artifact.shown import as_html
 from verdigris_serving.model.checks import check_manifest
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import SCHEMA_VERSION, Equivalence, Feature, InvalidModel, LinearSpec, Manifest, Row
+from verdigris_serving.model.schema import (
+    SCHEMA_VERSION,
+    Equivalence,
+    Feature,
+    InvalidModel,
+    LinearSpec,
+    Manifest,
+    Row,
+    has_several_labels,
+)
 
 __all__ = ["Format", "Holdout", "Packed", "PackingRefused", "pack"]
 
@@ -129,6 +138,7 @@ def pack(
             training=training,
             holdout=tested or holdout,
         )
+        facts = named_labels(facts, data.holdout)
         draft = _draft(name, version, facts, data.features, found.threshold if threshold is None else threshold)
         with threadpool_limits(limits=1):  # what is small and asked often loses more by threads than it gains
             proof = _proof(model, draft, data.rows, golden)
@@ -180,7 +190,7 @@ def _draft(name: str, version: str, facts: Facts, features: list[Feature], thres
         threshold=threshold,
         equivalence=Equivalence(rows=0, largest_difference=0.0),
         libraries=versions(),
-        label_from="scores" if facts.scores == "probabilities" else "model",
+        label_from="scores" if facts.scores == "probabilities" and facts.task != "multilabel" else "model",
         scores=facts.scores,
         # What is true of a decision is known when it has been asked.
         outputs=None if facts.scores == "probabilities" else int(facts.scores == "decision"),
@@ -192,7 +202,7 @@ def _draft(name: str, version: str, facts: Facts, features: list[Feature], thres
 def _with_outputs(draft: Manifest, proof: Proof) -> Manifest:
     """The manifest with the number of scores that the pipeline answers, where that does not follow from the classes."""
     count = int(proof.given.scores.shape[1])
-    usual = 1 if draft.task == "regression" else len(draft.classes)
+    usual = len(draft.classes) or 1
     plain = draft.scores == "probabilities"
     if plain and draft.classes and count != usual:
         raise InvalidModel(f"it gives {count} probabilities a row for {usual} classes, so nobody knows whose they are")
@@ -204,7 +214,12 @@ def _proof(pipeline: Any, draft: Manifest, rows: list[Row], golden: int | None) 
     if not 1 <= kept <= len(rows):
         raise InvalidModel(f"{kept} golden rows were asked for and {len(rows)} rows were given; give at least one")
     reference = Reference(
-        pipeline, draft.features, classes=draft.classes, scores=draft.scores, threshold=draft.threshold
+        pipeline,
+        draft.features,
+        classes=draft.classes,
+        scores=draft.scores,
+        several=has_several_labels(draft),
+        threshold=draft.threshold,
     )
     return prepared(pipeline, reference, draft.features, rows, kept)
 

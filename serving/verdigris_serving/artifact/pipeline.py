@@ -23,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from verdigris_serving.model.schema import InvalidModel, Label, Task
+from verdigris_serving.model.sklearn_parts import gives_several_labels
 
 #: Libraries whose models are no estimators, or not ones that any format holds.
 _FOREIGN = ("catboost", "keras", "tensorflow", "torch")
@@ -127,10 +128,15 @@ def examine(pipeline: Any) -> Facts:
         return Facts("outliers", [-1, 1], "decision" if hasattr(pipeline, "decision_function") else "none")
     if not is_classifier(pipeline):
         return Facts("clusters", list(range(_clusters(step, last[1]))), "none")
-    classes = _classes(step, pipeline.classes_)
+    task: Task = "multilabel" if gives_several_labels(pipeline) else "classification"
+    classes = (
+        _labels(step, pipeline.classes_)
+        if task == "multilabel"
+        else [_label(value) for value in np.asarray(pipeline.classes_).tolist()]
+    )
     if hasattr(pipeline, "predict_proba"):
-        return Facts("classification", classes)
-    return Facts("classification", classes, "decision" if hasattr(pipeline, "decision_function") else "none")
+        return Facts(task, classes)
+    return Facts(task, classes, "decision" if hasattr(pipeline, "decision_function") else "none")
 
 
 def _clusters(step: str, model: Any) -> int:
@@ -164,10 +170,16 @@ def check_kind(model: Any) -> None:
         raise InvalidModel(f"a {kind} is no estimator of scikit-learn: give a fitted Pipeline, classifier or regressor")
 
 
-def _classes(step: str, classes: Any) -> list[Label]:
-    if isinstance(classes, list) or np.ndim(classes) != 1:
-        raise InvalidModel(f"{step} predicts several labels a row; a model has one: fit and pack one for each target")
-    return [_label(value) for value in np.asarray(classes).tolist()]
+def _labels(step: str, classes: Any) -> list[Label]:
+    """Several labels by their numbers. Raises InvalidModel where one is more than there or not there."""
+    for number, known in enumerate(classes if isinstance(classes, list) else ()):
+        values = np.asarray(known).tolist()
+        if not set(values) <= {0, 1}:
+            raise InvalidModel(
+                f"{step} predicts several labels a row, and number {number} is {' or '.join(map(str, values[:5]))}; "
+                "only labels of 0 or 1, not there or there, are served together: fit and pack one model for each label"
+            )
+    return list(range(len(classes)))
 
 
 def _label(value: Any) -> Label:

@@ -1,7 +1,7 @@
 """How good a packed model is on rows that it was not trained on. Used by packing only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,18 @@ from sklearn.metrics import (
     accuracy_score,
     adjusted_rand_score,
     brier_score_loss,
+    f1_score,
     log_loss,
     mean_absolute_error,
     r2_score,
     roc_auc_score,
 )
 
+from verdigris_serving.artifact.pipeline import Facts
 from verdigris_serving.artifact.proof.comparing import answered
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import Predictor
-from verdigris_serving.model.schema import InvalidModel, Label, Manifest, Quality
+from verdigris_serving.model.schema import InvalidModel, Label, Manifest, Quality, Said
 
 #: What is true of one row.
 Truth = Label | float | list[float]
@@ -26,10 +28,22 @@ Truth = Label | float | list[float]
 
 @dataclass(frozen=True)
 class Holdout:
-    """Rows that the model was not trained on (any table), and what is true of each: a class, a number, or several."""
+    """Rows that the model was not trained on (any table), and what is true of each: a class, a number, or several.
+
+    ``names`` are those of several; of labels, they become the names that are served.
+    """
 
     rows: Any
     labels: Sequence[Truth]
+    names: tuple[str, ...] = ()
+
+
+def named_labels(facts: Facts, holdout: Holdout | None) -> Facts:
+    """The facts with the names of several labels, where the holdout has them."""
+    names = holdout.names if holdout else ()
+    if facts.task != "multilabel" or len(names) != len(facts.classes):
+        return facts
+    return replace(facts, classes=list(names))
 
 
 def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quality:
@@ -45,6 +59,8 @@ def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quali
         raise InvalidModel(f"the model has no answer to a holdout row: {fault}") from fault
     if manifest.task == "regression":
         metrics = _of_regression(holdout, scores)
+    elif manifest.task == "multilabel":
+        metrics = _of_labels(manifest, holdout, scores, labels or [])
     elif manifest.task == "clusters":
         # Which cluster has which number is chance: it counts which rows are together.
         metrics = {"adjusted_rand": adjusted_rand_score([str(_single(label)) for label in holdout.labels], labels)}
@@ -52,6 +68,14 @@ def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quali
         truth = [_position(manifest, _single(label)) for label in holdout.labels]
         metrics = _of_classification(manifest, truth, scores, labels or [])
     return Quality(rows=len(holdout.rows), metrics={name: float(value) for name, value in metrics.items()})
+
+
+def _values(label: Truth) -> list[float]:
+    """Several values a row; one where there is one. Raises InvalidModel where one is no number."""
+    try:
+        return [float(value) for value in (label if isinstance(label, list) else [label])]
+    except ValueError as error:
+        raise InvalidModel("the holdout has a label that is no number, and numbers are what the model says") from error
 
 
 def _single(label: Truth) -> Label | float:
@@ -80,10 +104,7 @@ def _is(label: Label | float, known: Label) -> bool:
 
 def _of_regression(holdout: Holdout, values: list[list[float]]) -> dict[str, float]:
     """Of several values a row the means over them."""
-    try:
-        truth = [[float(v) for v in (label if isinstance(label, list) else [label])] for label in holdout.labels]
-    except ValueError as error:
-        raise InvalidModel("the holdout has a label that is no number, and the model is a regression") from error
+    truth = [_values(label) for label in holdout.labels]
     width = len(values[0])
     other = next((len(row) for row in truth if len(row) != width), None)
     if other is not None:
@@ -92,8 +113,27 @@ def _of_regression(holdout: Holdout, values: list[list[float]]) -> dict[str, flo
     return metrics if len(truth) < 2 else metrics | {"r2": r2_score(truth, values)}
 
 
+def _of_labels(
+    manifest: Manifest, holdout: Holdout, scores: list[list[float]], labels: Sequence[Said]
+) -> dict[str, float]:
+    """Of rows with every label right, of single labels that are wrong, and the means over the labels."""
+    width = len(manifest.classes)
+    rows = [_values(label) for label in holdout.labels]
+    if not all(len(row) == width and set(row) <= {0, 1} for row in rows):
+        raise InvalidModel(f"y is not {width} values of 0 or 1 a row, one for each label of the model: give these")
+    truth, found = np.array(rows), np.array(labels)
+    metrics = {
+        "accuracy": np.mean((truth == found).all(axis=1)),
+        "hamming_loss": np.mean(truth != found),
+        "f1": np.mean([f1_score(*pair, zero_division=0) for pair in zip(truth.T, found.T, strict=True)]),
+    }
+    if manifest.scores == "probabilities" and (truth.min(axis=0) != truth.max(axis=0)).all():
+        metrics["auc"] = np.mean([roc_auc_score(*pair) for pair in zip(truth.T, np.array(scores).T, strict=True)])
+    return metrics
+
+
 def _of_classification(
-    manifest: Manifest, truth: list[int], scores: list[list[float]], labels: list[int]
+    manifest: Manifest, truth: list[int], scores: list[list[float]], labels: Sequence[Said]
 ) -> dict[str, float]:
     known = list(range(len(manifest.classes)))
     if manifest.scores != "probabilities":

@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 
 from verdigris_serving.artifact import describe
-from verdigris_serving.model.schema import Manifest
+from verdigris_serving.model.schema import Manifest, has_several_labels
 
 _LEFT = "style='text-align:left'"
 
@@ -30,7 +30,7 @@ def _lines(
     yield "format", f"{manifest.format}: {manifest.fallback}" if manifest.fallback else manifest.format
     yield "equivalence", describe.equivalence(manifest)
     if manifest.classes:
-        yield "label", describe.label(manifest)
+        yield "labels" if has_several_labels(manifest) else "label", describe.label(manifest)
     if quality:
         yield "quality", describe.metrics(quality)
     for sentence in told:

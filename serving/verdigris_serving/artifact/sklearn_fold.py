@@ -71,11 +71,9 @@ def fold(pipeline: Any, features: Sequence[Feature]) -> Folded:
     else:
         raise CannotFold(f'step "{name}" ({type(estimator).__name__}) is no linear model that folds')
     weights = np.asarray(estimator.coef_, dtype=float)
-    if link == "identity":
-        if weights.ndim != 1:
-            raise CannotFold(f'step "{name}" predicts several values a row; a model has one')
-        weights = weights.reshape(1, -1)
-    return Folded(_spec(link, weights, np.atleast_1d(estimator.intercept_), columns), _nullable(columns, len(features)))
+    weights = np.atleast_2d(weights)
+    intercepts = np.broadcast_to(np.atleast_1d(estimator.intercept_), len(weights))  # 0.0 for all, where it fits none
+    return Folded(_spec(link, weights, intercepts, columns), _nullable(columns, len(features)))
 
 
 def _classifier_link(name: str, estimator: Any) -> Link:

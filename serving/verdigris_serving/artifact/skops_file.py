@@ -19,11 +19,12 @@ _NONE = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode",
 
 
 class CannotStore(ValueError):
-    """skops has no way to store a part of the pipeline; the message is its own first line."""
+    """A part of the pipeline cannot be stored; the message says which, by skops' own first line where it is skops'."""
 
 
 def store(pipeline: Any) -> bytes:
     """What ``skops.io.dumps`` writes, without what differs from run to run. Raises CannotStore."""
+    _refuse_categories(pipeline)
     try:
         raw = skops.io.dumps(_without_leftovers(pipeline))
     except Exception as error:  # __reduce__ and __getstate__ of anything in the pipeline have run
@@ -42,6 +43,17 @@ def settled(archive: zipfile.ZipFile, schema: Any) -> bytes:
     _settle(schema, names)
     members = {SCHEMA: json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()}
     return write_zip(members | {new: archive.read(old) for old, new in names.items()})
+
+
+def _refuse_categories(pipeline: Any) -> None:
+    """Histogram gradient boosting keeps a function to look at its input with, where it has categories."""
+    kind = next((type(part).__name__ for part in parts(pipeline) if getattr(part, "_preprocessor", None)), "")
+    if kind:
+        raise CannotStore(
+            f"{kind} with categorical_features is served as a graph alone, where the steps in front of it must give "
+            "the same numbers to the last bit: scalers, imputers and encoders do, PowerTransformer and PCA do not. "
+            "Leave such a step out, which trees do not need, or give it an OrdinalEncoder and no categorical_features"
+        )
 
 
 def _without_leftovers(pipeline: Any) -> Any:

@@ -20,12 +20,12 @@ class UnreadableTable(ValueError):
 class Table:
     """``rows`` have one value a name: numbers, truths, or, in a column that has others, texts; None is missing.
 
-    ``target`` has the cells of the target column as text, when there is one. ``truths`` are the columns of truths.
+    ``targets`` has the cells of the target columns as text, a list a row. ``truths`` are the columns of truths.
     """
 
     names: list[str]
     rows: list[list[float | str | None]]
-    target: list[str]
+    targets: list[list[str]]
     truths: frozenset[str] = frozenset()
 
 
@@ -37,22 +37,22 @@ _TRUTH = {"true": True, "false": False}
 def read_table(
     path: Path,
     *,
-    target: str = "",
+    targets: Sequence[str] = (),
     names: Sequence[str] = (),
     unused: Collection[str] = (),
     texts: Texts = lambda _: {},
 ) -> Table:
-    """The columns ``names`` of a CSV file in that order; when none are given, all but ``target`` and ``unused``.
+    """The columns ``names`` of a CSV file in that order; when none are given, all but ``targets`` and ``unused``.
 
     ``unused`` may be there and is not read; any other column is an error. Raises UnreadableTable.
     """
     header, lines = _lines(path)
-    wanted = list(names) or [name for name in header if name not in {target, *unused}]
-    unknown = [name for name in header if name not in (*wanted, target, *unused)]
+    wanted = list(names) or [name for name in header if name not in {*targets, *unused}]
+    unknown = [name for name in header if name not in (*wanted, *targets, *unused)]
     separator = other_separator(header)
     if separator and header[0] not in names:
         raise UnreadableTable(f"{path} looks separated by {separator}: separate its cells by commas")
-    lacking = [name for name in (*wanted, *([target] if target else [])) if name not in header]
+    lacking = [name for name in (*wanted, *targets) if name not in header]
     if lacking:
         instead = f" and has {quoted(unknown)}, which is none of them" if unknown and names else ""
         raise UnreadableTable(
@@ -74,7 +74,7 @@ def read_table(
     return Table(
         wanted,
         [list(row) for row in zip(*columns, strict=True)],
-        [line[header.index(target)] for line in lines] if target else [],
+        [[line[header.index(name)] for name in targets] for line in lines],
         frozenset(
             name for name, column in zip(wanted, columns, strict=True) if any(isinstance(v, bool) for v in column)
         ),

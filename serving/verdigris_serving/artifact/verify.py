@@ -172,6 +172,8 @@ def _read(path: Path, max_bytes: int) -> bytes:
         raise ServingError(Reason.ARTIFACT_UNREACHABLE, f"{path} cannot be read: {error.strerror}") from error
     if size > max_bytes:
         raise ServingError(
-            Reason.ARTIFACT_TOO_LARGE, f"{path} is larger than {max_bytes} bytes: raise VERDIGRIS_MAX_BYTES"
+            Reason.ARTIFACT_TOO_LARGE,
+            f"{path} is larger than {max_bytes} bytes. If it is the right file, set VERDIGRIS_MAX_BYTES to {size} or "
+            "more: in front of the command, or in spec.serving.env of the ModelDeployment",
         )
     return data

@@ -214,5 +214,6 @@ def _not_written(name: str, error: OSError) -> ServingError:
 def _too_large(where: str, max_bytes: int) -> ServingError:
     return ServingError(
         Reason.ARTIFACT_TOO_LARGE,
-        f"{where} is larger than {max_bytes} bytes. Is it the right file? Otherwise raise VERDIGRIS_MAX_BYTES.",
+        f"{where} is larger than {max_bytes} bytes. Is it the right file? If it is, raise VERDIGRIS_MAX_BYTES in "
+        "spec.serving.env.",
     )

@@ -1,5 +1,6 @@
 """Content codings of bodies, gzip and deflate, both ways. What a body unpacks to has the same limit as a body."""
 
+import io
 import zlib
 
 from verdigris_serving.http.limits import SMALLER
@@ -12,6 +13,11 @@ OFFER = b", ".join(CODINGS)
 SMALLEST = 1024
 #: Packing an answer must not take longer than computing it.
 _LEVEL = 1
+#: Other names of them (RFC 9110, 8.4.1.3).
+_ALIASES = {b"x-gzip": b"gzip"}
+_MEMBER = b"\x1f\x8b"
+#: Bytes unpacked at a time: of each piece, what stands behind the end of a member is copied.
+_PIECE = 4096
 _WINDOW = {b"gzip": zlib.MAX_WBITS + 16, b"deflate": zlib.MAX_WBITS, b"raw": -zlib.MAX_WBITS}
 
 
@@ -26,7 +32,7 @@ class Unreadable(Exception):
 
 def unpacked(body: bytes, coding: bytes, limit: int) -> bytes:
     """``body`` without its coding, at most ``limit`` bytes: no more is ever unpacked. Raises Unreadable."""
-    name = coding.strip().lower()
+    name = _name(coding)
     if name in {b"", b"identity"}:
         return body
     if name not in CODINGS:
@@ -34,18 +40,38 @@ def unpacked(body: bytes, coding: bytes, limit: int) -> bytes:
     said = name.decode()
     if name == b"deflate" and not _has_zlib_header(body):
         name = b"raw"  # what some clients send under this name
-    unpacking = zlib.decompressobj(_WINDOW[name])
+    out = io.BytesIO()
     try:
-        data = unpacking.decompress(body, limit + 1)
+        end = _unpack(body, 0, _WINDOW[name], limit, out)
+        # Files of gzip may be written one behind the other, and are one file then (RFC 1952).
+        while name == b"gzip" and body.startswith(_MEMBER, end):
+            end = _unpack(body, end, _WINDOW[name], limit, out)
     except zlib.error as error:
         raise Unreadable(400, f"the body is not {said}, which its Content-Encoding says it is") from error
-    if len(data) > limit:
-        raise Unreadable(413, f"the body unpacks to more than {limit} bytes; {SMALLER}")
-    if not unpacking.eof:
-        raise Unreadable(400, f"the body breaks off before its {said} coding ends")
-    if unpacking.unused_data:
-        raise Unreadable(400, f"{len(unpacking.unused_data)} bytes stand behind the end of the body's {said} coding")
-    return data
+    except EOFError as error:
+        raise Unreadable(400, f"the body breaks off before its {said} coding ends") from error
+    if end < len(body):
+        raise Unreadable(400, f"{len(body) - end} bytes stand behind the end of the body's {said} coding")
+    return out.getvalue()
+
+
+def _name(coding: bytes) -> bytes:
+    name = coding.strip().lower()
+    return _ALIASES.get(name, name)
+
+
+def _unpack(body: bytes, start: int, window: int, limit: int, out: io.BytesIO) -> int:
+    """Adds what one stream unpacks to to ``out``, and says where it ends. Raises Unreadable, zlib.error, EOFError."""
+    unpacking = zlib.decompressobj(window)
+    while not unpacking.eof:
+        piece = body[start : start + _PIECE]
+        if not piece:
+            raise EOFError
+        out.write(unpacking.decompress(piece, limit + 1 - out.tell()))
+        if out.tell() > limit:
+            raise Unreadable(413, f"the body unpacks to more than {limit} bytes; {SMALLER}")
+        start += len(piece) - len(unpacking.unused_data)
+    return start
 
 
 def _has_zlib_header(body: bytes) -> bool:
@@ -64,9 +90,9 @@ def _weight(item: bytes) -> tuple[bytes, float]:
     name, _, parameter = item.partition(b";")
     key, _, value = parameter.partition(b"=")
     try:
-        return name.strip(), float(value) if key.strip() == b"q" else 1.0
+        return _name(name), float(value) if key.strip() == b"q" else 1.0
     except ValueError:
-        return name.strip(), 0.0
+        return _name(name), 0.0
 
 
 def packed(body: bytes, coding: bytes) -> bytes:

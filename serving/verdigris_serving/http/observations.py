@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from verdigris_serving.model.loaded import LoadedModel
-from verdigris_serving.model.schema import Row, bins_of, measured, score_count, score_name
+from verdigris_serving.model.schema import Row, bins_of, has_several_labels, measured, score_count, score_name
 from verdigris_serving.protocol.service import Count
 
 #: Rows that may be put aside before they are counted.
@@ -53,8 +53,9 @@ class Observations:
         #: Scores by bin (one more than ``score_edges``: above the last), and their sum.
         self.scores = [0] * (len(self.score_edges) + 1)
         self.score_sum = 0.0
-        #: Whether there is one score to count: several values a row have no one scale, and some models have no score.
-        self.counts_scores = score_count(manifest) == 1 or (score_count(manifest) > 1 and bool(manifest.classes))
+        #: Whether there is one score to count: several values or labels a row have no one scale, and some models none.
+        several = manifest.task == "regression" or has_several_labels(manifest)
+        self.counts_scores = score_count(manifest) == 1 or (score_count(manifest) > 1 and not several)
         #: The second class's probability of two classes, a value, a decision; None: the largest of many.
         self._score = {1: 0, 2: 1}.get(score_count(manifest))
 

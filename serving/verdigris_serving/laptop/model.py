@@ -1,6 +1,7 @@
 """The model that a command is about: a ``.vmodel``, or a fitted pipeline that is packed on the way."""
 
 import argparse
+import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -11,16 +12,14 @@ from typing import Any
 
 from verdigris_serving.artifact import describe
 from verdigris_serving.artifact.archive import read_archive
-from verdigris_serving.artifact.cli import Failure
+from verdigris_serving.artifact.cli import MAX_BYTES, Failure
 from verdigris_serving.artifact.kinds import kind_of
 from verdigris_serving.artifact.naming import model_name
 from verdigris_serving.artifact.tables import Table, read_table
 from verdigris_serving.artifact.verify import Expectation, load_verified
+from verdigris_serving.environment import max_bytes
 from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.model.schema import Feature, InvalidModel
-
-#: Bytes; a laptop has memory for it.
-MAX_BYTES = 2**31
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -52,7 +51,7 @@ def load(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
 
 def _verified(path: Path) -> LoadedModel:
     """The model with its first golden row to show: who has the file has the row, too."""
-    model = load_verified(path, Expectation(), max_bytes=MAX_BYTES)
+    model = load_verified(path, Expectation(), max_bytes=max_bytes(os.environ, MAX_BYTES))
     return replace(model, example=read_archive(path.read_bytes()).golden.rows[0])
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from verdigris_serving.artifact.cli import Commands, Failure
+from verdigris_serving.artifact.cli import MAX_BYTES, Commands, Failure
 from verdigris_serving.artifact.verify import Expectation
+from verdigris_serving.environment import max_bytes
 from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.listener import DEFAULT_PORT, listen
 from verdigris_serving.laptop import model as models
@@ -63,7 +64,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _settings(options: argparse.Namespace) -> ServerSettings:
     return ServerSettings(
-        model=ModelSettings(options.model, Expectation(), models.MAX_BYTES),
+        model=ModelSettings(options.model, Expectation(), max_bytes(os.environ, MAX_BYTES)),
         port=options.port,
         traffic_file=_NO_FILE,
         shield_file=_NO_FILE,

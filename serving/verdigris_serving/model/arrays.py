@@ -68,6 +68,15 @@ def places(classes: Any, labels: Any) -> Any:
     return np.searchsorted(np.asarray(classes), labels)
 
 
+def flags(answer: Any, rows: int, labels: int) -> list[list[int]]:
+    """Plain ones and zeros of shape (rows, labels). Raises NonFiniteScore unless each is there and is one of them."""
+    array = np.asarray(answer)
+    if array.shape != (rows, labels) or not ((array == 0) | (array == 1)).all():
+        raise NonFiniteScore("the model answered labels that are not each there or not there")
+    plain: list[list[int]] = array.astype(np.int64).tolist()
+    return plain
+
+
 def positions(answer: Any, rows: int, classes: int) -> list[int]:
     """Plain positions among the classes, one a row. Raises NonFiniteScore unless each is there and is one."""
     array = np.asarray(answer).reshape(-1)

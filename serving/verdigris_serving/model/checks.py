@@ -14,8 +14,10 @@ from verdigris_serving.model.schema import (
     LinearSpec,
     Manifest,
     Quality,
+    Said,
     allows,
     bounds,
+    has_several_labels,
     is_free_text,
     score_count,
 )
@@ -62,17 +64,25 @@ def _check_classes(manifest: Manifest) -> None:
         return
     if len({(type(label), label) for label in manifest.classes}) != len(manifest.classes):
         raise InvalidModel("two classes are equal")
-    if len({type(label) for label in manifest.classes}) != 1 or len(manifest.classes) < 2:
+    least = 1 if has_several_labels(manifest) else 2
+    if len({type(label) for label in manifest.classes}) != 1 or len(manifest.classes) < least:
         raise InvalidModel("a classification needs two or more classes of one type")
     _check_scores(manifest)
-    if manifest.threshold is None:
-        return
+    if manifest.threshold is not None:
+        _check_threshold(manifest, manifest.threshold)
+    elif has_several_labels(manifest) and manifest.label_from != "model":
+        raise InvalidModel("several labels a row are the model's own")
+
+
+def _check_threshold(manifest: Manifest, threshold: float) -> None:
+    if has_several_labels(manifest):
+        raise InvalidModel("a threshold decides between two classes, and here a row has several labels; leave it out")
     if len(manifest.classes) != 2:
         raise InvalidModel("a threshold belongs to two classes, and only to two")
     if manifest.label_from != "scores":
         raise InvalidModel("a threshold decides by the scores, not by the model's own label")
-    if not 0 < manifest.threshold < 1:
-        raise InvalidModel(f"threshold {manifest.threshold} is not between 0 and 1")
+    if not 0 < threshold < 1:
+        raise InvalidModel(f"threshold {threshold} is not between 0 and 1")
 
 
 def _check_scores(manifest: Manifest) -> None:
@@ -91,12 +101,15 @@ def _check_scores(manifest: Manifest) -> None:
 
 def check_linear(spec: LinearSpec, manifest: Manifest) -> None:
     """Raise InvalidModel unless the sums are well defined and finite for every row within ±LARGEST_VALUE."""
-    if manifest.label_from != "scores" or manifest.outputs is not None:
-        raise InvalidModel("format linear has probabilities or one value, and no label of its own beside them")
+    if manifest.label_from != "scores" or (manifest.classes and manifest.outputs is not None):
+        raise InvalidModel("format linear has probabilities or values, and no label of its own beside them")
     sums = len(spec.intercepts)
-    expected = {"logistic": 2, "softmax": sums, "identity": 0}[spec.link]
-    if len(manifest.classes) != expected or (spec.link != "softmax" and sums != 1):
-        raise InvalidModel(f'link "{spec.link}" with {sums} intercepts does not give {len(manifest.classes)} classes')
+    classes, needed = {"logistic": (2, 1), "softmax": (sums, sums), "identity": (0, score_count(manifest))}[spec.link]
+    if len(manifest.classes) != classes or sums != needed:
+        raise InvalidModel(
+            f'link "{spec.link}" with {sums} intercepts does not give {len(manifest.classes)} classes, or '
+            f"{score_count(manifest)} values"
+        )
     largest = [abs(intercept) for intercept in spec.intercepts]
     for number, term in enumerate(spec.terms):
         if not 0 <= term.feature < len(manifest.features):
@@ -135,8 +148,14 @@ def _check_golden_labels(golden: GoldenRows, manifest: Manifest) -> None:
         raise InvalidModel("golden rows have labels where the label is the model's own, and only there")
     if labels is None:
         return
-    if len(labels) != len(golden.rows) or not all(0 <= label < len(manifest.classes) for label in labels):
-        raise InvalidModel("the golden rows' labels are not one position among the classes a row")
+    if len(labels) != len(golden.rows) or not all(_is_said(label, manifest) for label in labels):
+        raise InvalidModel("the golden rows' labels are not one position among the classes a row, or a 0 or 1 for each")
+
+
+def _is_said(label: Said, manifest: Manifest) -> bool:
+    if isinstance(label, list):
+        return has_several_labels(manifest) and len(label) == len(manifest.classes) and set(label) <= {0, 1}
+    return not has_several_labels(manifest) and 0 <= label < len(manifest.classes)
 
 
 def check_baseline(baseline: Baseline, manifest: Manifest) -> None:

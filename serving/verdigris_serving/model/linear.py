@@ -86,7 +86,7 @@ class LinearModel:
         self.explanation = LinearExplanation(spec, centers) if len(centers) == len(spec.terms) else None
 
     def scores(self, row: Sequence[float | None]) -> list[float]:
-        """Probabilities in the order of the manifest's classes, or ``[value]`` for a regression.
+        """Probabilities in the order of the manifest's classes, or the values of a regression.
 
         ``row`` has one value a feature; None is a missing value. Raises NonFiniteScore.
         """
@@ -204,7 +204,7 @@ def _identity(totals: list[float]) -> list[float]:
 
 
 def _identity_many(sums: list[list[float]]) -> list[list[float]]:
-    return [[total] for total in sums[0]]
+    return list(map(list, zip(*sums, strict=True)))
 
 
 _Link = Callable[[list[float]], list[float]]

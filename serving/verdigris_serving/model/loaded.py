@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from verdigris_serving.model.schema import Baseline, Manifest, Row
+from verdigris_serving.model.schema import Baseline, Manifest, Row, Said
 
 
 class Predictor(Protocol):
@@ -15,7 +15,7 @@ class Predictor(Protocol):
         """Whether one row may take so long that it must not be computed on the loop that answers probes."""
 
     def scores(self, row: Row) -> list[float]:
-        """Probabilities by class or ``[value]``; raises NonFiniteScore."""
+        """Probabilities by class, or values; raises NonFiniteScore."""
 
     def scores_many(self, rows: Sequence[Row]) -> list[list[float]]:
         """The scores of one or more rows, one list a row; raises NonFiniteScore when any of them has none."""
@@ -24,8 +24,8 @@ class Predictor(Protocol):
 class LabelPredictor(Predictor, Protocol):
     """A predictor whose label is its own: where the manifest says ``label_from: model``."""
 
-    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], list[int]]:
-        """The scores of each row and the position of its label among the classes; raises NonFiniteScore."""
+    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], Sequence[Said]]:
+        """The scores of each row and its label; raises NonFiniteScore."""
 
 
 @dataclass(frozen=True)

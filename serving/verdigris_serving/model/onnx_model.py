@@ -8,7 +8,15 @@ import onnxruntime
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import InvalidModel, Manifest, Row, score_count, score_name
+from verdigris_serving.model.schema import (
+    InvalidModel,
+    Manifest,
+    Row,
+    Said,
+    has_several_labels,
+    score_count,
+    score_name,
+)
 
 _DTYPES = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 _ONLY_FATAL = 4
@@ -20,8 +28,9 @@ class OnnxModel:
     """A predictor from the bytes of ``model.onnx``, whose checksum has been verified.
 
     The graph has one input, [rows, features] of double or float, NaN for a missing value. It answers by an output of
-    the scores' name (a regression by its only output), and by ``label``, [rows, 1] positions among the classes, where
-    the manifest says that the label is the model's own. Raises InvalidModel when that is not so.
+    the scores' name (a regression by its only output), and by ``label`` where the manifest says that the label is the
+    model's own: [rows, 1] positions among the classes, or, of several labels, [rows, labels] of 1 and 0. Raises
+    InvalidModel when that is not so.
     """
 
     #: Most graphs take microseconds, a large forest takes milliseconds.
@@ -40,6 +49,7 @@ class OnnxModel:
             raise InvalidModel(f"onnxruntime cannot load model.onnx: {_first_line(error)}") from error
         self._outputs, self._classes = score_count(manifest), len(manifest.classes)
         self._probabilities = score_name(manifest) == "probabilities"
+        self._said = arrays.flags if has_several_labels(manifest) else arrays.positions
         self._input, self._dtype = self._sole_input(len(manifest.features))
         self._wanted = self._answering_outputs(manifest)
 
@@ -53,11 +63,11 @@ class OnnxModel:
             return [[] for _ in rows]
         return self._scores(self._run(self._wanted[:1], rows)[0], len(rows))
 
-    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], list[int]]:
-        """The scores of each row and the position of its label, in one run. Raises NonFiniteScore."""
+    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], Sequence[Said]]:
+        """The scores of each row and its label, in one run. Raises NonFiniteScore."""
         *answer, labels = self._run(self._wanted, rows)
         scores = self._scores(answer[0], len(rows)) if answer else [[] for _ in rows]
-        return scores, arrays.positions(labels, len(rows), self._classes)
+        return scores, self._said(labels, len(rows), self._classes)
 
     def _run(self, wanted: list[str], rows: Sequence[Row]) -> list[Any]:
         table = arrays.table(rows, self._dtype)

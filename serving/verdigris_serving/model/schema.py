@@ -27,9 +27,11 @@ SEMANTIC_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_IDENTIFIERS}
 
 Datatype = Literal["FP64", "FP32", "INT64", "INT32", "BOOL", "BYTES"]
 ElementwiseFunction = Literal["identity", "log", "log1p", "sqrt", "equals"]
-#: ``outliers`` has the classes -1 (one) and 1 (none), ``clusters`` a class a cluster.
-Task = Literal["classification", "regression", "outliers", "clusters"]
+#: ``outliers`` has the classes -1 (one) and 1 (none), ``clusters`` a class a cluster, ``multilabel`` a class a label.
+Task = Literal["classification", "regression", "outliers", "clusters", "multilabel"]
 Label = int | str | bool
+#: What a row's label is: its position among the classes, or, of several labels a row, for each 1 (it is there) or 0.
+Said = int | list[int]
 #: A number, a text of a feature that has no categories, or None for a missing value.
 Value = float | str | None
 Row = list[Value]
@@ -74,15 +76,16 @@ class Equivalence(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who the model is and what it expects. ``classes`` is empty for a regression.
+    """Who the model is and what it expects. ``classes`` is empty for a regression; of several labels a row
+    (``multilabel``) they are these, each there or not, with a probability or a decision of its own.
 
     ``threshold`` is the least probability of the second of two classes that makes it the label. Without one the label
     is the class with the largest score, the first of equal ones, or, with ``label_from`` ``model``, what the model
     itself says beside its scores (a vector machine, for one, does not decide by its probabilities).
     ``scores`` says what a row's scores are where there are classes: probabilities, the estimator's own decision (of one
-    number for two classes, and for an outlier, where it is called its score), or none at all; without probabilities the
-    label is always the model's own. ``outputs`` is how many scores a row has where that is not one a class, or one
-    value.
+    number for two classes, and for an outlier, where it is called its score), or none at all; without probabilities,
+    and of several labels a row, the label is always the model's own. ``outputs`` is how many scores a row has where
+    that is not one a class, or one value.
     ``fallback`` is the sentence that says why packing took this format and not one that serves faster. ``partial``:
     the pipeline itself has no answer to some combinations of allowed values, so that a row without one is refused and
     is no fault of the model's.
@@ -125,7 +128,7 @@ class Term(Struct, frozen=True, forbid_unknown_fields=True):
 class LinearSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A generalised linear model. Outputs before the link are ``intercepts[k]`` plus the sum of the terms.
 
-    Link ``logistic``: one sum, two probabilities. ``softmax``: a sum a class. ``identity``: one sum, the value.
+    Link ``logistic``: one sum, two probabilities. ``softmax``: a sum a class. ``identity``: a sum a value.
     """
 
     link: Literal["logistic", "softmax", "identity"]
@@ -136,14 +139,14 @@ class LinearSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class GoldenRows(Struct, frozen=True, forbid_unknown_fields=True):
     """Rows with the outputs that the original pipeline gave for them: the scores, or the values.
 
-    ``tolerance`` is per output, and times the output where that is beyond 1. ``labels`` are positions among the
-    classes, where the label is the model's own.
+    ``tolerance`` is per output, and times the output where that is beyond 1. ``labels`` are there where the label is
+    the model's own.
     """
 
     rows: Annotated[list[Row], Meta(min_length=1, max_length=10_000)]
     expected: list[list[float]]
     tolerance: Annotated[float, Meta(gt=0, le=1e-3)]
-    labels: list[int] | None = None
+    labels: list[Said] | None = None
 
 
 class FeatureBaseline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,7 +179,8 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``metrics`` has auc, accuracy, brier and log_loss for two classes, accuracy and log_loss for more, r2 and mae for
     a regression (of several values their means), accuracy and, of two classes, auc where there are no probabilities,
-    adjusted_rand for clusters.
+    adjusted_rand for clusters, accuracy (of rows with every label right), hamming_loss, f1 and, where there are
+    probabilities, auc for several labels a row (the last two as means over the labels).
     """
 
     rows: int
@@ -239,6 +243,11 @@ def chosen(manifest: Manifest, scores: Sequence[Sequence[float]], of: Sequence[_
         no, yes = of
         return [yes if row[1] > row[0] else no for row in scores]
     return [of[max(range(len(row)), key=row.__getitem__)] for row in scores]
+
+
+def has_several_labels(manifest: Manifest) -> bool:
+    """Whether a row has a label for each of the classes, there or not, instead of one of them."""
+    return manifest.task == "multilabel"
 
 
 def score_count(manifest: Manifest) -> int:

@@ -97,7 +97,7 @@ _ESTIMATORS = {
     "mixture._bayesian_mixture": "BayesianGaussianMixture",
     "mixture._gaussian_mixture": "GaussianMixture",
     "multiclass": "OneVsOneClassifier OneVsRestClassifier OutputCodeClassifier _ConstantPredictor",
-    "multioutput": "MultiOutputRegressor RegressorChain",
+    "multioutput": "ClassifierChain MultiOutputClassifier MultiOutputRegressor RegressorChain",
     "naive_bayes": "BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB",
     "neighbors._classification": "KNeighborsClassifier RadiusNeighborsClassifier",
     "neighbors._lof": "LocalOutlierFactor",

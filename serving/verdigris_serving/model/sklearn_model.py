@@ -1,7 +1,8 @@
 """Format ``sklearn``: a fitted pipeline, read by skops. Imported only when such an artifact is loaded."""
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import skops.io
@@ -9,9 +10,24 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import InvalidModel, Manifest, Row, score_count, score_name
+from verdigris_serving.model.schema import (
+    InvalidModel,
+    Manifest,
+    Row,
+    Said,
+    has_several_labels,
+    score_count,
+    score_name,
+)
 from verdigris_serving.model.sklearn_allowed import TYPES, check_allowed
-from verdigris_serving.model.sklearn_parts import check_texts, takes_documents, with_search_trees
+from verdigris_serving.model.sklearn_parts import (
+    chances,
+    check_texts,
+    dense,
+    split,
+    takes_documents,
+    with_search_trees,
+)
 
 #: Which method of a pipeline gives the scores, by their name.
 _METHODS = {
@@ -39,16 +55,18 @@ class SklearnModel:
             with warnings.catch_warnings():
                 # Another version than it was fitted with: whether that matters is what the golden rows find out.
                 warnings.simplefilter("ignore", InconsistentVersionWarning)
-                self._pipeline: Any = skops.io.loads(data, trusted=sorted(TYPES))
-            with_search_trees(self._pipeline)
-            _one_thread(self._pipeline)
-            self._documents = takes_documents(self._pipeline)
-            self._ask = getattr(self._pipeline, _METHODS[score_name(manifest)])
+                pipeline: Any = skops.io.loads(data, trusted=sorted(TYPES))
+            with_search_trees(pipeline)
+            _one_thread(pipeline)
+            self._documents = takes_documents(pipeline)
+            self._steps, self._last = split(pipeline)
+            self._ask = getattr(self._last, _METHODS[score_name(manifest)])
         except Exception as error:  # whatever attributes a pipeline lacks, it is not one that can be served
             raise InvalidModel(f"skops cannot load model.skops: {type(error).__name__}") from error
-        check_texts(self._pipeline)
+        check_texts(pipeline)
         self._features = manifest.features
         self._classes = manifest.classes
+        self._several = has_several_labels(manifest)
         self._outputs = score_count(manifest)
 
     def scores(self, row: Row) -> list[float]:
@@ -57,31 +75,45 @@ class SklearnModel:
 
     def scores_many(self, rows: Sequence[Row]) -> list[list[float]]:
         """The scores of each row, in one call. Raises NonFiniteScore."""
-        return self._scored(self._table(rows))
+        with _answering():
+            return self._scored(self._transformed(rows), len(rows))
 
-    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], list[int]]:
-        """The scores of each row and the position of what ``predict`` says. Raises NonFiniteScore."""
-        table = self._table(rows)
-        answer = self._scored(table)
-        places = arrays.places(self._classes, self._asked(self._pipeline.predict, table))
-        return answer, arrays.positions(places, len(rows), len(self._classes))
+    def labelled(self, rows: Sequence[Row]) -> tuple[list[list[float]], Sequence[Said]]:
+        """The scores of each row and what ``predict`` says, after one pass through the steps before the last, which
+        may cost more than that (a vectorizer does). Raises NonFiniteScore."""
+        with _answering():
+            table = self._transformed(rows)
+            return self._scored(table, len(rows)), self._said(self._last.predict(table), len(rows))
 
-    def _table(self, rows: Sequence[Row]) -> Any:
-        return arrays.asked(rows, self._features, documents=self._documents)
+    def _transformed(self, rows: Sequence[Row]) -> Any:
+        table = arrays.asked(rows, self._features, documents=self._documents)
+        for step in self._steps:
+            table = step.transform(table)
+        return table
 
-    def _scored(self, table: Any) -> list[list[float]]:
+    def _scored(self, table: Any, count: int) -> list[list[float]]:
         if not self._outputs:
-            return [[] for _ in table]
-        return arrays.scores(self._asked(self._ask, table), len(table), self._outputs)
+            return [[] for _ in range(count)]
+        return arrays.scores(chances(self._last, self._ask(table)), count, self._outputs)
 
-    def _asked(self, method: Any, table: Any) -> Any:
-        try:
-            with warnings.catch_warnings():
-                # A frame's names belong to packing, where the columns were put in their order.
-                warnings.simplefilter("ignore", UserWarning)
-                return method(table)
-        except Exception as error:
-            raise NonFiniteScore("the pipeline refused an input that the manifest allows") from error
+    def _said(self, answer: Any, count: int) -> Sequence[Said]:
+        if self._several:
+            return arrays.flags(dense(answer), count, len(self._classes))
+        return arrays.positions(arrays.places(self._classes, answer), count, len(self._classes))
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Raises NonFiniteScore in place of whatever a pipeline raises."""
+    try:
+        with warnings.catch_warnings():
+            # A frame's names belong to packing, where the columns were put in their order.
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    except NonFiniteScore:
+        raise
+    except Exception as error:
+        raise NonFiniteScore("the pipeline refused an input that the manifest allows") from error
 
 
 def _one_thread(pipeline: Any) -> None:

@@ -7,6 +7,7 @@ the training rows, which are stored: built again from these, they answer the sam
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from sklearn import neighbors
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -55,6 +56,32 @@ def members(model: Any) -> Iterator[tuple[Any, Any]]:
             yield part, None
 
 
+def gives_several_labels(model: Any) -> bool:
+    """Whether a classifier gives a row several: then it has classes for each, or has noted what it was fitted on."""
+    if isinstance(model.classes_, list):
+        return True
+    last = split(model)[1]
+    binarizer = getattr(last, "label_binarizer_", None) or getattr(last, "_label_binarizer", None)
+    return str(getattr(binarizer, "y_type_", "")).startswith("multilabel")
+
+
+def chances(model: Any, said: Any) -> Any:
+    """[rows, labels]: how likely each of several labels is there, of what the model's ``predict_proba`` said: that
+    itself, or a list of one table a label, with a column for each of its classes, 0 and 1 or only one of them."""
+    if not isinstance(said, list):
+        return said
+    columns = []
+    for table, classes in zip(said, model.classes_, strict=True):
+        places = np.flatnonzero(np.asarray(classes) == 1)
+        columns.append(table[:, places[0]] if len(places) else np.zeros(len(table)))
+    return np.column_stack(columns)
+
+
+def dense(said: Any) -> Any:
+    """What ``predict`` said as an array: of several labels some answer a sparse one."""
+    return np.asarray(said.toarray() if hasattr(said, "toarray") else said)
+
+
 def check_texts(model: Any) -> None:
     """Raise InvalidModel where a vectorizer takes names of files and would open what a caller names, or runs code of
     its own, of which an artifact holds none."""
@@ -70,6 +97,15 @@ def check_texts(model: Any) -> None:
                 f"{kind} has a function as its {code[0]}, and an artifact holds no code: say it by token_pattern, "
                 "lowercase, strip_accents or ngram_range, or do it to the text before it is sent"
             )
+
+
+def split(model: Any) -> tuple[list[Any], Any]:
+    """The transformers that a pipeline asks in turn, and what it asks last; of any other model none, and itself."""
+    steps: list[Any] = []
+    while isinstance(model, Pipeline):
+        steps += [step for _, step in model.steps[:-1] if step not in (None, "passthrough")]
+        model = model.steps[-1][1]
+    return steps, model
 
 
 def takes_documents(model: Any) -> bool:

@@ -103,7 +103,8 @@ def _value(cell: str, feature: Feature, row: int) -> Any:
 
 
 class CsvWriter:
-    """Writes the answers of one model: ``label`` and a probability a class (or its other scores), or ``value``.
+    """Writes the answers of one model: ``label`` and a probability a class (or its other scores), or ``value``; of
+    several, a column for each.
 
     Where a feature clamps, a further column ``clamped`` names those whose value was beyond its range in that row.
     """
@@ -121,7 +122,7 @@ class CsvWriter:
     def _names(self, output: OutputTensor) -> list[str]:
         if len(output.shape) == 1:
             return [output.name]
-        one = {"probabilities": "probability", "decision": "decision"}.get(output.name)
+        one = {"label": "label", "probabilities": "probability", "decision": "decision"}.get(output.name)
         if one and output.shape[1] == len(self._classes):
             return [f"{one}_{_text(label)}" for label in self._classes]
         return [f"{output.name}_{number}" for number in range(output.shape[1])]

@@ -190,7 +190,7 @@ def _response(manifest: Manifest, outputs: list[Document]) -> Document:
 def _output(manifest: Manifest, output: Document) -> Document:
     value: Document = {"type": "number"}
     if output["name"] == "label":
-        value = {"enum": manifest.classes}
+        value = openapi_rows.label_of(manifest)
     elif output["name"] == "probabilities":
         value = {"type": "number", "minimum": 0, "maximum": 1}
     dimensions = len(output["shape"])
@@ -201,6 +201,8 @@ def _output(manifest: Manifest, output: Document) -> Document:
         shape={**list_of(size), "minItems": dimensions, "maxItems": dimensions},
         data=list_of(value),
     )
+    if manifest.classes and dimensions > 1:
+        tensor["description"] = f"For each row, in this order: {', '.join(map(str, manifest.classes))}"
     # In binary the data follows the JSON.
     tensor["required"].remove("data")
     tensor["properties"]["parameters"] = {"type": "object", "properties": {"binary_data_size": {"type": "integer"}}}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from verdigris_serving.model.schema import Feature, Manifest
+from verdigris_serving.model.schema import Feature, Manifest, has_several_labels, score_count
 
 Document = dict[str, Any]
 _TYPES = {"BYTES": "string", "BOOL": "boolean"}
@@ -31,8 +31,9 @@ def schemas(manifest: Manifest, options: Document) -> Document:
     in_order = {"type": "array", "prefixItems": values, "minItems": len(values), "maxItems": len(values)}
     rows = {"type": "array", "items": ref("Row"), "minItems": 1}
     names = ", ".join(feature.name for feature in features[:20])
-    said: Document = {"enum": manifest.classes} if manifest.classes else {"type": "number"}
-    predictions = object_of(predictions=list_of(said if manifest.classes or not manifest.outputs else list_of(said)))
+    said = label_of(manifest) if manifest.classes else {"type": "number"}
+    several = has_several_labels(manifest) or (not manifest.classes and score_count(manifest) > 1)
+    predictions = object_of(predictions=list_of(list_of(said) if several else said))
     predictions["properties"]["parameters"] = {"type": "object"}
     return {
         "Row": {
@@ -48,6 +49,11 @@ def schemas(manifest: Manifest, options: Document) -> Document:
         "Predictions": predictions,
         "ModelListV1": object_of(models=list_of({"const": manifest.name})),
     }
+
+
+def label_of(manifest: Manifest) -> Document:
+    """The schema of one label: a class, or whether one of several is there."""
+    return {"enum": [0, 1] if has_several_labels(manifest) else manifest.classes}
 
 
 def _with(options: Document, **rows: Document) -> Document:

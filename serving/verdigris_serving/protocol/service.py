@@ -1,6 +1,6 @@
 """The protocol's operations for one loaded model. Thread-safe: nothing here changes after construction."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, cast
 
 import msgspec
@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct
 from verdigris_serving import __version__
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import LabelPredictor, LoadedModel
-from verdigris_serving.model.schema import Row
+from verdigris_serving.model.schema import Row, Said
 from verdigris_serving.protocol import binary, csv_table
 from verdigris_serving.protocol.messages import (
     AnyRequest,
@@ -155,12 +155,12 @@ class InferenceService:
         rows, clamped = self._reader.rows(request)
         names = self._writer.wanted(request, len(rows))
         try:
-            places = None
+            said: Sequence[Said] | None = None
             if self._labelled is not None and "label" in names:
-                scores, places = self._labelled(rows)
+                scores, said = self._labelled(rows)
             else:
                 scores = [self._scores(rows[0])] if len(rows) == 1 else self._scores_many(rows)
-            outputs = self._writer.tensors(names, rows, scores, places)
+            outputs = self._writer.tensors(names, rows, scores, said)
         except NonFiniteScore as fault:
             if self.manifest.partial:
                 raise CallerFault(_NO_ANSWER.format(self._first_without_answer(rows))) from fault

@@ -45,8 +45,9 @@ class Value:
 class Answer:
     """What an estimator answers.
 
-    ``scores``: [rows, classes] probabilities, or [rows, 1] for a regression; None: it gives no probabilities.
-    ``label``: [rows, 1], the position of what ``predict`` says; None: the first largest score.
+    ``scores``: [rows, classes] probabilities, or [rows, values] for a regression; None: it gives no probabilities.
+    ``label``: [rows, 1], the position of what ``predict`` says, or, of several labels a row, [rows, labels] of 1 and 0;
+    None: the first largest score.
     ``decision``: [rows, 1 or classes], what ``decision_function`` says, where there is one.
     """
 

@@ -15,6 +15,7 @@ from verdigris_serving.artifact.graph import (
     probabilistic,
     projecting,
     scaling,
+    targets,
     trees,
     xgboost_trees,
 )
@@ -37,6 +38,7 @@ ESTIMATORS: dict[type, Ask] = {
     **boosting.ESTIMATORS,
     **probabilistic.ESTIMATORS,
     **ensembles.ESTIMATORS,
+    **targets.ESTIMATORS,
     **compose.ESTIMATORS,
 }
 
@@ -53,7 +55,8 @@ def convert(pipeline: Any, features: Sequence[Feature], scores: str) -> Converte
     """The graph of a fitted pipeline over these features, always the same bytes. Raises CannotGraph.
 
     One input, ``features`` [rows, width] of double, NaN for a missing value; an output [rows, outputs] called
-    ``scores``, none where that is empty; output ``label`` [rows, 1] where the label is not the first largest score.
+    ``scores``, none where that is empty; output ``label`` where the label is not the first largest score: [rows, 1],
+    or, of several labels, [rows, labels].
     """
     graph = Graph(STEPS, {**ESTIMATORS, **xgboost_trees.estimators(), **lightgbm_trees.estimators()})
     try:

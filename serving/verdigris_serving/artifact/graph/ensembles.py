@@ -1,4 +1,4 @@
-"""Ensembles of any estimators: votes, stacks, calibrations, bags, one class against the rest."""
+"""Ensembles of any estimators: votes, stacks, calibrations, bags."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,15 +15,14 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, inexact
 from verdigris_serving.artifact.graph.linear import both, shares
 
 
-def _scores(graph: Graph, estimator: Any, value: Value) -> Value:
+def scores_of(graph: Graph, estimator: Any, value: Value) -> Value:
+    """The probabilities, or values, of an estimator within another. Raises CannotGraph where there are none."""
     answer = graph.ask(estimator, value)
     if answer.scores is None:
         raise CannotGraph(f"{type(estimator).__name__} within an ensemble gives no probabilities")
@@ -34,12 +33,12 @@ def soft_vote(graph: Graph, model: Any, value: Value) -> Answer:
     """The weighted mean of the probabilities."""
     if model.voting != "soft":
         raise CannotGraph("VotingClassifier with hard votes gives no probabilities")
-    return Answer(_mean(graph, model, [_scores(graph, each, value) for each in model.estimators_]))
+    return Answer(_mean(graph, model, [scores_of(graph, each, value) for each in model.estimators_]))
 
 
 def mean_vote(graph: Graph, model: Any, value: Value) -> Answer:
     """The weighted mean of the values."""
-    return Answer(inexact(_mean(graph, model, [_scores(graph, each, value) for each in model.estimators_])))
+    return Answer(inexact(_mean(graph, model, [scores_of(graph, each, value) for each in model.estimators_])))
 
 
 def _mean(graph: Graph, model: Any, values: Sequence[Value]) -> Value:
@@ -131,7 +130,7 @@ def bag_classifier(graph: Graph, model: Any, value: Value) -> Answer:
             raise CannotGraph(
                 f"BaggingClassifier of {type(fitted).__name__}, which gives no probabilities, has no graph"
             )
-        scores = _scores(graph, fitted, graph.take(value, [int(column) for column in columns]))
+        scores = scores_of(graph, fitted, graph.take(value, [int(column) for column in columns]))
         parts.append(_spread(graph, scores, [int(label) for label in fitted.classes_], model.n_classes_))
     return Answer(graph.by(graph.added(parts), float(model.n_estimators)))
 
@@ -148,35 +147,13 @@ def _spread(graph: Graph, scores: Value, places: list[int], classes: int) -> Val
 def bag_regressor(graph: Graph, model: Any, value: Value) -> Answer:
     """The mean of the values, each over its own columns."""
     pairs = zip(model.estimators_, model.estimators_features_, strict=True)
-    parts = [_scores(graph, each, graph.take(value, [int(column) for column in columns])) for each, columns in pairs]
+    parts = [scores_of(graph, each, graph.take(value, [int(column) for column in columns])) for each, columns in pairs]
     return Answer(graph.by(graph.added(parts), float(model.n_estimators)))
-
-
-def against_the_rest(graph: Graph, model: Any, value: Value) -> Answer:
-    """Each class's own probability, divided by their sum; the label is the largest before that."""
-    if model.multilabel_:
-        raise CannotGraph("OneVsRestClassifier predicts several labels a row; a model has one")
-    if any(hasattr(each, "decision_function") for each in model.estimators_):
-        decisions = [graph.ask(each, value) for each in model.estimators_]
-        if any(answer.scores is None or answer.decision is None for answer in decisions):
-            raise CannotGraph("OneVsRestClassifier of an estimator without probabilities has no graph")
-        seconds = [graph.take(answer.scores, [1]) for answer in decisions if answer.scores]
-        compared = graph.beside([answer.decision for answer in decisions if answer.decision])
-    else:
-        seconds = [graph.take(_scores(graph, each, value), [1]) for each in model.estimators_]
-        compared = graph.beside(seconds)
-    if len(seconds) == 1:
-        raise CannotGraph("OneVsRestClassifier of two classes has no graph")
-    each = graph.beside(seconds)
-    total = graph.node("ReduceSum", each, graph.constant([1], np.int64), width=1, exact=False, keepdims=1)
-    nothing = graph.node("Equal", total, graph.constant(0.0), width=1)
-    divisor = graph.node("Where", nothing, graph.constant(1.0), total, width=1)
-    return Answer(graph.node("Div", each, divisor, width=each.width), graph.position(compared))
 
 
 def transformed_target(graph: Graph, model: Any, value: Value) -> Answer:
     """The inverse of what was done to the target."""
-    scores = _scores(graph, model.regressor_, value)
+    scores = scores_of(graph, model.regressor_, value)
     transformer = model.transformer_
     if type(transformer) is StandardScaler:
         if transformer.with_std:
@@ -186,16 +163,11 @@ def transformed_target(graph: Graph, model: Any, value: Value) -> Answer:
     if inverse is None:
         return Answer(scores)
     if inverse is np.exp:
-        return Answer(graph.node("Exp", scores, width=1, exact=False))
+        return Answer(graph.node("Exp", scores, width=scores.width, exact=False))
     if inverse is np.square:
-        return Answer(graph.node("Mul", scores, scores, width=1))
+        return Answer(graph.node("Mul", scores, scores, width=scores.width))
     name = getattr(inverse, "__name__", type(inverse).__name__)
     raise CannotGraph(f"TransformedTargetRegressor with {name} has no graph")
-
-
-def several(graph: Graph, model: Any, value: Value) -> Answer:
-    """A value of each of the estimators, one a target."""
-    return Answer(graph.beside([_scores(graph, each, value) for each in model.estimators_]))
 
 
 def frozen(graph: Graph, model: Any, value: Value) -> Answer:
@@ -208,8 +180,6 @@ ESTIMATORS: dict[type, Ask] = {
     BaggingRegressor: bag_regressor,
     CalibratedClassifierCV: calibrated,
     FrozenEstimator: frozen,
-    MultiOutputRegressor: several,
-    OneVsRestClassifier: against_the_rest,
     StackingClassifier: stack,
     StackingRegressor: stack,
     TransformedTargetRegressor: transformed_target,

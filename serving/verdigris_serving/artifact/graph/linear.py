@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.cross_decomposition import PLSRegression
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     ARDRegression,
@@ -45,6 +45,7 @@ from sklearn.linear_model import (
 from sklearn.svm import LinearSVC, LinearSVR
 
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, finite
+from verdigris_serving.model.sklearn_parts import gives_several_labels
 
 
 def sums(graph: Graph, model: Any, value: Value) -> Value:
@@ -65,7 +66,7 @@ def regression(graph: Graph, model: Any, value: Value) -> Answer:
 def exponential(graph: Graph, model: Any, value: Value) -> Answer:
     """A generalised linear model: the inverse of its link of the sum."""
     link = type(model._base_loss.link).__name__
-    total = _one(sums(graph, model, value), model)
+    total = sums(graph, model, value)
     if link == "IdentityLink":
         return Answer(total)
     if link != "LogLink":
@@ -76,7 +77,7 @@ def exponential(graph: Graph, model: Any, value: Value) -> Answer:
 def partial_least_squares(graph: Graph, model: Any, value: Value) -> Answer:
     """Centred, then the sum."""
     value = graph.node("Sub", value, graph.constant(model._x_mean), width=value.width)
-    return Answer(_one(sums(graph, model, value), model))
+    return Answer(sums(graph, model, value))
 
 
 def inliers(graph: Graph, model: Any, value: Value) -> Answer:
@@ -84,15 +85,14 @@ def inliers(graph: Graph, model: Any, value: Value) -> Answer:
     return graph.ask(model.estimator_, value)
 
 
-def _one(total: Value, model: Any) -> Value:
-    if total.width != 1:
-        raise CannotGraph(f"{type(model).__name__} predicts several values a row; a model has one")
-    return total
+def above(graph: Graph, value: Value, limit: float) -> Value:
+    """1.0 where a number is above the limit, 0.0 at it and below."""
+    return graph.double(graph.node("Greater", value, graph.constant(limit), width=value.width))
 
 
 def positive(graph: Graph, decision: Value) -> Value:
     """The label by the sign: the second class above zero, the first at zero."""
-    return graph.double(graph.node("Greater", decision, graph.constant(0.0), width=1))
+    return above(graph, decision, 0.0)
 
 
 def label_of(graph: Graph, decision: Value) -> Value:
@@ -142,6 +142,8 @@ def shares(graph: Graph, each: Value) -> Value:
 def decided(graph: Graph, model: Any, value: Value) -> Answer:
     """A linear classifier without probabilities: for what asks its decision, such as a calibration."""
     decision = sums(graph, model, value)
+    if gives_several_labels(model):
+        return Answer(None, positive(graph, decision), decision)
     return Answer(None, label_of(graph, decision), decision)
 
 
@@ -179,7 +181,7 @@ ESTIMATORS: dict[type, Ask] = {
     **dict.fromkeys((GammaRegressor, PoissonRegressor, TweedieRegressor), exponential),
     **dict.fromkeys((LinearDiscriminantAnalysis, LogisticRegression, LogisticRegressionCV), logistic),
     **dict.fromkeys((LinearSVC, PassiveAggressiveClassifier, Perceptron, RidgeClassifier, RidgeClassifierCV), decided),
-    PLSRegression: partial_least_squares,
+    **dict.fromkeys((CCA, PLSCanonical, PLSRegression), partial_least_squares),
     RANSACRegressor: inliers,
     SGDClassifier: stochastic,
 }

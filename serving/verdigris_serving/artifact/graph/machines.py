@@ -108,7 +108,7 @@ def gaussian_process(graph: Graph, model: Any, value: Value) -> Answer:
     """The mean of the process: kernels of the training rows, weighted, on the scale of the target."""
     weights = finite(getattr(model, "alpha_", np.nan), "GaussianProcessRegressor")
     if weights.ndim > 1 and weights.shape[1] > 1:
-        raise CannotGraph("GaussianProcessRegressor predicts several values a row; a model has one")
+        raise CannotGraph("GaussianProcessRegressor of several values a row has no graph")
     spread, mean = float(np.squeeze(model._y_train_std)), float(np.squeeze(model._y_train_mean))
     kernels.check_noise(weights * spread, "GaussianProcessRegressor")
     kernel = kernels.process(graph, model.kernel_, value, model.X_train_)

@@ -10,7 +10,8 @@ from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, Multinomi
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from verdigris_serving.artifact.graph.builder import Answer, Ask, CannotGraph, Graph, Value, finite, needs_exact
-from verdigris_serving.artifact.graph.linear import both
+from verdigris_serving.artifact.graph.linear import above, both
+from verdigris_serving.model.sklearn_parts import gives_several_labels
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "softmax": "Softmax"}
 
@@ -96,22 +97,17 @@ def _forward(graph: Graph, model: Any, value: Value) -> Value:
 
 
 def network_classifier(graph: Graph, model: Any, value: Value) -> Answer:
-    """The label of two classes is the second above one half."""
+    """The label of two classes is the second above one half, and so is each of several labels a row."""
     out = _forward(graph, model, value)
     if model.out_activation_ == "softmax":
         return Answer(out)
-    if out.width != 1:
-        raise CannotGraph("MLPClassifier predicts several labels a row; a model has one")
-    above = graph.node("Greater", out, graph.constant(0.5), width=1)
-    return Answer(both(graph, out), graph.double(above))
+    label = above(graph, out, 0.5)
+    return Answer(out, label) if gives_several_labels(model) else Answer(both(graph, out), label)
 
 
 def network_regressor(graph: Graph, model: Any, value: Value) -> Answer:
-    """The last layer's only value."""
-    out = _forward(graph, model, value)
-    if out.width != 1:
-        raise CannotGraph("MLPRegressor predicts several values a row; a model has one")
-    return Answer(out)
+    """The last layer's values."""
+    return Answer(_forward(graph, model, value))
 
 
 def _constant(graph: Graph, value: Value, numbers: Any) -> Value:
@@ -131,9 +127,7 @@ def dummy_classifier(graph: Graph, model: Any, value: Value) -> Answer:
 
 
 def dummy_regressor(graph: Graph, model: Any, value: Value) -> Answer:
-    """One number."""
-    if model.n_outputs_ != 1:
-        raise CannotGraph("DummyRegressor predicts several values a row; a model has one")
+    """One number, or one a target."""
     return Answer(_constant(graph, value, model.constant_))
 
 

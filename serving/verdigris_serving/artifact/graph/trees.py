@@ -198,26 +198,34 @@ def _rounded_down(thresholds: Any) -> Any:
 
 def _shares_of(fitted: Any) -> Any:
     """[nodes, classes]: the probabilities of a classification tree's nodes."""
-    if fitted.n_outputs_ != 1:
-        raise CannotGraph(f"{type(fitted).__name__} predicts several values a row; a model has one")
     return fitted.tree_.value[:, 0, : fitted.n_classes_]
 
 
 def means_of(fitted: Any) -> Any:
-    """[nodes, 1]: the values of a regression tree's nodes."""
-    if fitted.n_outputs_ != 1:
-        raise CannotGraph(f"{type(fitted).__name__} predicts several values a row; a model has one")
-    return fitted.tree_.value[:, 0, :1]
+    """[nodes, values]: the values of a regression tree's nodes."""
+    return fitted.tree_.value[:, :, 0]
+
+
+def _labels(graph: Graph, model: Any, trees: Sequence[Any], value: Value) -> Answer:
+    """Several labels a row: the mean of what the trees say of each, which is there where that is likelier than not."""
+    if any(list(known) != [0, 1] for known in model.classes_):
+        raise CannotGraph(f"{type(model).__name__} of a label that all training rows have, or none, has no graph")
+    leaves = [tree_of(each, each.tree_.value.reshape(each.tree_.node_count, -1)) for each in trees]
+    shares = graph.by(added_leaves(graph, leaves, value), float(len(trees)))
+    absent, present = (graph.take(shares, range(first, shares.width, 2)) for first in (0, 1))
+    return Answer(present, graph.double(graph.node("Greater", present, absent, width=present.width)))
 
 
 def classifier(graph: Graph, model: Any, value: Value) -> Answer:
     """One tree: its leaf's probabilities."""
     needs_exact(value, model)
+    if model.n_outputs_ > 1:
+        return _labels(graph, model, [model], value)
     return Answer(added_leaves(graph, [tree_of(model, _shares_of(model))], value))
 
 
 def regressor(graph: Graph, model: Any, value: Value) -> Answer:
-    """One tree: its leaf's value."""
+    """One tree: its leaf's values."""
     needs_exact(value, model)
     return Answer(added_leaves(graph, [tree_of(model, means_of(model))], value))
 
@@ -225,6 +233,8 @@ def regressor(graph: Graph, model: Any, value: Value) -> Answer:
 def forest_classifier(graph: Graph, model: Any, value: Value) -> Answer:
     """The mean of the trees' probabilities."""
     needs_exact(value, model)
+    if model.n_outputs_ > 1:
+        return _labels(graph, model, model.estimators_, value)
     trees = [tree_of(each, _shares_of(each)) for each in model.estimators_]
     return Answer(graph.by(added_leaves(graph, trees, value), float(len(trees))))
 

@@ -81,7 +81,9 @@ def _learner(model: Any) -> Mapping[str, Any]:
     if booster != "gbtree":
         raise CannotGraph(f"{name} with booster {booster} has no graph; gbtree has")
     if int(learner["learner_model_param"].get("num_target", "1")) > 1:
-        raise CannotGraph(f"{name} predicts several values a row; a model has one")
+        raise CannotGraph(
+            f"{name} of several values a row has no graph; put it in a MultiOutputRegressor or MultiOutputClassifier"
+        )
     return learner
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from verdigris_serving.artifact.graph import lightgbm_trees, xgboost_trees
@@ -48,11 +49,31 @@ def sites(model: Any, through: Through = lambda table: table, direct: bool = Tru
     if getattr(model, "_preprocessor", None) is not None:
         through, direct = _after(model._preprocessor.transform, through), False
     yield from _own(model, through, direct)
+    if isinstance(model, ClassifierChain | RegressorChain):
+        yield from _in_chain(model, through, direct)
+        return
     for part, columns in members(model):
         if columns is None:
             yield from sites(part, through, direct)
         else:
             yield from sites(part, _after(_taker(columns), through), False)
+
+
+def _in_chain(model: Any, through: Through, direct: bool) -> Iterator[Site]:
+    """Each estimator of a chain sees what those before it say, behind the columns that all of them see."""
+    for part in model.estimators_:
+        yield from sites(part, through, direct)
+        said = getattr(part, getattr(model, "chain_method_", "predict"))
+        through, direct = _with_said(said, through), False
+
+
+def _with_said(said: Through, before: Through) -> Through:
+    def through(table: Any) -> Any:
+        seen = before(table)
+        told = said(seen)
+        return np.column_stack([seen, told if told.ndim == 1 else told[:, 1]])
+
+    return through
 
 
 def _after(step: Through, before: Through) -> Through:

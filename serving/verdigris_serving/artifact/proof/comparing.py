@@ -9,7 +9,7 @@ import numpy as np
 from verdigris_serving.artifact.proof.reference import Answers
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import LabelPredictor, Predictor
-from verdigris_serving.model.schema import Manifest, Row, label_positions
+from verdigris_serving.model.schema import Manifest, Row, Said, label_positions
 
 #: Rows asked at once, to bound memory.
 _CHUNK = 2_048
@@ -17,8 +17,8 @@ _CHUNK = 2_048
 
 @dataclass(frozen=True)
 class Comparison:
-    """``rows`` compared; ``largest`` difference of any output (``model/golden.py`` says how it is measured); labels
-    that differ; ``unanswered`` is the packed model's own sentence when it had no answer."""
+    """``rows`` compared; ``largest`` difference of any output (``model/golden.py`` says how it is measured); rows
+    whose label, or any of several, differs; ``unanswered`` is the packed model's own sentence when it had no answer."""
 
     rows: int
     largest: float
@@ -41,12 +41,19 @@ def compared(served: Predictor, manifest: Manifest, answers: Answers) -> Compari
         found = np.abs(np.asarray(scores).reshape(wanted.shape) - wanted) / np.maximum(1.0, np.abs(wanted))
         largest = max(largest, float(found.max(initial=0.0)) if not np.isnan(found).any() else np.inf)
         if asked.labels is not None:
-            wrong += int((np.asarray(labels) != asked.labels[part]).sum())
+            wrong += wrong_rows(labels, asked.labels[part])
     return Comparison(len(asked), largest, wrong)
 
 
-def answered(served: Predictor, manifest: Manifest, rows: Sequence[Row]) -> tuple[list[list[float]], list[int] | None]:
-    """The scores and the labels' positions as they are served. Raises NonFiniteScore."""
+def wrong_rows(labels: Any, wanted: Any) -> int:
+    """In how many rows a label differs."""
+    return int((np.asarray(labels) != wanted).reshape(len(wanted), -1).any(axis=1).sum())
+
+
+def answered(
+    served: Predictor, manifest: Manifest, rows: Sequence[Row]
+) -> tuple[list[list[float]], Sequence[Said] | None]:
+    """The scores and the labels as they are served. Raises NonFiniteScore."""
     if manifest.label_from == "model":
         return cast(LabelPredictor, served).labelled(rows)
     scores = served.scores_many(rows)

@@ -10,7 +10,7 @@ import numpy as np
 
 from verdigris_serving.model import arrays
 from verdigris_serving.model.schema import Feature, InvalidModel, Label, Row
-from verdigris_serving.model.sklearn_parts import takes_documents
+from verdigris_serving.model.sklearn_parts import chances, dense, takes_documents
 
 #: Rows asked at once: few enough that a slow model can be stopped in time.
 _CHUNK = 1_024
@@ -20,7 +20,8 @@ _SPLITS = 400
 
 @dataclass(frozen=True)
 class Answers:
-    """Rows with what the pipeline says to them: ``scores`` [rows, outputs], ``labels``, positions among the classes.
+    """Rows with what the pipeline says to them: ``scores`` [rows, outputs], ``labels``, positions among the classes,
+    or, of several a row, [rows, labels] of 1 and 0.
 
     ``labels`` is None for a regression; ``outputs`` is 0 for what has a label and no scores.
     """
@@ -41,7 +42,8 @@ class Reference:
     """A fitted pipeline, asked as packing asks it.
 
     ``features`` say which columns of a row stand for texts; ``classes`` are those of its labels, in ascending order,
-    none for a regression; ``threshold``: what makes the label instead of ``predict``.
+    none for a regression; ``several``: a row has each of them or not, instead of one; ``threshold``: what makes the
+    label instead of ``predict``.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Reference:
         *,
         classes: Sequence[Label] = (),
         scores: Literal["probabilities", "decision", "none"] = "probabilities",
+        several: bool = False,
         threshold: float | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._documents = takes_documents(pipeline)
         self._features = features
         self._classes = np.asarray(classes)
+        self._several = several
         self._kind = scores
         self._threshold = threshold
 
@@ -70,18 +74,27 @@ class Reference:
             scores = self._scores(table)
             if self._threshold is not None:
                 return Answers(list(rows), scores, (scores[:, 1] >= self._threshold).astype(np.int64))
-            said = np.asarray(self._pipeline.predict(table))
-        if said.size != len(rows):
+            said = dense(self._pipeline.predict(table))
+        return Answers(list(rows), scores, self._labels(said, len(rows)))
+
+    def _labels(self, said: Any, rows: int) -> Any:
+        width = len(self._classes) if self._several else 1
+        if said.size != rows * width:
             raise InvalidModel(
-                f"it predicts {said.size // len(rows)} labels a row; a model has one: fit and pack one for each target"
+                f"it predicts {said.size // rows} labels a row, and is known to have {width}: fit and pack one model "
+                "for each label"
             )
-        return Answers(list(rows), scores, np.searchsorted(self._classes, said))
+        if not self._several:
+            return np.searchsorted(self._classes, said)
+        if not ((said == 0) | (said == 1)).all():
+            raise InvalidModel("it predicts something else than 0 and 1 for one of several labels a row")
+        return said.reshape(rows, width).astype(np.int64)
 
     def _scores(self, table: Any) -> Any:
         if self._kind == "none":
             return np.zeros((len(table), 0))
         ask = self._pipeline.predict_proba if self._kind == "probabilities" else self._pipeline.decision_function
-        return _by_row(ask(table), len(table))
+        return _by_row(chances(self._pipeline, ask(table)), len(table))
 
     def takes(self, *rows: Row) -> bool:
         """Whether the pipeline has a finite answer to each of the rows."""

@@ -33,6 +33,9 @@ async function fetched(path, options) {
 
 // The model.
 
+// Each of its classes is there or not, instead of one of them.
+const hasSeveralLabels = (model) => model.task === "multilabel";
+
 function showFacts(model) {
   document.title = `${model.name} ${model.version}`;
   byId("name").textContent = model.name;
@@ -40,7 +43,7 @@ function showFacts(model) {
   const proof = model.equivalence;
   const facts = [
     ["task", model.task], ["format", model.format], ["features", model.features.length],
-    ...(model.classes.length ? [["classes", model.classes.join(", ")]] : []),
+    ...(model.classes.length ? [[hasSeveralLabels(model) ? "labels" : "classes", model.classes.join(", ")]] : []),
     ...Object.entries(model.quality).map(([name, value]) => [name, spelt(value)]),
     ["the pipeline's own within", `${spelt(proof.largest_difference)} over ${proof.rows} rows`],
     ["SHA-256", `${model.sha256.slice(0, 12)}…`],
@@ -120,16 +123,14 @@ function probabilities(model, values) {
   return bars(model.classes.map((name, place) => ({ name: String(name), figure: values[place].toFixed(4), from: 0, to: values[place], kind: "bar" })));
 }
 
-function explanation(model, outputs, label) {
+// Of one class or value, by its place in the explanation.
+function explanation(model, outputs, place, what) {
   const width = model.features.length;
-  const place = outputs.explanation.shape.length === 3 ? model.classes.indexOf(label) : 0;
   const parts = outputs.explanation.data.slice(place * width, (place + 1) * width);
   const largest = Math.max(...parts.map(Math.abs), Number.MIN_VALUE);
   const ordered = parts.map((part, number) => ({ part, name: model.features[number].name })).sort((a, b) => Math.abs(b.part) - Math.abs(a.part));
-  const scale = model.classes.length ? "the log-odds" : "the value";
-  const of = model.classes.length ? ` of ${model.classes.length > 2 ? label : model.classes[1]}` : "";
   return element("div", {},
-    element("h3", {}, `What each feature added to ${scale}${of}, from ${spelt(outputs.base_value.data[place])} on`),
+    element("h3", {}, `What each feature added to ${what}, from ${spelt(outputs.base_value.data[place])} on`),
     bars(ordered.slice(0, 20).map(({ part, name }) => {
       const end = 0.5 + 0.5 * part / largest;
       return { name, figure: (part < 0 ? "−" : "+") + spelt(Math.abs(part)), from: Math.min(0.5, end), to: Math.max(0.5, end), kind: part < 0 ? "less" : "more", axis: true };
@@ -137,15 +138,30 @@ function explanation(model, outputs, label) {
     ordered.length > 20 ? element("p", { class: "quiet" }, `and ${ordered.length - 20} smaller ones`) : null);
 }
 
+function explanations(model, outputs, label) {
+  const several = outputs.explanation.shape.length === 3;
+  if (!model.classes.length) {
+    return outputs.value.data.map((_, place) => explanation(model, outputs, place, several ? `value ${place}` : "the value"));
+  }
+  const place = several ? model.classes.indexOf(label) : 0;
+  return [explanation(model, outputs, place, `the log-odds of ${several ? label : model.classes[1]}`)];
+}
+
+function answered(model, outputs) {
+  if (!outputs.label) return outputs.value.data.map(spelt).join(", ");
+  if (!hasSeveralLabels(model)) return outputs.label.data[0];
+  return model.classes.filter((_, place) => outputs.label.data[place] === 1).join(", ") || "none of them";
+}
+
 function showAnswer(model, answer) {
   const outputs = Object.fromEntries(answer.outputs.map((output) => [output.name, output]));
-  const label = outputs.label ? outputs.label.data[0] : outputs.value.data.map(spelt).join(", ");
+  const label = answered(model, outputs);
   const clamped = answer.parameters?.clamped ?? [];
   byId("answer").replaceChildren(
     element("p", { class: "label" }, String(label)),
     ...(outputs.probabilities ? [probabilities(model, outputs.probabilities.data)] : []),
     ...clamped.map((place) => element("p", { class: "quiet" }, `${place}: beyond its range, answered for the nearest value in it`)),
-    ...(outputs.explanation ? [explanation(model, outputs, label)] : []));
+    ...(outputs.explanation ? explanations(model, outputs, label) : []));
 }
 
 const refusal = (error) => element("p", { class: "refusal" }, error.message);
