@@ -61,6 +61,9 @@ def _settled(raw: Json) -> Json:
     meta["annotations"] = {k: v for k, v in (meta["annotations"] or {}).items() if k not in _PASSING}
     meta["ownerReferences"] = [ref["name"] for ref in meta["ownerReferences"] or ()]
     kept = {key: value for key, value in raw.items() if key not in ("metadata", "status")}
+    if raw["kind"] == "Service":
+        # Addresses are given in the order in which Services come.
+        kept["spec"] = {key: value for key, value in kept["spec"].items() if key != "clusterIP"}
     if raw["kind"] == KIND:
         kept["status"] = _status(raw.get("status") or {})
     if raw["kind"] == "RolloutDecision":
