@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.runtime.fake_api import Json
@@ -35,6 +36,18 @@ def end_of(server: Server) -> dict[str, Any]:
         for raw in server.of("EndpointSlice")
     }
     return json.loads(json.dumps(found))
+
+
+def without(end: Mapping[str, Any], parts: Collection[str]) -> dict[str, Any]:
+    """The same, but for these parts of the model's status, or types of its conditions."""
+    left = copy.deepcopy(dict(end))
+    for key in left:
+        if key.startswith(f"{KIND} "):
+            status = left[key]["status"]
+            for part in parts:
+                status.pop(part, None)
+                status["conditions"].pop(part, None)
+    return left
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.runtime import virtual
 from tests.simulation.branches import Branches
 from tests.simulation.clients import RATE
-from tests.simulation.ends import differences, end_of
-from tests.simulation.faults import FAULTS, GIVES_UP, SAID, Fault
+from tests.simulation.ends import differences, end_of, without
+from tests.simulation.faults import GIVES_UP, Fault
 from tests.simulation.wire import Call
 from tests.simulation.workloads import Workload
 from tests.simulation.world import NotReached, World
@@ -39,20 +39,28 @@ class Played:
     branches: list[dict[str, Any]] = field(default_factory=list)
 
 
-def every_fault_once(every: int = 1, first: int = 0) -> Choice:
-    """All faults that apply, at calls that no other call of the same phase is like. Of `every` so many runs one."""
+def every_fault_once(faults: Sequence[Fault], every: int = 1, first: int = 0) -> Choice:
+    """All of these that apply, where they begin; of `every` so many runs one.
+
+    One that begins with a call: at calls that no other call of the same phase is like. One that begins with a phase: at
+    its first call.
+    """
     seen: set[tuple[str, ...]] = set()
     count = first
 
+    def begins(call: Call) -> Iterator[str]:
+        for kind, alike in (("phase", ()), ("call", (call.verb, call.kind, call.name if not call.reads else ""))):
+            if (call.phase, *alike) not in seen:
+                seen.add((call.phase, *alike))
+                yield kind
+
     def choose(call: Call) -> Sequence[Fault]:
         nonlocal count
-        alike = (call.verb, call.kind, call.name if not call.reads else "", call.phase)
-        if alike in seen or call.kind == "Event":
+        if call.kind == "Event":
             return ()
-        seen.add(alike)
-        chosen = []
-        for fault in FAULTS:
-            if fault.applies(call):
+        begun, chosen = set(begins(call)), []
+        for fault in faults:
+            if fault.begins in begun and fault.applies(call):
                 count += 1
                 if count % every == 0:
                     chosen.append(fault)
@@ -109,7 +117,8 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: L
     wrong += [f"{what} (after {at:.2f} s)" for what, at in world.laws.broken.items()]
     wrong += [f"the operator broke: {error}" for process in world.processes if (error := process.broken())]
     wrong += [f"a bug in the operator: {line}" for line in log.errors]
-    if calm is not None and _may_go_back(world) and _bad(world) > calm.bad + WAY_BACK * RATE:
+    longer = WAY_BACK + (world.one.fault.takes if world.one.fault is not None else 0.0)
+    if calm is not None and _may_go_back(world) and _bad(world) > calm.bad + longer * RATE:
         wrong.append(f"law 1: {_bad(world)} bad answers reached clients, undisturbed it were {calm.bad}")
     return wrong
 
@@ -117,32 +126,39 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: L
 async def _end(world: World, calm: Played | None, log: Log) -> list[str]:
     if calm is None:
         return []
-    found = differences(calm.end, end_of(world.server))
+    fault = world.one.fault
+    leaves = fault.leaves if fault is not None else ()
+    wanted = without(calm.end, leaves)
+
+    def differs() -> list[str]:
+        return differences(wanted, without(end_of(world.server), leaves))
+
+    found = differs()
     if found and not world.lasting:
-        await world.until(lambda: not differences(calm.end, end_of(world.server)), "", FOLLOWS_WITHIN, tell=False)
-        found = differences(calm.end, end_of(world.server))
+        await world.until(lambda: not differs(), "", FOLLOWS_WITHIN, tell=False)
+        found = differs()
     if not found or not world.lasting:
         return found
     told = str(world.status.get("conditions")) + "".join(log.lines) if _cannot_tell(world) else str(world.status)
-    return [] if SAID in told else [f"nothing tells of the refusal, and {found[0]}"]
+    words = fault.tells if fault is not None else ()
+    return [] if any(word in told for word in words) else [f"nothing tells of it, and {found[0]}"]
 
 
 def _cannot_tell(world: World) -> bool:
     """Whether only the log tells: the status can be neither read nor written, or nobody has refused anything."""
     hit, fault = world.one.hit, world.one.fault
     if fault is not None and not fault.refuses:
-        return True
+        return fault.begins == "call"
     return hit is not None and (hit.kind.startswith("ModelDeployment") or (hit.reads and hit.kind in _TRAFFIC))
 
 
 def _may_go_back(world: World) -> bool:
-    """Whether the fault leaves a way to move clients back."""
-    hit = world.one.hit
+    """Whether the fault leaves a reason, and a way, to move clients back."""
+    hit, fault = world.one.hit, world.one.fault
     if hit is None or not world.lasting:
         return True
-    if hit.kind.startswith("ModelDeployment"):
+    if hit.kind.startswith("ModelDeployment") or (fault is not None and fault.begins == "phase"):
         return False
-    fault = world.one.fault
     return not (fault is not None and fault.refuses and (hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC)))
 
 

@@ -9,14 +9,18 @@ from typing import Any
 
 from tests.runtime.fake_api import Json
 from tests.simulation import foreign
-from tests.simulation.clients import SCRAPE, Clients, Prometheus
+from tests.simulation.clients import Clients
 from tests.simulation.controllers import Behaviour, Controllers
 from tests.simulation.faults import TOUCHED, Fault, OneFault
+from tests.simulation.fronts import Fronts
 from tests.simulation.laws import Laws
 from tests.simulation.process import Process
+from tests.simulation.prometheus import SCRAPE, Prometheus
 from tests.simulation.server import Ref, Server
+from tests.simulation.watch import Watch
 from tests.simulation.wire import Disturber, Wire
 from verdigris.adapters.kube.reading.observe import Key
+from verdigris.app.settings import Settings
 from verdigris.children.names import API_VERSION, COLOR_LABEL, KIND
 
 KEY = Key("clinic", "diabetes")
@@ -44,7 +48,8 @@ class World:
     def __init__(self, fault: Fault | None = None, step: int = -1, disturber: Disturber | None = None) -> None:
         self.server = Server(self.now)
         self.controllers = Controllers(self.server)
-        self.clients = Clients(self.server, self.controllers, KEY)
+        self.fronts = Fronts(self.server, self.controllers)
+        self.clients = Clients(self.server, self.controllers, self.fronts, KEY)
         self.prometheus = Prometheus(self.server, self.clients)
         self.one = OneFault(self, self.phase, fault, step)
         self.disturber = disturber or self.one
@@ -84,6 +89,7 @@ class World:
     async def _live(self) -> None:
         for tick in range(100_000):
             self.controllers.tick()
+            self.fronts.look(self.seconds())
             if tick % 4 == 0:
                 self.clients.second(self.seconds())
                 self.laws.second()
@@ -100,11 +106,18 @@ class World:
         """Wait for it. Raises NotReached with `what` when it does not come in time, unless it is not to `tell`."""
         deadline = self.seconds() + (min(within, LASTING_PATIENCE) if self.lasting else within)
         while not condition():
-            if self.seconds() >= deadline or self._is_broken():
+            if self.seconds() >= deadline + self._longer() or self._is_broken():
                 if tell:
                     raise NotReached(f"{what} did not come within {within:g} s")
                 return
             await asyncio.sleep(TICK)
+
+    def _longer(self) -> float:
+        """How many seconds more everything may take because of the fault, which may well begin while it is waited."""
+        fault = self.one.fault
+        if fault is None:
+            return 0.0
+        return fault.takes + (Settings.resync.total_seconds() if fault.hides else 0.0)
 
     @property
     def lasting(self) -> bool:
@@ -151,6 +164,11 @@ class World:
                 await process.stop()
         self.image = image
         self._lead()
+
+    @property
+    def watches(self) -> list[Watch]:
+        """As `faults.Host.watches`."""
+        return [process.watch for process in self.processes if not process.wire.cut]
 
     def touch(self, kind: str, name: str) -> None:
         """As `faults.Host.touch`."""
