@@ -14,6 +14,7 @@ from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidd
 
 if TYPE_CHECKING:
     from tests.simulation.branches import Branches
+    from tests.simulation.edits import Edit
     from tests.simulation.fronts import Fronts
     from tests.simulation.prometheus import Prometheus
     from tests.simulation.server import Server
@@ -49,6 +50,9 @@ class Host(Protocol):
     def rollout(self) -> dict[str, Any] | None:
         """The rollout under way, as the status has it."""
 
+    def edit(self, edit: Edit) -> None:
+        """Somebody edits the model's spec, and nobody does any more what was to come."""
+
     def crash(self, wire: Wire) -> None:
         """The process of this wire is gone at once; another one comes a moment later."""
 
@@ -67,10 +71,11 @@ class Fault:
     """One kind. `takes` is how many seconds it goes on.
 
     `begins` with a call, which it happens to, or with a phase: it happens to something else then, and the call is
-    carried out. `lasting`: it goes on to the end; every later call like the first one meets it, too. With `refuses`
-    none of them is ever carried out. Of a lasting one a condition `tells` one of these words, where the end differs.
-    `leaves` are parts of the status, or types of a condition, that may stay as a record of it. `hides`: what it keeps
-    from the operator may be found by its resync alone.
+    carried out; `often` is at some calls of each phase, too. `lasting`: it goes on to the end; what begins with a call
+    meets every later one like the first, too, and with `refuses` none of them is ever carried out. Of a lasting one a
+    condition `tells` one of these words, where the end differs. `leaves` are parts of the status, or types of a
+    condition, that may stay as a record of it. `hides`: what it keeps from the operator may be found by the resync
+    alone.
     """
 
     name: str
@@ -79,7 +84,7 @@ class Fault:
     lasting: bool = False
     refuses: bool = False
     takes: float = 0.0
-    begins: Literal["call", "phase"] = "call"
+    begins: Literal["call", "phase", "often"] = "call"
     tells: tuple[str, ...] = (SAID,)
     leaves: tuple[str, ...] = ()
     hides: bool = False
@@ -239,6 +244,6 @@ class OneFault:
         if call.number == self.step:
             return True
         first = self.hit
-        if not fault.lasting or fault.begins == "phase" or first is None or call.kind != first.kind:
+        if not fault.lasting or fault.begins != "call" or first is None or call.kind != first.kind:
             return False
         return call.verb == first.verb or (call.guarded and not fault.refuses)

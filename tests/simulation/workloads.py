@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.runtime.fake_api import Json
+from tests.simulation.edits import FAULTS as EDITS
 from tests.simulation.faults import CALLS, Fault
 from tests.simulation.surroundings import FRONTS, PROMETHEUS, WATCHES
 from tests.simulation.world import KEY, World
@@ -220,7 +221,7 @@ class Workload:
     faults: tuple[Fault, ...] = (*CALLS, *WATCHES)
 
 
-JUDGED = (*CALLS, *WATCHES, *PROMETHEUS)
+JUDGED = (*CALLS, *WATCHES, *PROMETHEUS, *EDITS)
 SHIELDED = (*JUDGED, *FRONTS)
 WORKLOADS = (
     Workload("create", create, nothing),

@@ -11,6 +11,7 @@ from tests.runtime.fake_api import Json
 from tests.simulation import foreign
 from tests.simulation.clients import Clients
 from tests.simulation.controllers import Behaviour, Controllers
+from tests.simulation.edits import Edit
 from tests.simulation.faults import TOUCHED, Fault, OneFault
 from tests.simulation.fronts import Fronts
 from tests.simulation.laws import Laws
@@ -58,6 +59,9 @@ class World:
         self.image = "verdigris/serving:0.1.0"
         self.hit_at: float | None = None
         self.last_write = 0.0
+        self.edited: Edit | None = None
+        self.overtaken = asyncio.Event()
+        """Set when an edit has put another end in the place of the workload's."""
         self._cluster: asyncio.Task[None] | None = None
 
     # time
@@ -203,6 +207,16 @@ class World:
     def delete(self) -> None:
         """`kubectl delete` of the model."""
         self.server.end(MODEL)
+
+    def edit(self, edit: Edit) -> None:
+        """As `faults.Host.edit`."""
+        self.edited = edit
+        for version, how in edit.behaves.items():
+            self.behave(version, **how)
+        self.laws.downtime |= edit.downtime
+        self.apply(edit.of(self.model["spec"]))
+        if not edit.same:
+            self.overtaken.set()
 
     # what there is to see
 
