@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.baking import candidate_starts, selected
-from tests.runtime.raws import KEY
+from tests.runtime.raws import KEY, endpoint_slice, pod
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Transient
 
@@ -61,14 +61,35 @@ async def test_a_version_whose_pods_may_not_be_made_ends_with_what_the_api_serve
     stage = Stage()
     await settled(stage)
     stage.refuse(kind, Forbidden(f"writing {kind}: denied by images.example.com"))
-    raw = stage.api.at("ModelDeployment", *KEY)
-    raw["spec"]["model"]["version"] = "2.0.0"
-    raw["spec"]["rollout"] = {"progressDeadline": "10s"}
-    raw["metadata"]["generation"] += 1
+    asks_for_the_second(stage)
     await stage.reconcile(20)
     rejected = raw_status(stage)["rejected"][-1]
     assert (rejected["version"], rejected["reason"]) == ("2.0.0", "Forbidden")
     assert "denied by images.example.com" in rejected["message"]
+
+
+async def test_a_version_of_which_too_few_pods_may_be_made_ends_with_what_the_api_server_said() -> None:
+    """Found by the simulation: *create, refused for ever at the size of the Deployment*, which had one pod."""
+    stage = Stage()
+    await settled(stage)
+    stage.refuse("Deployment/scale", Forbidden("writing Deployment/scale: denied by images.example.com"))
+    asks_for_the_second(stage)
+    await stage.reconcile(2)
+    made = stage.api.at("Deployment", KEY.namespace, "diabetes-green")
+    revision = made["spec"]["template"]["metadata"]["labels"]["verdigris.dev/revision"]
+    stage.api.put(pod("g0", color="green", revision=revision))
+    stage.api.put(endpoint_slice("diabetes-green", True, start=10))
+    await stage.reconcile(20)
+    rejected = raw_status(stage)["rejected"][-1]
+    assert (rejected["version"], rejected["reason"]) == ("2.0.0", "Forbidden")
+    assert "denied by images.example.com" in rejected["message"]
+
+
+def asks_for_the_second(stage: Stage) -> None:
+    raw = stage.api.at("ModelDeployment", *KEY)
+    raw["spec"]["model"]["version"] = "2.0.0"
+    raw["spec"]["rollout"] = {"progressDeadline": "10s"}
+    raw["metadata"]["generation"] += 1
 
 
 def raw_status(stage: Stage) -> Any:

@@ -14,10 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tests.simulation import faults
 from tests.simulation.runs import Choice, disturbed, every_fault_once
 from tests.simulation.walks import walk
-from tests.simulation.workloads import BY_NAME, WORKLOADS, Workload
+from tests.simulation.workloads import BY_NAME, FAULTS, WORKLOADS, Workload
 
 WALKS = 400
 
@@ -29,13 +28,13 @@ def main(arguments: Sequence[str]) -> int:
     report: dict[str, Any] = {
         "runs": 0,
         "workloads": [workload.name for workload in workloads],
-        "faults": [fault.name for fault in faults.FAULTS],
+        "faults": list(FAULTS),
         "steps_disturbed": 0,
         "walks": {"first_seed": asked.seed, "count": asked.walks},
         "wrong": [],
     }
     for number, workload in enumerate(workloads):
-        for key, value in _workload(workload, _choice(asked, number), asked.jobs).items():
+        for key, value in _workload(workload, _choice(asked, workload, number), asked.jobs).items():
             report[key] += value
     for found in _walks(range(asked.seed, asked.seed + asked.walks), asked.jobs):
         report["runs"] += 1
@@ -54,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", default=[], choices=list(BY_NAME), help="this workload (repeatable)")
     parser.add_argument("--every", type=int, default=1, help="one of so many runs; default: all")
     parser.add_argument("--step", type=int, help="disturb this call alone, and show what the operator says")
-    parser.add_argument("--fault", choices=list(faults.BY_NAME), help="with --step: let this happen to it")
+    parser.add_argument("--fault", action="append", default=[], choices=list(FAULTS), help="this one (repeatable)")
     parser.add_argument("--walks", type=int, default=WALKS, help=f"random walks; default: {WALKS}")
     parser.add_argument("--seed", type=int, default=1, help="of the first walk; the others count on from it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once; default: one a core")
@@ -62,15 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _choice(asked: argparse.Namespace, number: int) -> Choice:
+def _choice(asked: argparse.Namespace, workload: Workload, number: int) -> Choice:
     if asked.step is None:
-        return every_fault_once(asked.every, number)
+        chosen = [fault for fault in workload.faults if not asked.fault or fault.name in asked.fault]
+        return every_fault_once(chosen, asked.every, number)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    return lambda call: (faults.BY_NAME[asked.fault],) if call.number == asked.step else ()
+    return lambda call: [FAULTS[name] for name in asked.fault] if call.number == asked.step else ()
 
 
 def _workload(workload: Workload, choose: Choice, jobs: int) -> dict[str, Any]:
-    began = time.monotonic()
+    began, busy = time.monotonic(), _busy()
     played = disturbed(workload, choose, jobs)
     wrong = [_wrong(workload.name, -1, "none", what) for what in played.wrong]
     for branch in played.branches:
@@ -79,11 +79,17 @@ def _workload(workload: Workload, choose: Choice, jobs: int) -> dict[str, Any]:
     steps = len({branch["step"] for branch in played.branches})
     print(
         f"{workload.name}: {len(played.calls)} calls, {steps} disturbed, {len(played.branches) + 1} runs, "
-        f"{len(wrong)} wrong, {time.monotonic() - began:.0f} s",
+        f"{len(wrong)} wrong, {time.monotonic() - began:.0f} s, of a core {_busy() - busy:.0f} s",
         flush=True,
     )
     _show(wrong)
     return {"runs": len(played.branches) + 1, "steps_disturbed": steps, "wrong": wrong}
+
+
+def _busy() -> float:
+    """Seconds of a core that this process and its children have taken."""
+    taken = os.times()
+    return taken.user + taken.system + taken.children_user + taken.children_system
 
 
 def _walks(seeds: range, jobs: int) -> Iterator[list[dict[str, Any]]]:

@@ -1,36 +1,31 @@
-"""Clients of the model, who come each second by its Service, and the Prometheus that scrapes the pods they reached."""
+"""Clients of the model, who come each second by its Service: who answers them, and who stands behind that answer."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.runtime.fake_api import Json
 from tests.simulation.controllers import Controllers
-from tests.simulation.objects import color_of, is_ready, labels_of
+from tests.simulation.fronts import Behind, Fronts
+from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
 from verdigris.adapters.kube.reading.observe import Key
-from verdigris.adapters.prometheus.fake import FakePrometheus, Pod
 from verdigris.children.names import REVISION_LABEL
-from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 
 RATE = 40
 """Requests a second."""
-SCRAPE = 2
-"""Seconds between two scrapes, as the specs of the workloads say."""
-ASKED = 0.02
-"""Seconds that Prometheus takes to answer."""
 
 
 class Tally(NamedTuple):
-    """What became of the requests of one second."""
+    """What became of the requests of one second. `by`: the revisions whose pods the clients reached themselves."""
 
     at: float
     served: int
     bad: int
     lost: int
+    by: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -39,22 +34,22 @@ class Clients:
 
     server: Server
     controllers: Controllers
+    fronts: Fronts
     key: Key
     seconds: list[Tally] = field(default_factory=list)
     answers: dict[str, Counter[str]] = field(default_factory=dict)
     """By pod, how many answers of each status code it has given."""
-    reached: Counter[str] = field(default_factory=Counter)
-    """By revision, how many requests have reached it."""
 
     def second(self, at: float) -> None:
         """One second of requests, spread evenly. A pod that is gone answers nobody, and neither does no pod."""
         if self.server.objects.get(("Service", *self.key)) is None:
             return
-        pods = [self.server.objects.get(("Pod", self.key.namespace, name)) for name in self._endpoints()]
+        pods = [self.server.objects.get(("Pod", self.key.namespace, name)) for name in self.fronts.endpoints(*self.key)]
         if not pods:
             self.seconds.append(Tally(at, 0, 0, RATE))
             return
         served = bad = lost = 0
+        by = set()
         for number in range(RATE):
             pod = pods[number % len(pods)]
             if pod is None or not is_ready(pod):
@@ -62,48 +57,30 @@ class Clients:
                 continue
             fails = self._fails(pod)
             served, bad = served + (not fails), bad + fails
-            self.reached[labels_of(pod)[REVISION_LABEL]] += 1
-        self.seconds.append(Tally(at, served, bad, lost))
+            by.add(labels_of(pod)[REVISION_LABEL])
+        self.seconds.append(Tally(at, served, bad, lost, frozenset(by)))
 
-    def _endpoints(self) -> list[str]:
-        """Names of the pods that new connections go to."""
-        found = self.server.objects.get(("EndpointSlice", self.key.namespace, f"{self.key.name}-slice"))
-        return [e["targetRef"]["name"] for e in (found or {}).get("endpoints", ()) if e["conditions"]["ready"]]
+    def counted(self, name: str) -> Counter[str]:
+        """What the pod of this name shows on /metrics: its answers by status code, from 0 on."""
+        return self.answers.setdefault(name, Counter({"200": 0, "500": 0}))
 
-    def _fails(self, pod: Json) -> bool:
-        """Evenly, so that no chance decides: one of two, of ten, of a hundred."""
-        name, rate = pod["metadata"]["name"], self.controllers.behaviour(pod).error_rate
-        counts = self.answers.setdefault(name, Counter({"200": 0, "500": 0}))
+    def _fails(self, front: Json) -> bool:
+        """Whether a request that reached this pod is not answered well, by it or by the one that it asks first."""
+        behind = self.fronts.pass_on(front)
+        if behind is not None and self._comes_back_well(behind):
+            return False
+        return self._answer_of(front, self.controllers.behaviour(front).fails_clients)
+
+    def _comes_back_well(self, behind: Behind) -> bool:
+        """A late one has answered, too, and counts that; of what else goes wrong on the way it knows nothing."""
+        if behind.pod is None or behind.lost not in (None, "late"):
+            return False
+        fails = self._answer_of(behind.pod, self.controllers.behaviour(behind.pod).error_rate)
+        return not fails and behind.lost is None
+
+    def _answer_of(self, pod: Json, rate: float) -> bool:
+        """Whether its next answer is an error. Evenly, so that no chance decides: one of two, of ten, of a hundred."""
+        counts = self.counted(pod["metadata"]["name"])
         fails = counts["500"] < rate * (counts.total() + 1) - 0.5
         counts["500" if fails else "200"] += 1
         return fails
-
-
-@dataclass
-class Prometheus:
-    """Scrapes the pods that run, and answers the operator's questions from that."""
-
-    server: Server
-    clients: Clients
-    found: FakePrometheus = field(default_factory=FakePrometheus)
-
-    def scrape(self, at: float) -> None:
-        """Take in the counters of every pod of the model that runs, from 0 on."""
-        key = self.clients.key
-        for raw in self.server.of("Pod"):
-            name = raw["metadata"]["name"]
-            if not is_ready(raw) or not raw["spec"].get("nodeName"):
-                continue
-            pod = Pod(key.namespace, key.name, color_of(raw), labels_of(raw)[REVISION_LABEL], name)
-            counts = self.clients.answers.setdefault(name, Counter({"200": 0, "500": 0}))
-            self.found.scrape(at, pod, {code: float(count) for code, count in counts.items()})
-
-    async def gather(self, question: Question) -> Evidence:
-        """As `EvidenceSource.gather`."""
-        await asyncio.sleep(ASKED)
-        return await self.found.gather(question)
-
-    async def usage(self, question: UsageQuestion) -> Usage:
-        """As `UsageSource.usage`: nothing is known of what pods use."""
-        await asyncio.sleep(ASKED)
-        return await self.found.usage(question)

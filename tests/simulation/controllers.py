@@ -38,10 +38,20 @@ BACK_OFF = timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the pods of one version behave. `ready_after` in seconds; None: never."""
+    """How the pods of one version behave. `ready_after` in seconds; None: never.
+
+    `error_rate` of its answers; `goes_wrong`: how every second request that is passed on to it goes wrong on the way
+    (`ON_THE_WAY`), which is an error to who reaches it without anybody in front.
+    """
 
     ready_after: float | None = 2.0
     error_rate: float = 0.0
+    goes_wrong: str | None = None
+
+    @property
+    def fails_clients(self) -> float:
+        """The rate of errors among the requests of those who reach such a pod themselves."""
+        return self.error_rate if self.goes_wrong is None else 0.5
 
 
 @dataclass

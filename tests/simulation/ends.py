@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.runtime.fake_api import Json
@@ -37,6 +38,18 @@ def end_of(server: Server) -> dict[str, Any]:
     return json.loads(json.dumps(found))
 
 
+def without(end: Mapping[str, Any], parts: Collection[str]) -> dict[str, Any]:
+    """The same, but for these parts of the model's status, or types of its conditions."""
+    left = copy.deepcopy(dict(end))
+    for key in left:
+        if key.startswith(f"{KIND} "):
+            status = left[key]["status"]
+            for part in parts:
+                status.pop(part, None)
+                status["conditions"].pop(part, None)
+    return left
+
+
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """One sentence for each object, or part of a status, that is not as it is in the undisturbed run."""
     said = []
@@ -61,6 +74,9 @@ def _settled(raw: Json) -> Json:
     meta["annotations"] = {k: v for k, v in (meta["annotations"] or {}).items() if k not in _PASSING}
     meta["ownerReferences"] = [ref["name"] for ref in meta["ownerReferences"] or ()]
     kept = {key: value for key, value in raw.items() if key not in ("metadata", "status")}
+    if raw["kind"] == "Service":
+        # Addresses are given in the order in which Services come.
+        kept["spec"] = {key: value for key, value in kept["spec"].items() if key != "clusterIP"}
     if raw["kind"] == KIND:
         kept["status"] = _status(raw.get("status") or {})
     if raw["kind"] == "RolloutDecision":

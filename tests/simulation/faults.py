@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tests.runtime.fake_api import FakeApi
 from tests.simulation.wire import Call, Wire, Work
@@ -14,6 +14,11 @@ from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidd
 
 if TYPE_CHECKING:
     from tests.simulation.branches import Branches
+    from tests.simulation.edits import Edit
+    from tests.simulation.fronts import Fronts
+    from tests.simulation.prometheus import Prometheus
+    from tests.simulation.server import Server
+    from tests.simulation.watch import Watch
 
 GIVES_UP = 15.0
 """Seconds after which the operator's client gives a call up (`transport.client.TIMEOUT`)."""
@@ -31,7 +36,22 @@ SAID = "no, says the simulation"
 
 
 class Host(Protocol):
-    """What faults of whole processes need of the world."""
+    """What faults need of the world that do not happen to a call alone."""
+
+    server: Server
+    prometheus: Prometheus
+    fronts: Fronts
+
+    @property
+    def watches(self) -> list[Watch]:
+        """Those of the processes that are there."""
+
+    @property
+    def rollout(self) -> dict[str, Any] | None:
+        """The rollout under way, as the status has it."""
+
+    def edit(self, edit: Edit) -> None:
+        """Somebody edits the model's spec, and nobody does any more what was to come."""
 
     def crash(self, wire: Wire) -> None:
         """The process of this wire is gone at once; another one comes a moment later."""
@@ -50,7 +70,12 @@ Do = Callable[[Host, Wire, Call, Work], Awaitable[Any]]
 class Fault:
     """One kind. `takes` is how many seconds it goes on.
 
-    `lasting`: every later call like the first one meets it, too; with `refuses` none of them is ever carried out.
+    `begins` with a call, which it happens to, or with a phase: it happens to something else then, and the call is
+    carried out; `often` is at some calls of each phase, too. `lasting`: it goes on to the end; what begins with a call
+    meets every later one like the first, too, and with `refuses` none of them is ever carried out. Of a lasting one a
+    condition `tells` one of these words, where the end differs. `leaves` are parts of the status, or types of a
+    condition, that may stay as a record of it. `hides`: what it keeps from the operator may be found by the resync
+    alone.
     """
 
     name: str
@@ -59,6 +84,10 @@ class Fault:
     lasting: bool = False
     refuses: bool = False
     takes: float = 0.0
+    begins: Literal["call", "phase", "often"] = "call"
+    tells: tuple[str, ...] = (SAID,)
+    leaves: tuple[str, ...] = ()
+    hides: bool = False
 
 
 async def _refused(_: Host, __: Wire, call: Call, ___: Work) -> Any:
@@ -163,7 +192,7 @@ def _reads(call: Call) -> bool:
     return call.reads
 
 
-FAULTS = (
+CALLS = (
     Fault("refused once", _refused),
     Fault("failed once", _failed),
     Fault("refused for ever", _refused, lasting=True, refuses=True),
@@ -172,12 +201,13 @@ FAULTS = (
     Fault("slow", _slow, takes=PAUSED),
     Fault("conflict", _conflict, _can_conflict),
     Fault("conflict for ever", _outrun, _is_guarded, lasting=True),
-    Fault("stale read", _stale, _reads),
+    # Pods as they were before they were ready are none to have clients.
+    Fault("stale read", _stale, _reads, leaves=("lastRollback", "RolledBack"), hides=True),
     Fault("crash before", _crash_before),
     Fault("crash after", _crash_after, _writes),
     Fault("two leaders", _two_leaders, takes=PAUSED + TOGETHER),
 )
-BY_NAME = {fault.name: fault for fault in FAULTS}
+"""What may happen to any call."""
 
 
 @dataclass
@@ -214,6 +244,6 @@ class OneFault:
         if call.number == self.step:
             return True
         first = self.hit
-        if not fault.lasting or first is None or call.kind != first.kind:
+        if not fault.lasting or fault.begins != "call" or first is None or call.kind != first.kind:
             return False
         return call.verb == first.verb or (call.guarded and not fault.refuses)

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.runtime.fake_api import Json
+from tests.simulation.controllers import Behaviour
 from tests.simulation.objects import color_of, is_ending, is_ready, labels_of
 from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL, REVISION_LABEL
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+BAD = 0.2
+"""A version that fails clients at this rate, or a higher one, is bad."""
+UNSEEN = {
+    "NoEvidence",
+    "NoSamples",
+    "NotWatched",
+    "PrometheusUnreachable",
+    "CandidateNotScraped",
+    "ClocksDiffer",
+    "ScrapedTwice",
+    "TooFewRequests",
+}
+EVIDENCE = {"ErrorRateDoubled", "ErrorRateTooHigh", *UNSEEN}
+"""Reasons of a rejection that no good version may earn, unless the spec says when those of what is unseen may."""
+STOPS_WITHIN = 25.0
+"""Seconds within which a version is asked no more, whatever happens once to the write that says so."""
 
 
 class Laws:
@@ -23,6 +42,10 @@ class Laws:
         self._reached: frozenset[str] = frozenset()
         self._taken_back: set[str] = set()
         """Revisions whose clients were taken away because they were rejected."""
+        self._on_trial: str | None = None
+        self._asked: Counter[str] = Counter()
+        self._out_of_turn: dict[str, float] = {}
+        """Since when a revision has been asked that was not on trial."""
 
     def breach(self, what: str) -> None:
         """A law is broken."""
@@ -43,6 +66,10 @@ class Laws:
         """Another second has passed."""
         self._nobody_is_lost()
         self._old_is_kept()
+        self._no_bad_version_is_active()
+        self._no_good_version_is_rejected()
+        self._no_answer_depends_on_a_trial()
+        self._asked_while_on_trial()
         self._a_rejected_version_has_no_clients()
 
     def sent(self, moves: list[tuple[str, Json]]) -> None:
@@ -95,6 +122,54 @@ class Laws:
             self.breach(f"law 6: revision {revision} was rejected, and has clients again")
         self._taken_back |= rejected - self._revisions(self._reached)
         self._taken_back &= rejected
+
+    def _no_bad_version_is_active(self) -> None:
+        """Law 3: no evidence promotes nothing, unless somebody has said so."""
+        active = self._world.status.get("active")
+        if active is None or not self._is_bad(active["version"]):
+            return
+        decisions = self._world.server.of("RolloutDecision")
+        if not any(d["spec"]["verb"] == "promote" and d["spec"]["revision"] == active["revision"] for d in decisions):
+            self.breach(f"law 3: version {active['version']} is bad, and was promoted")
+
+    def _no_good_version_is_rejected(self) -> None:
+        """Laws 3 and 17: by evidence that is not there, or that others have caused."""
+        declared = "inconclusiveDeadline" in self._world.model.get("spec", {}).get("rollout", {})
+        for entry in self._world.status.get("rejected") or ():
+            if self._is_bad(entry["version"]) or entry["reason"] not in EVIDENCE - (UNSEEN if declared else set()):
+                continue
+            self.breach(f"law 3: version {entry['version']} is good, and was rejected: {entry['reason']}")
+
+    def _is_bad(self, version: str) -> bool:
+        return self._world.controllers.behaviours.get(version, Behaviour()).fails_clients >= BAD
+
+    def _no_answer_depends_on_a_trial(self) -> None:
+        """Law 15: while the clients are to stay, the active pods answer, and stand behind what they pass on."""
+        rollout, seconds = self._world.rollout or {}, self._world.clients.seconds
+        on_trial = rollout.get("revision") if rollout.get("passedOn") and not rollout.get("wanted") else None
+        before, self._on_trial = self._on_trial, on_trial
+        if on_trial is None or before != on_trial or not seconds:
+            return
+        if on_trial in seconds[-1].by:
+            self.breach(f"law 15: clients reached revision {on_trial} itself while it was on trial")
+        elif seconds[-1].bad:
+            self.breach(f"law 15: clients got bad answers while revision {on_trial} was on trial")
+
+    def _asked_while_on_trial(self) -> None:
+        """Law 15: who is asked is on trial, and is asked no more soon after it is not."""
+        asked, before = self._world.fronts.asked, self._asked
+        self._asked = asked.copy()
+        rollout = self._world.rollout or {}
+        on_trial = rollout.get("revision") if rollout.get("passedOn") else None
+        for revision in asked:
+            if asked[revision] == before[revision] or revision == on_trial:
+                self._out_of_turn.pop(revision, None)
+                continue
+            since = self._out_of_turn.setdefault(revision, self._world.seconds())
+            fault = self._world.one.fault
+            allowed = STOPS_WITHIN + (fault.takes if fault is not None else 0.0)
+            if self._world.seconds() > since + allowed and not self._world.lasting:
+                self.breach(f"law 15: revision {revision} is asked, and is not on trial")
 
     def _rejected(self) -> set[str]:
         return {entry["revision"] for entry in self._world.status.get("rejected") or ()}

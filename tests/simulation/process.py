@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tests.runtime.fake_api import Json
-from tests.runtime.stage import is_watched
 from tests.simulation.server import Server
+from tests.simulation.watch import Watch
 from tests.simulation.wire import Wire
 from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.memory import Memory
@@ -19,14 +18,14 @@ from verdigris.adapters.kube.reading.watches import Filter
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.app.evidence import GRACE, EvidenceDesk
 from verdigris.app.metrics import Metrics
+from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
 from verdigris.app.reconcile import Reconciler
-from verdigris.app.work import WorkerPool
+from verdigris.app.settings import Settings
+from verdigris.app.work import WorkerPool, resync
 from verdigris.children.names import Defaults
 
 PROMETHEUS = "http://prometheus"
-WATCH_LATENCY = 0.01
-"""Seconds until a watch tells of a change."""
 WORKERS = 2
 
 
@@ -36,7 +35,6 @@ class Process:
     def __init__(self, server: Server, wire: Wire, prometheus: Any, now: Callable[[], datetime], image: str) -> None:
         clock = asyncio.get_running_loop().time
         self.wire = wire
-        self._server = server
         metrics = Metrics(now)
         self._queue: WorkQueue[Key] = WorkQueue(
             clock=clock, chance=_no_chance, namespace_of=lambda key: key.namespace, per_namespace=2 * WORKERS
@@ -59,24 +57,25 @@ class Process:
             now=now,
             chance=_no_chance,
         )
-        self._events = Filter(self._queue.add, self._memory.hear)
+        self.watch = Watch(server, Filter(self._queue.add, self._memory.hear), lambda: not wire.cut)
         self._pool: asyncio.Task[None] | None = None
+        self._resync: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """List, watch, and work."""
-        self._server.listeners.append(self._on_change)
-        for raw in list(self._server.objects.values()):
-            if is_watched(raw):
-                self._events.take(None, raw)
+        self.watch.begin()
         self._pool = asyncio.create_task(WorkerPool(self._queue, self._reconciler, WORKERS).run())
+        client: Any = self.wire
+        again = resync(client, self._queue, (), Settings.resync, chance=_no_chance, access=NamespaceAccess())
+        self._resync = asyncio.create_task(again)
 
     def kill(self) -> None:
         """As `kill -9`: nothing more is sent, and nothing is heard."""
         self.wire.cut = True
-        if self._on_change in self._server.listeners:
-            self._server.listeners.remove(self._on_change)
-        if self._pool is not None:
-            self._pool.cancel()
+        self.watch.end()
+        for task in (self._pool, self._resync):
+            if task is not None:
+                task.cancel()
 
     async def stop(self) -> None:
         """As SIGTERM: what is under way is finished."""
@@ -92,14 +91,6 @@ class Process:
         if self._pool is None or not self._pool.done() or self.wire.cut or self._pool.cancelled():
             return None
         return repr(self._pool.exception())
-
-    def _on_change(self, event: str, raw: Json) -> None:
-        if is_watched(raw):
-            asyncio.get_running_loop().call_later(WATCH_LATENCY, self._hear, event, raw)
-
-    def _hear(self, event: str, raw: Json) -> None:
-        if not self.wire.cut:
-            self._events.take(event, raw)
 
 
 def _no_chance() -> float:

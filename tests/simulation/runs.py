@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.runtime import virtual
 from tests.simulation.branches import Branches
 from tests.simulation.clients import RATE
-from tests.simulation.ends import differences, end_of
-from tests.simulation.faults import FAULTS, GIVES_UP, SAID, Fault
+from tests.simulation.edits import as_asked
+from tests.simulation.ends import differences, end_of, without
+from tests.simulation.faults import GIVES_UP, Fault
+from tests.simulation.independence import Independence, asked_for
 from tests.simulation.wire import Call
 from tests.simulation.workloads import Workload
-from tests.simulation.world import NotReached, World
+from tests.simulation.world import KEY, NotReached, World
+from verdigris.children.names import KIND
 
 FOLLOWS_WITHIN = 60.0
 """Seconds within which the end has to be that of the undisturbed run, once all was quiet."""
 WAY_BACK = GIVES_UP + 5.0
 """Seconds that a fault may add to the time until a bad version has lost its clients."""
+OFTEN = 10
+"""Of so many calls one is disturbed by what begins `often`."""
 _TRAFFIC = ("Service", "Pod", "EndpointSlice", "Deployment", "ModelDeployment")
 """Without reading these nobody can move clients."""
 
@@ -39,20 +45,32 @@ class Played:
     branches: list[dict[str, Any]] = field(default_factory=list)
 
 
-def every_fault_once(every: int = 1, first: int = 0) -> Choice:
-    """All faults that apply, at calls that no other call of the same phase is like. Of `every` so many runs one."""
+def every_fault_once(faults: Sequence[Fault], every: int = 1, first: int = 0) -> Choice:
+    """All of these that apply, where they begin; of `every` so many runs one.
+
+    One that begins with a call: at calls that no other call of the same phase is like. One that begins with a phase: at
+    its first call; `often`: there, and at one of OFTEN such calls.
+    """
     seen: set[tuple[str, ...]] = set()
-    count = first
+    count, alone = first, 0
+
+    def begins(call: Call) -> Iterator[str]:
+        nonlocal alone
+        for kind, alike in (("phase", ()), ("call", (call.verb, call.kind, call.name if not call.reads else ""))):
+            if (call.phase, *alike) not in seen:
+                seen.add((call.phase, *alike))
+                yield kind
+                alone += 1
+                if kind == "phase" or alone % OFTEN == 0:
+                    yield "often"
 
     def choose(call: Call) -> Sequence[Fault]:
         nonlocal count
-        alike = (call.verb, call.kind, call.name if not call.reads else "", call.phase)
-        if alike in seen or call.kind == "Event":
+        if call.kind == "Event":
             return ()
-        seen.add(alike)
-        chosen = []
-        for fault in FAULTS:
-            if fault.applies(call):
+        begun, chosen = set(begins(call)), []
+        for fault in faults:
+            if fault.begins in begun and fault.applies(call):
                 count += 1
                 if count % every == 0:
                     chosen.append(fault)
@@ -71,7 +89,11 @@ def disturbed(workload: Workload, choose: Choice, jobs: int = 1) -> Played:
     calm = undisturbed(workload)
     branches = Branches(choose, jobs)
     again = virtual.run(_play(workload, calm, branches))
-    return Played(again.calls, again.end, calm.wrong, again.bad, branches.finish())
+    told, independence = branches.finish(), Independence(workload)
+    for branch in told:
+        if (asked := branch.pop("asked", None)) is not None:
+            branch["wrong"] += independence.differs(asked)
+    return Played(again.calls, again.end, calm.wrong, again.bad, told)
 
 
 async def _play(workload: Workload, calm: Played | None, branches: Branches | None) -> Played:
@@ -87,7 +109,8 @@ async def _play(workload: Workload, calm: Played | None, branches: Branches | No
             # In a child nobody else would hear of it.
             wrong = [f"the simulation broke: {traceback.format_exc(limit=-4)}"]
         if branches is not None and world.one.fault is not None:
-            branches.tell({"wrong": wrong, "seconds": round(world.seconds(), 2)})
+            asked = asked_for(world, world.edited) if world.edited and world.overtaken.is_set() and not wrong else None
+            branches.tell({"wrong": wrong, "seconds": round(world.seconds(), 2), "asked": asked})
         return Played(world.one.calls, end_of(world.server), wrong, _bad(world))
     finally:
         logging.getLogger("verdigris").removeHandler(log)
@@ -98,8 +121,9 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: L
     """Play the script to its end, and say all that was wrong."""
     wrong = []
     try:
-        await workload.script(world)
-        await world.settle()
+        await _or_overtaken(world, _played(world, workload))
+        if world.edited is not None and world.overtaken.is_set():
+            await as_asked(world, world.edited)
     except NotReached as error:
         # What is refused for ever may well be what is waited for, and be tried again for ever.
         wrong += [] if world.lasting else [str(error)]
@@ -109,40 +133,69 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: L
     wrong += [f"{what} (after {at:.2f} s)" for what, at in world.laws.broken.items()]
     wrong += [f"the operator broke: {error}" for process in world.processes if (error := process.broken())]
     wrong += [f"a bug in the operator: {line}" for line in log.errors]
-    if calm is not None and _may_go_back(world) and _bad(world) > calm.bad + WAY_BACK * RATE:
+    longer = WAY_BACK + (world.one.fault.takes if world.one.fault is not None else 0.0)
+    if calm is not None and _may_go_back(world) and _bad(world) > calm.bad + longer * RATE:
         wrong.append(f"law 1: {_bad(world)} bad answers reached clients, undisturbed it were {calm.bad}")
     return wrong
 
 
+async def _played(world: World, workload: Workload) -> None:
+    await workload.script(world)
+    await world.settle()
+
+
+async def _or_overtaken(world: World, script: Coroutine[Any, Any, None]) -> None:
+    """Wait for its end, or until an edit has made another one the end. Raises what it raises."""
+    playing, overtaken = asyncio.create_task(script), asyncio.create_task(world.overtaken.wait())
+    await asyncio.wait({playing, overtaken}, return_when=asyncio.FIRST_COMPLETED)
+    overtaken.cancel()
+    if world.overtaken.is_set():
+        playing.cancel()
+    else:
+        await playing
+
+
 async def _end(world: World, calm: Played | None, log: Log) -> list[str]:
-    if calm is None:
+    if calm is None or world.overtaken.is_set():
         return []
-    found = differences(calm.end, end_of(world.server))
+    fault = world.one.fault
+    leaves = fault.leaves if fault is not None else ()
+    leaves = (*leaves, "observedGeneration") if world.edited is not None else leaves
+    wanted = without(calm.end, leaves)
+
+    def differs() -> list[str]:
+        end = without(end_of(world.server), leaves)
+        if world.edited is not None:
+            # It is spelled otherwise.
+            end[f"{KIND} {KEY.name}"]["spec"] = wanted[f"{KIND} {KEY.name}"]["spec"]
+        return differences(wanted, end)
+
+    found = differs()
     if found and not world.lasting:
-        await world.until(lambda: not differences(calm.end, end_of(world.server)), "", FOLLOWS_WITHIN, tell=False)
-        found = differences(calm.end, end_of(world.server))
+        await world.until(lambda: not differs(), "", FOLLOWS_WITHIN, tell=False)
+        found = differs()
     if not found or not world.lasting:
         return found
     told = str(world.status.get("conditions")) + "".join(log.lines) if _cannot_tell(world) else str(world.status)
-    return [] if SAID in told else [f"nothing tells of the refusal, and {found[0]}"]
+    words = fault.tells if fault is not None else ()
+    return [] if any(word in told for word in words) else [f"nothing tells of it, and {found[0]}"]
 
 
 def _cannot_tell(world: World) -> bool:
     """Whether only the log tells: the status can be neither read nor written, or nobody has refused anything."""
     hit, fault = world.one.hit, world.one.fault
     if fault is not None and not fault.refuses:
-        return True
+        return fault.begins == "call"
     return hit is not None and (hit.kind.startswith("ModelDeployment") or (hit.reads and hit.kind in _TRAFFIC))
 
 
 def _may_go_back(world: World) -> bool:
-    """Whether the fault leaves a way to move clients back."""
-    hit = world.one.hit
+    """Whether the fault leaves a reason, and a way, to move clients back."""
+    hit, fault = world.one.hit, world.one.fault
     if hit is None or not world.lasting:
         return True
-    if hit.kind.startswith("ModelDeployment"):
+    if hit.kind.startswith("ModelDeployment") or (fault is not None and fault.begins != "call"):
         return False
-    fault = world.one.fault
     return not (fault is not None and fault.refuses and (hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC)))
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.simulation import faults
 from tests.simulation.faults import Fault
 from tests.simulation.runs import disturbed, undisturbed
 from tests.simulation.wire import Call
-from tests.simulation.workloads import BY_NAME
+from tests.simulation.workloads import BY_NAME, FAULTS
 from verdigris.adapters.kube.writing.executor import Executor
 from verdigris.core.engine import children
 from verdigris.core.routing.service import wanted_selection
@@ -77,7 +76,7 @@ def test_it_finds_a_way_back_that_is_sent_under_a_precondition(monkeypatch: pyte
 
 def somebody_writes_the_service_all_the_time(call: Call) -> Sequence[Fault]:
     """From the first way back on: what holds only for the Service as it was read always comes too late."""
-    return (faults.BY_NAME["conflict for ever"],) if "/Baking/green" in call.phase and _moves(call) else ()
+    return (FAULTS["conflict for ever"],) if "/Baking/green" in call.phase and _moves(call) else ()
 
 
 def _moves(call: Call) -> bool:

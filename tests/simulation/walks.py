@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.runtime import virtual
-from tests.simulation.faults import FAULTS, LATE, Fault
+from tests.simulation.faults import CALLS, LATE, Fault
 from tests.simulation.runs import Log
 from tests.simulation.wire import Call, Wire, Work
 from tests.simulation.workloads import served, spec
@@ -23,7 +23,7 @@ ACTS = 5
 GOES_ON = 15.0
 """Seconds for which faults go on after the last act."""
 SETTLES_WITHIN = 300.0
-_PASSING = tuple(fault for fault in FAULTS if not fault.lasting)
+_PASSING = tuple(fault for fault in CALLS if not fault.lasting)
 
 
 @dataclass

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.runtime.fake_api import Json
+from tests.simulation.edits import FAULTS as EDITS
+from tests.simulation.faults import CALLS, Fault
+from tests.simulation.surroundings import FRONTS, PROMETHEUS, WATCHES
 from tests.simulation.world import KEY, World
 
 FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
@@ -63,6 +66,27 @@ async def bad_release(world: World) -> None:
     world.behave(SECOND, error_rate=0.5)
     world.apply(spec(SECOND))
     await world.until(is_rejected(world, SECOND), "the bad version's rejection")
+
+
+def shielded(version: str, **rollout: Any) -> Json:
+    """A spec whose versions are tried behind the active one."""
+    return spec(version, rollout={"shield": True, **rollout})
+
+
+async def shielded_release(world: World) -> None:
+    """A good second version, behind the active one first."""
+    world.apply(shielded(SECOND))
+    await world.until(is_active(world, SECOND), "the second version's promotion")
+
+
+def _shielded_and_bad(**how: Any) -> Script:
+    async def script(world: World) -> None:
+        """A bad second version behind the active one: no client is to notice."""
+        world.behave(SECOND, **how)
+        world.apply(shielded(SECOND))
+        await world.until(is_rejected(world, SECOND), "the bad version's rejection")
+
+    return script
 
 
 async def never_ready(world: World) -> None:
@@ -194,12 +218,19 @@ class Workload:
     name: str
     script: Script
     prepare: Script = served
+    faults: tuple[Fault, ...] = (*CALLS, *WATCHES)
 
 
+JUDGED = (*CALLS, *WATCHES, *PROMETHEUS, *EDITS)
+SHIELDED = (*JUDGED, *FRONTS)
 WORKLOADS = (
     Workload("create", create, nothing),
-    Workload("release", release),
-    Workload("bad release", bad_release),
+    Workload("release", release, faults=JUDGED),
+    Workload("bad release", bad_release, faults=JUDGED),
+    Workload("shielded release", shielded_release, faults=SHIELDED),
+    Workload("shielded bad release", _shielded_and_bad(error_rate=0.5), faults=SHIELDED),
+    Workload("shielded late release", _shielded_and_bad(goes_wrong="late"), faults=FRONTS),
+    Workload("shielded broken release", _shielded_and_bad(goes_wrong="reset"), faults=FRONTS),
     Workload("never ready", never_ready),
     Workload("abort", abort),
     Workload("supersede", supersede),
@@ -213,3 +244,5 @@ WORKLOADS = (
     Workload("edited by hand", edited_by_hand),
 )
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
+FAULTS = {fault.name: fault for workload in WORKLOADS for fault in workload.faults}
+"""All of them, by name."""

@@ -9,14 +9,19 @@ from typing import Any
 
 from tests.runtime.fake_api import Json
 from tests.simulation import foreign
-from tests.simulation.clients import SCRAPE, Clients, Prometheus
+from tests.simulation.clients import Clients
 from tests.simulation.controllers import Behaviour, Controllers
+from tests.simulation.edits import Edit
 from tests.simulation.faults import TOUCHED, Fault, OneFault
+from tests.simulation.fronts import Fronts
 from tests.simulation.laws import Laws
 from tests.simulation.process import Process
+from tests.simulation.prometheus import SCRAPE, Prometheus
 from tests.simulation.server import Ref, Server
+from tests.simulation.watch import Watch
 from tests.simulation.wire import Disturber, Wire
 from verdigris.adapters.kube.reading.observe import Key
+from verdigris.app.settings import Settings
 from verdigris.children.names import API_VERSION, COLOR_LABEL, KIND
 
 KEY = Key("clinic", "diabetes")
@@ -44,7 +49,8 @@ class World:
     def __init__(self, fault: Fault | None = None, step: int = -1, disturber: Disturber | None = None) -> None:
         self.server = Server(self.now)
         self.controllers = Controllers(self.server)
-        self.clients = Clients(self.server, self.controllers, KEY)
+        self.fronts = Fronts(self.server, self.controllers)
+        self.clients = Clients(self.server, self.controllers, self.fronts, KEY)
         self.prometheus = Prometheus(self.server, self.clients)
         self.one = OneFault(self, self.phase, fault, step)
         self.disturber = disturber or self.one
@@ -53,6 +59,9 @@ class World:
         self.image = "verdigris/serving:0.1.0"
         self.hit_at: float | None = None
         self.last_write = 0.0
+        self.edited: Edit | None = None
+        self.overtaken = asyncio.Event()
+        """Set when an edit has put another end in the place of the workload's."""
         self._cluster: asyncio.Task[None] | None = None
 
     # time
@@ -84,6 +93,7 @@ class World:
     async def _live(self) -> None:
         for tick in range(100_000):
             self.controllers.tick()
+            self.fronts.look(self.seconds())
             if tick % 4 == 0:
                 self.clients.second(self.seconds())
                 self.laws.second()
@@ -100,11 +110,18 @@ class World:
         """Wait for it. Raises NotReached with `what` when it does not come in time, unless it is not to `tell`."""
         deadline = self.seconds() + (min(within, LASTING_PATIENCE) if self.lasting else within)
         while not condition():
-            if self.seconds() >= deadline or self._is_broken():
+            if self.seconds() >= deadline + self._longer() or self._is_broken():
                 if tell:
                     raise NotReached(f"{what} did not come within {within:g} s")
                 return
             await asyncio.sleep(TICK)
+
+    def _longer(self) -> float:
+        """How many seconds more everything may take because of the fault, which may well begin while it is waited."""
+        fault = self.one.fault
+        if fault is None:
+            return 0.0
+        return fault.takes + (Settings.resync.total_seconds() if fault.hides else 0.0)
 
     @property
     def lasting(self) -> bool:
@@ -152,6 +169,11 @@ class World:
         self.image = image
         self._lead()
 
+    @property
+    def watches(self) -> list[Watch]:
+        """As `faults.Host.watches`."""
+        return [process.watch for process in self.processes if not process.wire.cut]
+
     def touch(self, kind: str, name: str) -> None:
         """As `faults.Host.touch`."""
         ref = (kind, KEY.namespace, name)
@@ -185,6 +207,16 @@ class World:
     def delete(self) -> None:
         """`kubectl delete` of the model."""
         self.server.end(MODEL)
+
+    def edit(self, edit: Edit) -> None:
+        """As `faults.Host.edit`."""
+        self.edited = edit
+        for version, how in edit.behaves.items():
+            self.behave(version, **how)
+        self.laws.downtime |= edit.downtime
+        self.apply(edit.of(self.model["spec"]))
+        if not edit.same:
+            self.overtaken.set()
 
     # what there is to see
 

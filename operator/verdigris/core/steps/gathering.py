@@ -47,7 +47,7 @@ def gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
         high = max(steady, rollout.ready_high_water)
         turn = turn.change_rollout(ready_high_water=high, deadline=now + parse_duration(limit), trouble=said)
     elif now >= rollout.deadline:
-        return turn, _too_late(trouble or _refusal(turn), ready, needed, limit)
+        return turn, _too_late(trouble or _refusal(turn, needed), ready, needed, limit)
     return (turn, None) if ready >= needed else make_room(turn)
 
 
@@ -73,9 +73,9 @@ def _remembered(turn: Turn) -> Failure | None:
     return trouble if trouble is not None and trouble.reason not in (*NO_ROOM, OTHER_REVISION) else None
 
 
-def _refusal(turn: Turn) -> Failure | None:
-    """What the API server refused of a candidate without any pods, in the words that the last look has left."""
-    if turn.pods(turn.rollout):
+def _refusal(turn: Turn, needed: int) -> Failure | None:
+    """What the API server refused of a candidate that lacks pods, in the words that the last look has left."""
+    if len(turn.pods(turn.rollout)) >= needed:
         return None
     told = (one for one in turn.observed.status.conditions if (one.type, one.status) == ("Stalled", "True"))
     return next((Failure(reason=one.reason, message=one.message) for one in told), None)

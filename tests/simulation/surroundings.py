@@ -1,0 +1,141 @@
+"""What may happen around the operator from a phase of a rollout on, for some seconds: to Prometheus, watches, pods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tests.runtime.fake_api import Json
+from tests.simulation.faults import Do, Fault, Host
+from tests.simulation.fronts import COMES_WITHIN
+from tests.simulation.objects import is_ready, labels_of
+from tests.simulation.prometheus import LASTING, PASSING, Trouble
+from tests.simulation.server import ref_of
+from tests.simulation.wire import Call, Wire, Work
+from verdigris.children.names import COLOR_LABEL, MODEL_LABEL
+
+LASTS = 20.0
+"""Seconds that it goes on."""
+LATE = 5.0
+"""Seconds by which events are late."""
+RELISTS_AFTER = 40.0
+"""Seconds after which a late watch begins anew."""
+
+Happens = Callable[[Host], None]
+
+
+def _beside_the_call(happens: Happens) -> Do:
+    async def do(host: Host, wire: Wire, _: Call, work: Work) -> Any:
+        happens(host)
+        return await work(wire.server)
+
+    return do
+
+
+def _later(seconds: float, work: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(seconds, work)
+
+
+def _trouble(trouble: Trouble, *, passes: bool) -> Fault:
+    def happens(host: Host) -> None:
+        host.prometheus.fall_ill(trouble)
+        if passes:
+            _later(LASTS, host.prometheus.recover)
+
+    return Fault(
+        f"Prometheus {trouble.name}",
+        _beside_the_call(happens),
+        lasting=not passes,
+        # A clock that is set back takes in nothing until it has got to where it was.
+        takes=LASTS + abs(trouble.ahead) if passes else 0.0,
+        begins="phase",
+        tells=trouble.tells,
+    )
+
+
+PROMETHEUS = (*(_trouble(one, passes=True) for one in PASSING), *(_trouble(one, passes=False) for one in LASTING))
+
+
+def _events_late(host: Host) -> None:
+    for watch in host.watches:
+        watch.late = LATE
+        _later(LASTS, lambda watch=watch: setattr(watch, "late", 0.0))  # type: ignore[misc]
+
+
+def _gone(host: Host) -> None:
+    for watch in host.watches:
+        watch.list()
+
+
+def _lost(seconds: float) -> Happens:
+    def happens(host: Host) -> None:
+        for watch in host.watches:
+            watch.deaf = True
+            _later(seconds, watch.list)
+
+    return happens
+
+
+def _told_again(host: Host) -> None:
+    for watch in host.watches:
+        watch.tell_again()
+
+
+WATCHES = (
+    Fault("watches: events late", _beside_the_call(_events_late), takes=LASTS + LATE, begins="phase"),
+    Fault("watches: 410 Gone", _beside_the_call(_gone), begins="phase"),
+    Fault("watches: events lost", _beside_the_call(_lost(LATE)), takes=LATE, begins="phase"),
+    Fault("watches: a late relist", _beside_the_call(_lost(RELISTS_AFTER)), takes=RELISTS_AFTER, begins="phase"),
+    Fault("watches: events told again", _beside_the_call(_told_again), begins="phase"),
+)
+
+
+def _files_late(host: Host) -> None:
+    host.fronts.delay = LATE
+    _later(LASTS, lambda: setattr(host.fronts, "delay", COMES_WITHIN))
+
+
+def _files_stay(host: Host) -> None:
+    host.fronts.delay = None
+
+
+def _one_file_stays(host: Host) -> None:
+    """Two pods in front pass different shares on."""
+    host.fronts.stuck.update(pod["metadata"]["uid"] for pod in _pods(host, in_front=True)[:1])
+
+
+def _killed(number: int | None, *, in_front: bool) -> Happens:
+    def happens(host: Host) -> None:
+        for pod in _pods(host, in_front=in_front)[:number]:
+            host.server.remove(ref_of(pod))
+
+    return happens
+
+
+def _pods(host: Host, *, in_front: bool) -> list[Json]:
+    """The ready pods of the version on trial, or of the other one."""
+    color = (host.rollout or {}).get("color")
+    pods = [pod for pod in host.server.of("Pod") if MODEL_LABEL in labels_of(pod) and is_ready(pod)]
+    return [pod for pod in pods if (labels_of(pod)[COLOR_LABEL] != color) is in_front]
+
+
+def _on_trial(call: Call) -> bool:
+    return "/OnTrial/" in call.phase
+
+
+FRONTS = (
+    Fault("files come late", _beside_the_call(_files_late), takes=LASTS + LATE, begins="phase"),
+    Fault("files never change", _beside_the_call(_files_stay), lasting=True, begins="phase"),
+    Fault("a file never changes", _beside_the_call(_one_file_stays), lasting=True, begins="phase"),
+    Fault("a pod in front is killed", _beside_the_call(_killed(1, in_front=True)), _on_trial, begins="phase"),
+    Fault("a pod on trial is killed", _beside_the_call(_killed(1, in_front=False)), _on_trial, begins="phase"),
+    Fault(
+        "all pods on trial are killed",
+        _beside_the_call(_killed(None, in_front=False)),
+        _on_trial,
+        begins="phase",
+        leaves=("lastRollback", "RolledBack"),
+    ),
+)
+"""Of a version behind the shield."""
