@@ -46,6 +46,12 @@ images: setup    ## build all images and print their sizes
 simulate: setup  ## the operator's loop in virtual time, each fault at each call: out/simulation/report.json (1 h)
 	@$(PY) -m tests.simulation
 
+proof: setup     ## the judge on 10,000 rollouts of each kind, with faults: tables, chart, out/proof/report.json (30 min)
+	@$(PY) -m benchmarks.proof
+
+mutate: setup    ## small faults in the core's decisions: would a test notice? a sample; all by ARGS=--all (hours)
+	@$(PY) -m dev.mutation $(ARGS)
+
 fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by coverage
 	@$(PY) -m tests.serving.fuzz_requests -max_total_time=600
 
@@ -64,5 +70,5 @@ bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate fuzz
+.PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate proof mutate fuzz
 .PHONY: bench-serving bench-stuck bench-laws bench-pack clean

@@ -1,8 +1,7 @@
-"""How often is the judge wrong, and how fast is it right? Simulated rollouts by the ten thousand.
+"""How fast is the judge right, and what would simpler tests do? Simulated rollouts by the ten thousand.
 
 Run `python -m benchmarks.judge_simulation` for the tables of docs/design/0004-judge.md (about five minutes on one
-core). The tests run smaller versions of the same functions, and check that this vectorised copy of
-`verdigris.core.judges.score` gives the very numbers that the operator gives.
+core). Whether the judge keeps what it promises, also when something goes wrong, is what `benchmarks.proof` asks.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from verdigris.core.judges.baseline import MOST_DISPERSED, UNSEEN_LIMIT, Z_95
+from benchmarks.proof.history import errors
+from benchmarks.proof.many import Held, Ints, advance, combined, frozen, ladders
+from verdigris.api.spec import ErrorRateSpec
 from verdigris.core.judges.power import gross, needed
 from verdigris.core.judges.score import WEIGHTS, Terms, start_weight, threshold
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 BASELINES = (0.0, 0.001, 0.005, 0.01, 0.05)
 NEVER = 1 << 40
@@ -71,69 +68,20 @@ class Outcome:
         return float(np.quantile(self.requests, share, method="higher"))
 
 
-def errors(rng: np.random.Generator, requests: Ints, rate: float, clump: float) -> Ints:
-    """How many of these requests fail."""
-    if clump == 1.0:
-        return rng.binomial(requests, rate)
-    clumps = rng.poisson(requests * (rate / clump))
-    more = rng.negative_binomial(np.maximum(clumps, 1), 1 / clump)
-    return np.minimum(clumps + np.where(clumps > 0, more, 0), requests)
-
-
-def frozen(rng: np.random.Generator, setting: Setting, runs: int, slots: int = 60) -> tuple[Floats, Floats]:
-    """Limit and dispersion of as many baselines, as `baseline.freeze_baseline` has them."""
+def baselines(rng: np.random.Generator, setting: Setting, runs: int, slots: int = 60) -> Held:
+    """What each candidate is held against: the limit that is known, or one from so many slots in 5 min of baseline."""
+    if setting.known is not None:
+        return Held(np.full(runs, setting.known), np.ones(runs))
     n = rng.poisson(setting.traffic * 300 / slots, (runs, slots))
-    e = errors(rng, n, setting.baseline, setting.clump)
-    total, wrong = n.sum(1), e.sum(1)
-    rate = wrong / np.maximum(total, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cells = np.where(n > 0, (e - n * rate[:, None]) ** 2 / (n * (rate * (1 - rate))[:, None]), 0.0)
-    used = (n > 0).sum(1)
-    enough = (wrong >= 2) & (wrong < total) & (used >= 2)
-    pearson = np.where(enough, cells.sum(1) / np.maximum(used - 1, 1), 1.0)
-    scatter = np.clip(pearson, 1.0, MOST_DISPERSED if setting.scattered else 1.0)
-    size = np.maximum(total, 1) / scatter
-    z2 = Z_95 * Z_95
-    spread = Z_95 * np.sqrt(rate * (1 - rate) / size + z2 / (4 * size * size))
-    limit = np.where(total > 0, (rate + z2 / (2 * size) + spread) / (1 + z2 / size), 1.0)
-    limit = np.where(total < setting.min_requests, np.minimum(limit, UNSEEN_LIMIT), limit)
-    return np.maximum(limit, setting.floor), scatter
-
-
-def ladders(limit: Floats, factor: float) -> Floats:
-    """The alternatives of each rollout, as `score.ladder` has them."""
-    first = np.minimum(factor * limit, (1 + limit) / 2)
-    last = np.maximum(first, 0.5)
-    steps = np.arange(len(WEIGHTS)) / (len(WEIGHTS) - 1)
-    ladder: Floats = first[:, None] * (last / first)[:, None] ** steps
-    return ladder
-
-
-def advance(scores: Floats, gain: Floats, start: float) -> Floats:
-    """`score.advance` for all rollouts at once; `gain` are the log-likelihood ratios of the batch."""
-    small = np.minimum(scores, 30.0)
-    carried = np.where(scores > 30.0, scores, np.log(start + np.expm1(small)))
-    advanced: Floats = np.logaddexp(0.0, carried + gain)
-    return advanced
-
-
-def combined(scores: Floats, weights: tuple[float, ...] = WEIGHTS) -> Floats:
-    """`score.combined` for all rollouts at once."""
-    weight = np.asarray(weights)
-    used = scores[:, weight > 0]
-    top = used.max(1)
-    mean: Floats = top + np.log((np.exp(used - top[:, None]) * weight[weight > 0]).sum(1))
-    return mean
+    policy = ErrorRateSpec(floor=setting.floor, factor=setting.factor, min_requests=setting.min_requests)
+    return frozen(n, errors(rng, n, setting.baseline, setting.clump), policy, setting.scattered)
 
 
 def simulate(setting: Setting, runs: int, seed: int = 1) -> Outcome:
     """Watch `runs` rollouts look by look, as the operator does."""
     rng = np.random.default_rng(seed)
-    if setting.known is None:
-        limit, scatter = frozen(rng, setting, runs)
-    else:
-        limit, scatter = np.full(runs, setting.known), np.ones(runs)
-    ladder = ladders(limit, setting.factor)
+    held = baselines(rng, setting, runs)
+    limit, scatter, ladder = held.limit, held.scatter, ladders(held.limit, setting.factor)
     bad = np.log(ladder / limit[:, None]) / scatter[:, None]
     good = np.log((1 - ladder) / (1 - limit[:, None])) / scatter[:, None]
     scores, counted = np.zeros(ladder.shape), np.zeros(runs, np.int64)

@@ -101,3 +101,9 @@ def test_success_brings_the_score_down_but_never_below_zero() -> None:
 
 def test_scores_of_another_ladder_are_begun_anew() -> None:
     assert advance((5.0, 5.0), batch(1, 10), 4, TERMS) == advance((), batch(1, 10), 4, TERMS)
+
+
+def test_the_starts_of_all_looks_ever_add_up_to_what_the_threshold_is_made_of() -> None:
+    planned, epochs = 3, 20_000
+    starts = sum(planned * start_weight(1 + planned * epoch, planned) for epoch in range(epochs))
+    assert starts / ALPHA == pytest.approx(math.expm1(threshold(planned)), rel=1e-4)

@@ -10,17 +10,16 @@ import pytest
 from benchmarks.judge_simulation import (
     BASELINES,
     Setting,
-    combined,
+    baselines,
     doubling,
-    errors,
     fixed_size,
-    frozen,
-    ladders,
     latency,
     naive,
     simulate,
 )
-from benchmarks.judge_simulation import advance as advance_many
+from benchmarks.proof.history import errors
+from benchmarks.proof.many import advance as advance_many
+from benchmarks.proof.many import combined, ladders
 from tests.judge.scenes import START, clock
 from verdigris.api.spec import ErrorRateSpec
 from verdigris.api.status import Counts
@@ -51,7 +50,7 @@ def test_the_simulated_score_is_the_operators_score() -> None:
     ("rate", "traffic", "clump"), [(0.01, 50, 1.0), (0.05, 10, 3.0), (0.0, 1, 1.0), (0.02, 0.1, 1.0)]
 )
 def test_the_simulated_baseline_is_the_operators_baseline(rate: float, traffic: float, clump: float) -> None:
-    limits, scatters = frozen(np.random.default_rng(5), Setting(rate, rate, traffic, clump), runs=20, slots=60)
+    held = baselines(np.random.default_rng(5), Setting(rate, rate, traffic, clump), runs=20)
     again = np.random.default_rng(5)
     requests = again.poisson(traffic * 5, (20, 60))
     failed = errors(again, requests, rate, clump)
@@ -63,8 +62,8 @@ def test_the_simulated_baseline_is_the_operators_baseline(rate: float, traffic: 
             for code, values in counted.items()
         ]
         baseline = freeze_baseline(series, clock(0), clock(300), ErrorRateSpec())
-        assert baseline.limit == pytest.approx(limits[run], abs=1e-6)
-        assert baseline.dispersion == pytest.approx(scatters[run], abs=1e-3)
+        assert baseline.limit == pytest.approx(held.limit[run], abs=1e-6)
+        assert baseline.dispersion == pytest.approx(held.scatter[run], abs=1e-3)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
