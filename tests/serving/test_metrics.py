@@ -155,6 +155,7 @@ def test_rows_put_aside_are_bounded() -> None:
     observations = Observations(with_baseline())
     for _ in range(BATCH + 1):
         observations.observe([ROW], [[0.5, 0.5]])()
+    observations.observe([ROW], [[0.5, 0.5]])
 
     assert sum(observations.scores) == BATCH + 1
 

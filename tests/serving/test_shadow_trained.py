@@ -45,6 +45,7 @@ def serve(tmp_path: Path, patients: tuple[list[Patient], list[Patient]]) -> Iter
                 name="diabetes",
                 version=version,
                 features=DESCRIBED,
+                rows=golden,
                 training=golden,
             )
             return running.enter_context(server(folder))

@@ -46,6 +46,13 @@ def test_units_are_spread_evenly_and_anew_for_each_salt() -> None:
     assert abs(both - 1_000) < 157
 
 
+def test_a_unit_stands_where_it_stood_in_every_release() -> None:
+    """Otherwise users would change versions when the image of the pods in front does."""
+    found = {unit: round(place("demo", unit), 6) for unit in (b"user-1", b"user-2", "Zoë".encode())}
+
+    assert found == {b"user-1": 0.055831, b"user-2": 0.115627, "Zoë".encode(): 0.913059}
+
+
 @given(st.sampled_from([1, 100, 5_000, 9_999]), st.integers(0, 2**32))
 def test_chance_decides_where_no_unit_is_named(share: int, seed: int) -> None:
     numbers = random.Random(seed)

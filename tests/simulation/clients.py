@@ -13,6 +13,7 @@ from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.children.names import REVISION_LABEL
+from verdigris.core.facts.evidence import BOTH
 
 RATE = 40
 """Requests a second."""
@@ -68,8 +69,13 @@ class Clients:
         """Whether a request that reached this pod is not answered well, by it or by the one that it asks first."""
         behind = self.fronts.pass_on(front)
         if behind is not None and self._comes_back_well(behind):
+            behind.counts["answered"] += 1
             return False
-        return self._answer_of(front, self.controllers.behaviour(front).fails_clients)
+        fails = self._answer_of(front, self.controllers.behaviour(front).fails_clients)
+        if behind is not None:
+            behind.counts[behind.lost or "error"] += 1
+            behind.counts[BOTH] += fails
+        return fails
 
     def _comes_back_well(self, behind: Behind) -> bool:
         """A late one has answered, too, and counts that; of what else goes wrong on the way it knows nothing."""

@@ -41,7 +41,7 @@ class Behaviour:
     """How the pods of one version behave. `ready_after` in seconds; None: never.
 
     `error_rate` of its answers; `goes_wrong`: how every second request that is passed on to it goes wrong on the way
-    (`ON_THE_WAY`), which is an error to who reaches it without anybody in front.
+    (of `FAULTS`), which is an error to who reaches it without anybody in front.
     """
 
     ready_after: float | None = 2.0

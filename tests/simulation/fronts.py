@@ -13,7 +13,7 @@ from tests.simulation.objects import is_ending, is_placed, is_ready
 from tests.simulation.server import Server
 from verdigris.children import pod_template
 from verdigris.children.names import SHIELD_ANNOTATION
-from verdigris.core.facts.evidence import ON_THE_WAY
+from verdigris.core.facts.evidence import BOTH, PASSED_ON
 from verdigris.core.routing.shield import WHOLE
 
 COMES_WITHIN = 0.25
@@ -21,10 +21,14 @@ COMES_WITHIN = 0.25
 
 
 class Behind(NamedTuple):
-    """What became of a request that was passed on: the pod that got it, if any did; and what went wrong on the way."""
+    """What became of a request that was passed on: the pod that got it, if any did; and what went wrong on the way.
+
+    `counts` is where the pod in front counts how it went.
+    """
 
     pod: Json | None
     lost: str | None
+    counts: Counter[str]
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Fronts:
     asked: Counter[str] = field(default_factory=Counter)
     """By revision, how many requests were passed on to it."""
     _files: dict[str, _File] = field(default_factory=lambda: defaultdict(_File))
-    _lost: dict[str, dict[str, Counter[str]]] = field(default_factory=lambda: defaultdict(dict))
+    _counts: dict[str, dict[str, Counter[str]]] = field(default_factory=lambda: defaultdict(dict))
     _turn: int = 0
 
     def look(self, at: float) -> None:
@@ -74,9 +78,9 @@ class Fronts:
         found: Json | None = json.loads(file.shows) if file is not None and file.shows is not None else None
         return found
 
-    def lost(self, name: str) -> dict[str, Counter[str]]:
-        """What the pod of this name has seen go wrong, by the revision that it asked."""
-        return self._lost.get(name, {})
+    def counted(self, name: str) -> dict[str, Counter[str]]:
+        """How it went with what the pod of this name has passed on, by the revision that it asked."""
+        return self._counts.get(name, {})
 
     def pass_on(self, front: Json) -> Behind | None:
         """Let this pod pass the next request on, if it is one of those; None: it answers itself."""
@@ -84,29 +88,26 @@ class Fronts:
         if order is None:
             return None
         file = self._files[front["metadata"]["uid"]]
-        counts = self._lost[front["metadata"]["name"]].setdefault(
-            order["revision"], Counter(dict.fromkeys(ON_THE_WAY, 0))
+        counts = self._counts[front["metadata"]["name"]].setdefault(
+            order["revision"], Counter(dict.fromkeys((*PASSED_ON, BOTH), 0))
         )
         file.owed += order["share"] / WHOLE
         if file.owed < 1:
             return None
         file.owed -= 1
         self.asked[order["revision"]] += 1
-        behind = self._way(order)
-        if behind.lost is not None:
-            counts[behind.lost] += 1
-        return behind
+        return Behind(*self._way(order), counts)
 
-    def _way(self, order: Json) -> Behind:
+    def _way(self, order: Json) -> tuple[Json | None, str | None]:
         names = self._endpoints(order["host"])
         if not names:
-            return Behind(None, "unreachable")
+            return None, "unreachable"
         self._turn += 1
         pod = self.server.objects.get(("Pod", "clinic", names[self._turn % len(names)]))
         if pod is None or not is_ready(pod) or is_ending(pod):
-            return Behind(None, "reset")
+            return None, "reset"
         behaviour = self.controllers.behaviour(pod)
-        return Behind(pod, behaviour.goes_wrong if self._turn % 2 else None)
+        return pod, behaviour.goes_wrong if self._turn % 2 else None
 
     def _endpoints(self, host: str) -> list[str]:
         service = next((raw for raw in self.server.of("Service") if raw["spec"].get("clusterIP") == host), None)

@@ -92,8 +92,8 @@ class Prometheus:
     def _scrape_pod(self, at: float, name: str, pod: Pod) -> None:
         counts = self.clients.counted(name)
         self.found.scrape(at, pod, {code: float(count) for code, count in counts.items()})
-        for revision, lost in self.clients.fronts.lost(name).items():
-            self.found.scrape_front(at, pod, revision, {outcome: float(count) for outcome, count in lost.items()})
+        for revision, counted in self.clients.fronts.counted(name).items():
+            self.found.scrape_front(at, pod, revision, {code: float(count) for code, count in counted.items()})
 
     async def gather(self, question: Question) -> Evidence:
         """As `EvidenceSource.gather`."""

@@ -34,7 +34,7 @@ def given(
     """In the order of ``columns``, the names that the ``model`` was fitted on (none: as given).
 
     ``rows`` and ``training`` are any table; without ``features`` they come from the first of ``rows``, the holdout's
-    rows and ``training`` that is there, and without ``rows`` the holdout's are proven on. Raises InvalidModel.
+    rows and ``training`` that is there, which also has the rows that are proven on. Raises InvalidModel.
     """
     check_texts(model)
     documents = takes_documents(model)
@@ -52,7 +52,7 @@ def given(
     places = naming.order(columns, names)
     ordered = [
         _ordered(table, places, names, what)
-        for table, what in ((proven or tested, "row"), (trained, "training row"), (tested, "holdout row"))
+        for table, what in ((proven or tested or trained, "row"), (trained, "training row"), (tested, "holdout row"))
     ]
     in_order = naming.features_in(places, named)
     texts.check_documents(model, names)

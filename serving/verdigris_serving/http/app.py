@@ -111,10 +111,11 @@ class App:
 
     def answered(self, request: Request, response: Response) -> None:
         """To be called once the answer is on its way: counts it (its rows are counted by ``response.count``)."""
-        if request.inference and request.headers.get(FORWARDED) == COPY:
-            self._metrics.compared(response.status)
-        elif request.inference:
-            self._metrics.observe(response.status, time.monotonic() - request.arrived)
+        if request.inference:
+            if FORWARDED in request.headers and request.headers[FORWARDED] == COPY:
+                self._metrics.compared(response.status)
+            else:
+                self._metrics.observe(response.status, time.monotonic() - request.arrived)
         if self._access is not None:
             self._access.note(request, response, self._routes.label(request.path))
 

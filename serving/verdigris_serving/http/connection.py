@@ -86,7 +86,8 @@ class Connection(asyncio.Protocol):
         requests = parser.feed(data)
         now = time.monotonic()
         if requests:
-            self._confirm(had_it=True)
+            if self._unconfirmed is not None:
+                self._confirm(had_it=True)
             for request in requests:
                 request.arrived = now
             self._since = now
@@ -206,21 +207,20 @@ class Connection(asyncio.Protocol):
         connection = _CLOSE if last else _KEEP_1_0 if request.old else _KEEP
         self._transport.write(render(response, shared.date, connection, head_only=request.method == "HEAD"))
         shared.app.answered(request, response)
-        self._count(request, response)
+        if response.count is not None:
+            if FORWARDED in request.headers:
+                self._count_later(request, response.count)
+            else:
+                response.count()
         self._hold(self._parser.size if self._parser.stage is Stage.BODY else 0)
         if last:
             self._leave()
 
-    def _count(self, request: Request, response: Response) -> None:
-        forwarded = request.headers.get(FORWARDED)
-        if response.count is None or forwarded == COPY:
-            return
-        if forwarded is None:
-            response.count()
-        else:
-            self._confirm(had_it=True)
+    def _count_later(self, request: Request, count: Callable[[], None]) -> None:
+        self._confirm(had_it=True)
+        if request.headers[FORWARDED] != COPY:
             self._since = time.monotonic()
-            self._unconfirmed = response.count
+            self._unconfirmed = count
 
     def _confirm(self, *, had_it: bool) -> None:
         """Whoever asked had the last answer, and uses it; or had given it up, and reset the connection."""

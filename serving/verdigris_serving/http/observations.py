@@ -66,12 +66,9 @@ class Observations:
         """Take note of a successful inference; what is returned counts it. Neither list may be changed afterwards."""
         if len(rows) > BATCH:  # most likely in a thread, where the work is to be done
             return partial(self._add, self._tally(rows, scores))
-        return partial(self._put_aside, rows, scores)
-
-    def _put_aside(self, rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> None:
-        self._aside.append((rows, scores))
         if len(self._aside) > BATCH:
             self.count()
+        return partial(self._aside.append, (rows, scores))
 
     def count(self) -> None:
         """Count everything that has been put aside."""

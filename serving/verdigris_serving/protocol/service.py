@@ -1,7 +1,7 @@
 """The protocol's operations for one loaded model. Thread-safe: nothing here changes after construction."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -63,13 +63,8 @@ class Answer(Struct, frozen=True):
     count: Count | None = None
 
 
-class _Solved(NamedTuple):
-    """The rows as the model saw them, the places clamped, the answer, and what counts it."""
-
-    rows: list[Row]
-    clamped: list[str]
-    outputs: list[OutputTensor]
-    counted: Count | None
+#: The rows as the model saw them, the places clamped, the answer, and what counts it.
+_Solved = tuple[list[Row], list[str], list[OutputTensor], Count | None]
 
 
 def error_answer(status: int, message: str) -> Answer:
@@ -138,10 +133,11 @@ class InferenceService:
         """Answer one request of KServe V1: ``{"predictions": […]}``, a label a row or a value; faults as above."""
         try:
             request = self._read(body, None)
-            solved = self._solve(msgspec.structs.replace(request, outputs=None), request.id or fresh_id)
+            whole = msgspec.structs.replace(request, outputs=None)
+            _, clamped, outputs, count = self._solve(whole, request.id or fresh_id)
         except CallerFault as fault:
             return error_answer(fault.status, fault.message)
-        return Answer(200, predictions(solved.outputs[0], solved.clamped), count=solved.counted)
+        return Answer(200, predictions(outputs[0], clamped), count=count)
 
     def _read(self, body: bytes, header_length: int | None) -> AnyRequest:
         head, tail = (body, b"") if header_length is None else binary.split(body, header_length)
@@ -166,7 +162,7 @@ class InferenceService:
                 raise CallerFault(_NO_ANSWER.format(self._first_without_answer(rows))) from fault
             raise ModelFault(str(fault), request_id) from fault
         count = None if self._observe is None else self._observe(rows, scores)
-        return _Solved(rows, clamped, outputs, count)
+        return rows, clamped, outputs, count
 
     def _first_without_answer(self, rows: list[Row]) -> int:
         """The number of the first row that the model has no answer to, by halving: there is one."""

@@ -13,8 +13,9 @@ from typing import cast
 
 import httptools
 
-from verdigris_serving.http.messages import FORWARDED, JSON, PASSED_ON, Request, Response
+from verdigris_serving.http.messages import PASSED_ON, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
+from verdigris_serving.http.shield.passing import outcome_of, passed_back, rendered
 
 #: Seconds for which a connection is used.
 MOST_AGE = 1.0
@@ -24,24 +25,8 @@ MOST_CONNECTIONS = 256
 MOST_BYTES = 64 * 2**20
 #: Ends a connection with a reset: who was to answer learns that nobody waited.
 _WITH_A_RESET = struct.pack("ii", 1, 0)
-#: What belongs to one connection, and what is said anew.
-_OWN = frozenset(
-    {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect"}
-    | {b"proxy-connection", b"content-length", b"host", b"date", b"server", b"content-type"}
-)
-
 #: Takes in how an exchange ended, and the answer where there is one.
 Ended = Callable[[Outcome, Response | None], None]
-
-
-def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
-    """The request as it is passed on: marked, and otherwise as it came."""
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.path.encode()), b"host: " + host]
-    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in _OWN]
-    lines.append(b"content-type: " + request.headers.get(b"content-type", JSON))
-    lines.append(b"content-length: %d" % len(request.body))
-    lines.append(FORWARDED + b": " + mark)
-    return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
 
 
 class Exchange:
@@ -147,6 +132,11 @@ class Upstream:
     def _connect(self, exchange: Exchange) -> None:
         self._connecting += 1
         exchange.connecting = asyncio.get_running_loop().create_task(self._begin(exchange))
+        # Not at the end of the task itself: one that is cancelled before its first step never gets there.
+        exchange.connecting.add_done_callback(self._tried)
+
+    def _tried(self, _connecting: "asyncio.Task[None]") -> None:
+        self._connecting -= 1
 
     async def _begin(self, exchange: Exchange) -> None:
         line = Line(self)
@@ -161,7 +151,6 @@ class Upstream:
             line.send(exchange, rendered(exchange.request, self._name, self._mark))
         finally:
             exchange.connecting = None
-            self._connecting -= 1
 
     def made(self) -> None:
         """A connection is open."""
@@ -251,8 +240,8 @@ class Line(asyncio.Protocol):
         if self._malformed:
             self._end(Outcome.MALFORMED, None)
         elif self._whole:
-            response = self._response()
-            self._end(Outcome.MALFORMED if response is None else _outcome(response.status), response)
+            response = passed_back(self._parser.get_status_code(), self._fields, b"".join(self._pieces))
+            self._end(outcome_of(response), response)
 
     # What llhttp calls, in the order of an answer.
 
@@ -286,18 +275,3 @@ class Line(asyncio.Protocol):
             self.abort()
         if exchange is not None:
             exchange.end(outcome, response)
-
-    def _response(self) -> Response | None:
-        """The answer as it is passed back; None when no client could be given it."""
-        status = self._parser.get_status_code()
-        if not 200 <= status <= 599 or 300 <= status < 400:
-            return None
-        fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OWN)
-        content_type = next((value for name, value in self._fields if name == b"content-type"), JSON)
-        return Response(status, b"".join(self._pieces), content_type, fields)
-
-
-def _outcome(status: int) -> Outcome:
-    if status >= 500:
-        return Outcome.ERROR
-    return Outcome.REFUSED if status >= 400 else Outcome.ANSWERED

@@ -1,0 +1,40 @@
+"""A request as it is passed on, and an answer as it is passed back. Pure."""
+
+from collections.abc import Sequence
+
+from verdigris_serving.http.messages import FORWARDED, JSON, Request, Response
+from verdigris_serving.http.shield.outcomes import Outcome
+
+#: What belongs to one connection, and what is said anew.
+_OWN = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect"}
+    | {b"proxy-connection", b"content-length", b"host", b"date", b"server", b"content-type"}
+)
+
+
+def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
+    """The request as it is passed on: marked, and otherwise as it came."""
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.path.encode()), b"host: " + host]
+    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in _OWN]
+    lines.append(b"content-type: " + request.headers.get(b"content-type", JSON))
+    lines.append(b"content-length: %d" % len(request.body))
+    lines.append(FORWARDED + b": " + mark)
+    return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
+
+
+def passed_back(status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> Response | None:
+    """The answer as it came (field names in lower case); None when no client could be given it."""
+    if not 200 <= status <= 599 or 300 <= status < 400:
+        return None
+    kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] not in _OWN)
+    content_type = next((value for name, value in fields if name == b"content-type"), JSON)
+    return Response(status, body, content_type, kept)
+
+
+def outcome_of(response: Response | None) -> Outcome:
+    """What the version on trial has said, by its status alone."""
+    if response is None:
+        return Outcome.MALFORMED
+    if response.status >= 500:
+        return Outcome.ERROR
+    return Outcome.REFUSED if response.status >= 400 else Outcome.ANSWERED
