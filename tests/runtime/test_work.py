@@ -223,14 +223,15 @@ def test_a_queue_that_closes_lets_running_looks_end() -> None:
     virtual.run(scene())
 
 
-@pytest.mark.parametrize(("count", "told"), [(3, False), (5, True)])
-def test_a_conflict_is_told_only_when_there_is_no_end_of_them(
-    caplog: pytest.LogCaptureFixture, count: int, told: bool
+@pytest.mark.parametrize(("count", "times"), [(3, 0), (5, 1), (40, 4)])
+@pytest.mark.parametrize("at_most", [None, 0.3])
+def test_a_conflict_is_told_only_when_there_is_no_end_of_them_and_then_ever_more_rarely(
+    caplog: pytest.LogCaptureFixture, count: int, times: int, at_most: float | None
 ) -> None:
     async def conflicts() -> None:
         queue: WorkQueue[Key] = WorkQueue(Backoff(jitter=0.0), clock=virtual.now)
         queue.add(A)
-        await run(queue, Script(a=[Result(failure=Conflict("changed"))] * count), count + 1)
+        await run(queue, Script(a=[Result(failure=Conflict("changed"), requeue_after=at_most)] * count), count + 1)
 
     virtual.run(conflicts())
-    assert any("changed" in record.message for record in caplog.records if record.levelname == "WARNING") is told
+    assert sum("changed" in record.message for record in caplog.records if record.levelname == "WARNING") == times

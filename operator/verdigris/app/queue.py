@@ -109,6 +109,10 @@ class WorkQueue(Generic[K]):
         self.add_after(key, delay)
         return delay
 
+    def failures(self, key: K) -> int:
+        """How often in a row it went wrong."""
+        return self._failures.get(key, 0)
+
     def forget(self, key: K) -> None:
         """It went well: the next failure is the first again."""
         self._failures.pop(key, None)

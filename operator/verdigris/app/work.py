@@ -30,8 +30,8 @@ URGENT = 2
 """Further slots, for models whose clients depend on it: rollbacks, and candidates that have clients."""
 LOOK_LIMIT = 180.0
 """Seconds after which a look is given up. Every call in it has a limit of its own: this one is for bugs."""
-UNUSUAL_SECONDS = 0.5
-"""A conflict that is tried again after so long has followed several others: somebody writes the object all the time."""
+UNUSUAL = 4
+"""So many conflicts in a row are no chance: somebody writes the object all the time. Each doubling is told."""
 RESYNC_JITTER = 0.1
 RESYNC_RETRY = 10.0
 """Seconds after which a resync that could not list is tried again."""
@@ -139,7 +139,8 @@ async def _one(queue: WorkQueue[Key], reconciler: Reconciles, key: Key) -> None:
 def _put_back(queue: WorkQueue[Key], key: Key, failure: ApiError, at_most: float | None) -> None:
     delay = queue.retry(key, at_least=failure.retry_after or 0.0, at_most=at_most)
     # The normal ways to be told of a deletion and of a change, unless there is no end of changes: nobody has to act.
-    passing = isinstance(failure, Conflict) and delay < UNUSUAL_SECONDS
+    in_a_row = queue.failures(key)
+    passing = isinstance(failure, Conflict) and (in_a_row < UNUSUAL or in_a_row.bit_count() > 1)
     level = logging.DEBUG if passing or isinstance(failure, NamespaceTerminating) else logging.WARNING
     log.log(level, "%s: %s; again in %.1f s", key, failure, delay)
 
