@@ -223,7 +223,7 @@ def test_a_queue_that_closes_lets_running_looks_end() -> None:
     virtual.run(scene())
 
 
-@pytest.mark.parametrize(("count", "times", "at_most"), [(3, 0, None), (5, 1, None), (3, 0, 0.3), (20, 3, 0.3)])
+@pytest.mark.parametrize(("count", "times", "at_most"), [(3, 0, None), (5, 1, None), (3, 0, 0.2), (15, 2, 0.2)])
 def test_a_conflict_is_told_only_when_there_is_no_end_of_them_and_then_ever_more_rarely(
     caplog: pytest.LogCaptureFixture, count: int, times: int, at_most: float | None
 ) -> None:
