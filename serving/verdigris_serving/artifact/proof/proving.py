@@ -20,7 +20,7 @@ from verdigris_serving.model.schema import Equivalence, Feature, GoldenRows, Inv
 #: beyond it.
 TOLERANCE = 1e-6
 #: Rows that are also asked one by one, as most requests ask, of the given and of the made ones each.
-_SINGLES = 64
+_SINGLES = 32
 #: Seconds of processor time that the pipeline gets for the made rows; what it has not answered then is left out.
 SECONDS = 30.0
 
