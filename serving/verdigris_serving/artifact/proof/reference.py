@@ -87,8 +87,8 @@ class Reference:
         width = len(self._classes) if self._several else 1
         if said.size != rows * width:
             raise InvalidModel(
-                f"it predicts {said.size // rows} labels a row, and is known to have {width}: fit and pack one model "
-                "for each label"
+                f"it predicts {said.size // rows} labels a row, where {width} is known: put the estimator into a "
+                "MultiOutputClassifier, which fits one for each label"
             )
         if not self._several:
             places = arrays.places(self._classes, said.reshape(-1))
