@@ -38,7 +38,7 @@ def drawn(
     if missing:
         values[source.random(values.shape) < 0.15] = np.nan
     if not classes:
-        return Data(values, signal * 10.0 ** source.integers(-2, 5) + source.choice([0.0, 150.0]), 0, missing, positive)
+        return Data(values, signal * 10.0 ** source.integers(-9, 5) + source.choice([0.0, 150.0]), 0, missing, positive)
     if targets > 1:
         return Data(values, (signal > source.normal(size=targets)).astype(int), classes, missing, positive)
     cuts = np.quantile(signal, np.linspace(0, 1, classes + 1)[1:-1])

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.pack.data import Data, drawn, fresh
 from benchmarks.pack.pipelines import pipeline
 from verdigris_serving.artifact.pack import PackingRefused, pack
-from verdigris_serving.artifact.proof.comparing import answered, wrong_rows
+from verdigris_serving.artifact.proof.comparing import answered, scales, wrong_rows
 from verdigris_serving.artifact.proof.reference import Reference
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.loaded import LoadedModel
@@ -26,7 +26,7 @@ _SEVERAL = 0.15
 
 @dataclass(frozen=True)
 class Trial:
-    """``rows`` were asked; ``worst`` is the largest difference of a score, relative beyond 1.
+    """``rows`` were asked; ``worst`` is the largest difference of a score, as the proof measures it.
 
     ``format`` is empty when the pipeline was not packed, and ``sentence`` says why.
     """
@@ -100,7 +100,7 @@ def _askable(source: np.random.Generator, model: LoadedModel, values: Any, missi
 
 
 def compare(made: Any, model: LoadedModel, values: Any) -> tuple[int, int, float]:
-    """Rows whose label differs, scores beyond the tolerance, the largest difference; scikit-learn is asked itself.
+    """Rows whose label differs, scores beyond the tolerance, the largest difference, measured as by the proof.
 
     Rows to which scikit-learn itself has no finite answer are left out.
     """
@@ -119,7 +119,8 @@ def compare(made: Any, model: LoadedModel, values: Any) -> tuple[int, int, float
         expected = answers.scores
         if manifest.classes:
             wrong += wrong_rows(labels, answers.labels)
-        found = np.abs(np.asarray(scores).reshape(expected.shape) - expected) / np.maximum(1.0, np.abs(expected))
+        least = np.maximum(scales(manifest, expected), np.abs(expected))
+        found = np.abs(np.asarray(scores).reshape(expected.shape) - expected) / least
         beyond += int((~(found <= TOLERANCE)).any(axis=1).sum())
         worst = max(worst, float(found.max(initial=0.0)))
     return wrong, beyond, worst

@@ -273,3 +273,25 @@ def test_a_forest_is_served_by_one_thread_whatever_it_was_trained_with(tmp_path:
     model: Any = loaded(many, tmp_path, format="sklearn").predictor
 
     assert model._last.n_jobs is None
+
+
+def test_a_row_goes_through_the_steps_once_for_its_scores_and_its_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = make_pipeline("passthrough", PCA(2), LogisticRegression())
+    model = loaded(fitted(make_pipeline(StandardScaler(), inner)), tmp_path, format="sklearn")
+    assert model.manifest.label_from == "model"
+    passed: list[str] = []
+    for kind in (StandardScaler, PCA):
+        true = kind.transform
+
+        def counted(self: Any, table: Any, true: Any = true) -> Any:
+            passed.append(type(self).__name__)
+            return true(self, table)
+
+        monkeypatch.setattr(kind, "transform", counted)
+
+    answer = InferenceService(model).infer(b'{"rows": [[1.0, 2.0, 3.0]]}', "id")
+
+    assert [output["name"] for output in msgspec.json.decode(answer.body)["outputs"]] == ["label", "probabilities"]
+    assert passed == ["StandardScaler", "PCA"]

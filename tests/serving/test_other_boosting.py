@@ -185,6 +185,16 @@ REFUSED = [
         r"LGBMClassifier with categorical splits has no graph; put an encoder \(OneHotEncoder",
         id="lightgbm",
     ),
+    pytest.param(
+        lambda: xgb().fit(VALUES, np.column_stack([TWO, SCORE > 1]).astype(int)),
+        "it predicts 2 labels a row, where 1 is known: put the estimator into a MultiOutputClassifier",
+        id="several labels",
+    ),
+    pytest.param(
+        lambda: xgb("Regressor").fit(VALUES, np.column_stack([SCORE, -SCORE])),
+        "XGBRegressor of several values a row has no graph; put it in a MultiOutputRegressor",
+        id="several values",
+    ),
     pytest.param(lambda: xgb(booster="dart").fit(VALUES, TWO), "with booster dart has no graph; gbtree has", id="dart"),
     pytest.param(lambda: xgb(booster="gblinear").fit(VALUES, TWO), "with booster gblinear has no graph", id="gblinear"),
     pytest.param(lambda: xgb(missing=0.0).fit(VALUES, TWO), "takes 0 for a missing value has no graph", id="missing"),

@@ -36,7 +36,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.serving.test_pack import as_rows
 from verdigris_serving.artifact.pack import Holdout, Packed, PackingRefused, pack
 from verdigris_serving.artifact.proof import boundaries
-from verdigris_serving.artifact.proof.comparing import answered, compared
+from verdigris_serving.artifact.proof.comparing import Comparison, answered, compared
 from verdigris_serving.artifact.proof.reference import Answers, Reference
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.model.loaded import LoadedModel
@@ -311,11 +311,14 @@ def test_the_comparison_sees_a_label_a_score_and_a_row_without_an_answer(tmp_pat
     other = right.labels.copy()
     other[3] = (other[3] + 1) % 3
 
-    assert compared(model.predictor, model.manifest, right).wrong_labels == 0
-    assert compared(model.predictor, model.manifest, Answers(right.rows, right.scores, other)).wrong_labels == 1
-    assert compared(model.predictor, model.manifest, Answers(right.rows, right.scores + 0.5, other)).largest > 0.4
+    def seen(answers: Answers) -> Comparison:
+        return compared(model.predictor, model.manifest, answers, 1.0)
+
+    assert seen(right).wrong_labels == 0
+    assert seen(Answers(right.rows, right.scores, other)).wrong_labels == 1
+    assert seen(Answers(right.rows, right.scores + 0.5, other)).largest > 0.4
     infinite = [[1e308, 1e308, -1e308, 1e308], *right.rows[1:]]
-    assert compared(model.predictor, model.manifest, Answers(infinite, right.scores, other)).unanswered
+    assert seen(Answers(infinite, right.scores, other)).unanswered
 
 
 def test_rows_that_the_pipeline_refuses_are_left_out_and_the_time_is_bounded() -> None:

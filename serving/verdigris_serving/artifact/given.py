@@ -37,6 +37,7 @@ def given(
     rows and ``training`` that is there, which also has the rows that are proven on. Raises InvalidModel.
     """
     check_texts(model)
+    texts.check_missing(model)
     documents = takes_documents(model)
     proven = _table(rows, "rows", documents=documents)
     tested = _table(holdout.rows, "the holdout", documents=documents) if holdout else None

@@ -15,7 +15,7 @@ from verdigris_serving.artifact.frames import Frame
 from verdigris_serving.artifact.graph.compose import columns_of
 from verdigris_serving.artifact.pipeline import columns, unwrapped
 from verdigris_serving.model.schema import Feature, InvalidModel, Row, is_free_text
-from verdigris_serving.model.sklearn_parts import VECTORIZERS, members, takes_documents
+from verdigris_serving.model.sklearn_parts import VECTORIZERS, members, parts, takes_documents
 
 #: What to do about a value that is no text, where a text is needed.
 _REMEDY = {"is missing": 'no text is "", fillna("")', "is a number": "astype(str)"}
@@ -62,6 +62,18 @@ def check_documents(model: Any, names: Sequence[str]) -> None:
             f"the pipeline takes one column of texts, and what is given has {len(names)}: {', '.join(names[:10])}; "
             "give the column of texts alone"
         )
+
+
+def check_missing(model: Any) -> None:
+    """Raise InvalidModel where a pipeline takes None for a missing value: a table of numbers and texts has only NaN for
+    it, and the two are not the same to scikit-learn."""
+    for part in parts(model):
+        known = getattr(part, "categories_", ())
+        if getattr(part, "missing_values", np.nan) is None or any(value is None for each in known for value in each):
+            raise InvalidModel(
+                f"{type(part).__name__} takes None for a missing value, and a missing value that is sent is NaN: fit "
+                'the pipeline on texts where NaN (numpy.nan), or a text of its own such as "none", stands for it'
+            )
 
 
 def _reached(step: Any, columns: Sequence[int]) -> Iterator[tuple[Any, Sequence[int]]]:

@@ -64,8 +64,10 @@ def scores(answer: Any, rows: int, outputs: int) -> list[list[float]]:
 
 
 def places(classes: Any, labels: Any) -> Any:
-    """Where each label is among the classes, which ascend."""
-    return np.searchsorted(np.asarray(classes), labels)
+    """Where each label is among the classes, which ascend; -1 where it is none of them."""
+    known, said = np.asarray(classes), np.asarray(labels)
+    found = np.minimum(np.searchsorted(known, said), len(known) - 1)
+    return np.where(known[found] == said, found, -1)
 
 
 def flags(answer: Any, rows: int, labels: int) -> list[list[int]]:

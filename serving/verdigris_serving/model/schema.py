@@ -66,8 +66,8 @@ class Feature(Struct, frozen=True, forbid_unknown_fields=True):
 class Equivalence(Struct, frozen=True, forbid_unknown_fields=True):
     """What packing proved over ``rows`` given rows and ``made`` ones that were built to differ.
 
-    ``largest_difference`` is that of any output from the pipeline's, divided by the output where that is beyond 1. No
-    label differed.
+    ``largest_difference`` is that of any output from the pipeline's, divided by the output where that is beyond 1, or,
+    of a value or a decision, beyond the largest of the given rows if this is less. No label differed.
     """
 
     rows: int

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from verdigris_serving.artifact.proof.categories import restricted
-from verdigris_serving.artifact.proof.comparing import compared
+from verdigris_serving.artifact.proof.comparing import Comparison, compared, scales
 from verdigris_serving.artifact.proof.domain import ends, narrowed
 from verdigris_serving.artifact.proof.making import made_rows, takes_missing
 from verdigris_serving.artifact.proof.reference import Answers, Reference
@@ -15,8 +16,11 @@ from verdigris_serving.model.golden import golden_failure
 from verdigris_serving.model.loaded import Predictor
 from verdigris_serving.model.schema import Equivalence, Feature, GoldenRows, InvalidModel, Manifest, Row
 
-#: A format is refused when any output differs by more: absolute up to 1, relative beyond it.
+#: A format is refused when any output differs by more: absolute up to 1 (of values, up to their largest), relative
+#: beyond it.
 TOLERANCE = 1e-6
+#: Rows that are also asked one by one, as most requests ask, of the given and of the made ones each.
+_SINGLES = 32
 #: Seconds of processor time that the pipeline gets for the made rows; what it has not answered then is left out.
 SECONDS = 30.0
 
@@ -46,29 +50,38 @@ class Proof:
         """The first of the rows, as the artifact keeps them."""
         first = self.given.first(self.golden)
         labels = first.labels.tolist() if manifest.label_from == "model" else None
-        return GoldenRows(first.rows, first.scores.tolist(), TOLERANCE, labels)
+        tolerance = TOLERANCE * float(self._scale(manifest).max(initial=0.0) or 1.0)
+        return GoldenRows(first.rows, first.scores.tolist(), tolerance, labels)
+
+    def _scale(self, manifest: Manifest) -> Any:
+        return scales(manifest, self.given.scores)
 
     def check(self, served: Predictor, manifest: Manifest) -> Equivalence:
         """The equivalence that was found. Raises NotProven."""
-        largest = 0.0
-        for answers, which in ((self.given, "given"), (self.made, "made")):
-            found = compared(served, manifest, answers)
-            where = f"somewhere in {found.rows} {which} rows"
-            if found.unanswered:
-                raise NotProven(f"it has no answer where the pipeline has one, {where}: {found.unanswered}")
-            if not found.largest <= TOLERANCE:
-                raise NotProven(
-                    f"it differs from the pipeline by {found.largest:.3g}, more than {TOLERANCE:g}, {where}"
-                )
-            if found.wrong_labels:
-                raise NotProven(
-                    f"it gives another label than the pipeline to {found.wrong_labels} of {found.rows} {which} rows"
-                )
-            largest = max(largest, found.largest)
+        largest, scale = 0.0, self._scale(manifest)
+        for answers, which in ((self.given, "given rows"), (self.made, "made rows")):
+            together = compared(served, manifest, answers, scale)
+            some = answers.of(np.linspace(0, len(answers) - 1, min(_SINGLES, len(answers))))
+            alone = compared(served, manifest, some, scale, at_once=1)
+            largest = max(largest, _proven(together, which), _proven(alone, f"{which}, asked one by one"))
         failure = golden_failure(served, self.golden_rows(manifest))
         if failure:
             raise NotProven(failure)
         return Equivalence(len(self.given), largest, len(self.made))
+
+
+def _proven(found: Comparison, which: str) -> float:
+    """The largest difference. Raises NotProven where it is too large, or a label another."""
+    where = f"{found.rows} {which}"
+    if found.unanswered:
+        raise NotProven(f"it has no answer where the pipeline has one, somewhere in {where}: {found.unanswered}")
+    if not found.largest <= TOLERANCE:
+        raise NotProven(
+            f"it differs from the pipeline by {found.largest:.3g}, more than {TOLERANCE:g}, somewhere in {where}"
+        )
+    if found.wrong_labels:
+        raise NotProven(f"it gives another label than the pipeline to {found.wrong_labels} of {where}")
+    return found.largest
 
 
 def prepared(

@@ -35,7 +35,13 @@ class Answers:
 
     def first(self, count: int) -> "Answers":
         """The first rows only."""
-        return Answers(self.rows[:count], self.scores[:count], None if self.labels is None else self.labels[:count])
+        return self.of(range(min(count, len(self))))
+
+    def of(self, places: Any) -> "Answers":
+        """The rows at these places only."""
+        kept = np.asarray(places, dtype=np.int64)
+        labels = None if self.labels is None else self.labels[kept]
+        return Answers([self.rows[place] for place in kept], self.scores[kept], labels)
 
 
 class Reference:
@@ -81,11 +87,17 @@ class Reference:
         width = len(self._classes) if self._several else 1
         if said.size != rows * width:
             raise InvalidModel(
-                f"it predicts {said.size // rows} labels a row, and is known to have {width}: fit and pack one model "
-                "for each label"
+                f"it predicts {said.size // rows} labels a row, where {width} is known: put the estimator into a "
+                "MultiOutputClassifier, which fits one for each label"
             )
         if not self._several:
-            return np.searchsorted(self._classes, said)
+            places = arrays.places(self._classes, said.reshape(-1))
+            if (places < 0).any():
+                raise InvalidModel(
+                    f"it predicts {said.reshape(-1)[places < 0][0]}, which is none of its classes: fit it so that it "
+                    'predicts one of them for every row (RadiusNeighborsClassifier: outlier_label="most_frequent")'
+                )
+            return places
         if not ((said == 0) | (said == 1)).all():
             raise InvalidModel("it predicts something else than 0 and 1 for one of several labels a row")
         return said.reshape(rows, width).astype(np.int64)
@@ -107,7 +119,7 @@ class Reference:
         self, rows: Sequence[Row], *, seconds: float, clock: Callable[[], float] = time.process_time
     ) -> tuple[Answers, list[Row]]:
         """The answers to those rows that the pipeline has a finite answer to, as far as ``seconds`` allow, and rows
-        that it has none to: not all of them, where there are many."""
+        that it has none to: not all of them, where there are many. Raises InvalidModel."""
         until = clock() + seconds
         splits = [_SPLITS]
         parts: list[Answers] = []
@@ -122,6 +134,8 @@ class Reference:
         """The answers without the rows that are refused, which are found by halving, while there are ``splits``."""
         try:
             return [self._finite(rows, refused)]
+        except InvalidModel:  # it has an answer, and one that nobody could serve
+            raise
         except Exception:  # a pipeline refuses a row in whatever way its parts do
             if len(rows) == 1 or splits[0] <= 0:
                 refused += rows[: len(rows) == 1]
@@ -135,9 +149,8 @@ class Reference:
         good = np.isfinite(found.scores).all(axis=1)
         if good.all():
             return found
-        kept = [row for row, is_good in zip(rows, good, strict=True) if is_good]
         refused += [row for row, is_good in zip(rows, good, strict=True) if not is_good]
-        return Answers(kept, found.scores[good], None if found.labels is None else found.labels[good])
+        return found.of(np.flatnonzero(good))
 
 
 def _by_row(said: Any, rows: int) -> Any:
