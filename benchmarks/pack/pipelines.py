@@ -100,6 +100,8 @@ def _adaptive(kind: Any, tree: Any) -> Make:
     )
 
 
+_MOST = 20_000
+"""Iterations of a support vector machine: on data that is not scaled it may never come to an end by itself."""
 _KERNELS = ("rbf", "linear", "poly", "sigmoid")
 #: Estimators that make no ensemble of others; NaN goes into those of the second list.
 CLASSIFIERS: tuple[Make, ...] = (
@@ -110,7 +112,7 @@ CLASSIFIERS: tuple[Make, ...] = (
     lambda _: BernoulliNB(),
     lambda _: QuadraticDiscriminantAnalysis(reg_param=0.1),
     lambda s: KNeighborsClassifier(_few(s), weights=str(s.choice(["uniform", "distance"]))),
-    lambda s: SVC(kernel=str(s.choice(_KERNELS)), probability=True, random_state=_seed(s)),
+    lambda s: SVC(kernel=str(s.choice(_KERNELS)), probability=True, random_state=_seed(s), max_iter=_MOST),
     lambda s: MLPClassifier((4,), activation=str(s.choice(["relu", "tanh"])), max_iter=20, random_state=_seed(s)),
     _boosted(GradientBoostingClassifier),
     _adaptive(AdaBoostClassifier, DecisionTreeClassifier),
@@ -129,7 +131,7 @@ REGRESSORS: tuple[Make, ...] = (
     lambda _: HuberRegressor(),
     lambda _: TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
     lambda s: KNeighborsRegressor(_few(s)),
-    lambda s: SVR(kernel=str(s.choice(_KERNELS))),
+    lambda s: SVR(kernel=str(s.choice(_KERNELS)), max_iter=_MOST),
     lambda s: GaussianProcessRegressor(
         (RBF, Matern, RationalQuadratic)[s.integers(0, 3)](2.0), alpha=0.1, normalize_y=True, optimizer=None
     ),
@@ -139,7 +141,9 @@ REGRESSORS: tuple[Make, ...] = (
 )
 #: Classifiers without probabilities: they are no part of an ensemble.
 DECIDING: tuple[Make, ...] = (
-    lambda s: SVC(kernel=str(s.choice(_KERNELS)), decision_function_shape=str(s.choice(["ovr", "ovo"]))),
+    lambda s: SVC(
+        kernel=str(s.choice(_KERNELS)), decision_function_shape=str(s.choice(["ovr", "ovo"])), max_iter=_MOST
+    ),
     lambda _: LinearSVC(),
     lambda _: RidgeClassifier(),
     lambda s: SGDClassifier(random_state=_seed(s)),
