@@ -15,8 +15,8 @@ Every classifier, regressor, outlier detector and clusterer of scikit-learn {ver
 they need to be made at all is a logistic or ridge regression), fitted on the iris or the diabetes data, packed with
 `--format auto`. *Difference*: the largest of any score from scikit-learn's own (0 where there is a label alone), over
 about 2,000 rows that were not packed with it; relative where the score is beyond 1. No label differed unless the line
-says so. *Requests*: of one row, a second of one processor, through the protocol but without a network. Written by
-`make bench-pack`.
+says so. *Requests*: of one row, a second of one processor, through the protocol but without a network. Those that
+give several labels or values a row stand once more at the end, with three or two of them. Written by `make bench-pack`.
 
 **Texts.** A pipeline with a `TfidfVectorizer`, `CountVectorizer` or `HashingVectorizer` is packed as `sklearn`,
 whatever it ends in, and so answers as scikit-learn does; a vectorizer with a function of its own is refused.
