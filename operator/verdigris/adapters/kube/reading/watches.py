@@ -143,7 +143,6 @@ class Filter:
         if is_new:
             self._enqueue(key, urgency_by(raw))
 
-
     def _told(self, key: Key, kind: str | None, raw: Mapping[str, Any]) -> None:
         """What a pod goes through brings no look: its Deployment and its endpoints tell when it matters.
 
