@@ -43,7 +43,7 @@ cluster: setup   ## bring the local cluster up and leave it running
 images: setup    ## build all images and print their sizes
 	@$(PY) -m dev.cluster images --all
 
-simulate: setup  ## the operator's loop in virtual time, each fault at each call: out/simulation/report.json (1 h)
+simulate: setup  ## the operator's loop in virtual time, each fault at each call and phase: out/simulation/report.json (1 h)
 	@$(PY) -m tests.simulation
 
 proof: setup     ## the judge on 10,000 rollouts of each kind, with faults: tables, chart, out/proof/report.json (30 min)

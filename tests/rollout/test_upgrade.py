@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake
+from tests.rollout.test_shield import on_trial
 from tests.rollout.world import World, serving
 from verdigris.api.status import ModelDeploymentStatus, Stage
 from verdigris.core.facts.revision import revision_of
 from verdigris.core.facts.skew import Skew, target_of
 
-YOUNGER = ("steps", "step", "wanted", "exposedAt", "policy", "again")
+YOUNGER = ("steps", "step", "wanted", "exposedAt", "policy", "again", "passedOn", "shieldedAt")
 
 
 def as_left_by_the_first_release(world: World) -> World:
@@ -73,6 +75,49 @@ def test_a_rollout_under_way_can_be_taken_back_at_once(stage: str) -> None:
     world.run(30)
     assert world.status.rollout is None
     assert world.status.rejected
+
+
+PRUNED: tuple[tuple[str, ...], ...] = (("passedOn",), ("shieldedAt",), ("passedOn", "shieldedAt"), ("policy",))
+"""What a CRD that is older than the shield leaves out of a status, with or without what it had as well."""
+
+
+@pytest.mark.parametrize("lost", PRUNED, ids="-".join)
+@pytest.mark.parametrize(("error_rate", "ends_with"), [(0.0, "1.1.0"), (0.5, "1.0.0")])
+def test_a_trial_goes_on_behind_the_active_pods_when_an_older_crd_has_pruned_it(
+    lost: tuple[str, ...], error_rate: float, ends_with: str
+) -> None:
+    world = on_trial(serving("1.0.0"), bake="60s")
+    status = world.status.dump()
+    for name in lost:
+        del status["rollout"][name]
+    world.status = ModelDeploymentStatus.parse(status)
+    world.versions["1.1.0"] = Version(error_rate=error_rate)
+    pods, asked = {pod.view.uid for pod in world.pods}, world.asked["green"]
+    world.run(2)
+    assert pods <= {pod.view.uid for pod in world.pods}
+    assert world.asked["green"] > asked
+    world.run(90)
+    assert world.status.active
+    assert (world.status.active.version, world.status.rollout) == (ends_with, None)
+    assert world.failed == 0
+
+
+@pytest.mark.parametrize("shielded", [True, False])
+def test_a_rollout_of_the_first_release_goes_on_while_its_spec_asks_for_the_shield(*, shielded: bool) -> None:
+    """Its active pods cannot be told, and its steps have no trial."""
+    world = serving("1.0.0")
+    world.front_rendering = False
+    world.pods = [replace(pod, view=replace(pod.view, forwards=False)) for pod in world.pods]
+    bake(world.apply(spec("1.1.0", rollout={"shield": shielded})))
+    pods = {pod.view.uid for pod in world.pods}
+    as_left_by_the_first_release(world).run(1)
+    assert world.status.rollout
+    assert (world.status.rollout.stage, world.selected) == ("Baking", "green")
+    assert not any(pod.view.order for pod in world.pods)
+    world.run(60)
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
+    assert pods >= {pod.view.uid for pod in world.pods}
 
 
 def test_a_rollout_that_is_being_taken_back_ends() -> None:

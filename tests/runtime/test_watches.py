@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.runtime.raws import KEY, owned, parent
+from tests.runtime.raws import KEY, owned, parent, pod
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.kube.reading.watches import Filter, fingerprint, key_of, urgency_by
+from verdigris.children.names import SHIELD_ANNOTATION, TRAFFIC_ANNOTATION
 from verdigris.core.facts.urgency import Urgency
 
 DEPLOYMENT = owned(
@@ -170,3 +171,26 @@ def test_two_autoscalers_on_one_deployment_wake_the_operator() -> None:
     for reason in ("ValidMetricFound", "AmbiguousSelector", "AmbiguousSelector"):
         events.take("MODIFIED", {**HPA, "status": {"conditions": [{"type": "ScalingActive", "reason": reason}]}})
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("annotation", [TRAFFIC_ANNOTATION, SHIELD_ANNOTATION])
+def test_what_a_pod_is_told_brings_a_look_when_it_changes(annotation: str) -> None:
+    """Found by the simulation: *bad release, late at the patch of a pod*, and it stayed told to send clients away."""
+    queued: list[Key] = []
+    events = Filter(lambda key, _: queued.append(key))
+    first = pod("p")
+    events.take("ADDED", first)
+    told = changed(first, "metadata.annotations", {annotation: "off"})
+    events.take("MODIFIED", changed(told, "status.phase", "Failed"))
+    assert queued == [KEY]
+    events.take("MODIFIED", told)
+    events.take("DELETED", told)
+    assert queued == [KEY]
+
+
+def test_what_a_pod_goes_through_brings_no_look() -> None:
+    queued: list[Key] = []
+    events = Filter(lambda key, _: queued.append(key))
+    for event, phase in (("ADDED", "Pending"), ("MODIFIED", "Running"), ("MODIFIED", "Failed"), ("DELETED", "Failed")):
+        events.take(event, changed(pod("p"), "status.phase", phase))
+    assert queued == []

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PAUSED = 10.0
 """Seconds for which a rollout is paused."""
 
+APPROVED_WITHIN = 120
+"""Seconds for which somebody is there to approve."""
+
 Change = Callable[[Json], None]
 
 
@@ -75,9 +78,11 @@ async def _unpause(world: World) -> None:
 
 
 async def _approve(world: World) -> None:
-    """Whenever it is asked for."""
-    while not is_as_asked(world):
+    """As soon as it is asked for."""
+    for _ in range(APPROVED_WITHIN):
         rollout = world.rollout or {}
+        if is_as_asked(world):
+            return
         if rollout.get("stage") == "AwaitingApproval" and not world.server.of("RolloutDecision"):
             world.decide("approve", rollout["revision"])
         await asyncio.sleep(1)

@@ -48,12 +48,16 @@ class Independence:
         self._workload = workload
         self._direct: dict[str, Json] = {}
 
-    def differs(self, asked: Mapping[str, Any]) -> list[str]:
-        """One sentence for each thing that is not as it is where this spec was asked for alone."""
+    def alone(self, asked: Mapping[str, Any]) -> Json:
+        """The end where this spec was asked for alone."""
         about = json.dumps([asked["spec"], asked["behaves"]], sort_keys=True)
         if about not in self._direct:
             self._direct[about] = virtual.run(self._play(asked))
-        direct = self._direct[about]
+        return self._direct[about]
+
+    def differs(self, asked: Mapping[str, Any]) -> list[str]:
+        """One sentence for each thing that is not as it is where this spec was asked for alone."""
+        direct = self.alone(asked)
         if direct["rejected"] != asked["essence"]["rejected"]:
             return [f"rejected is {asked['essence']['rejected']}, asked for alone it is {direct['rejected']}"]
         if direct["rejected"] and direct["active"] != asked["essence"]["active"]:

@@ -14,16 +14,18 @@ from typing import Any
 import pytest
 
 from tests.simulation.faults import Fault
-from tests.simulation.runs import disturbed, undisturbed
+from tests.simulation.independence import Independence
+from tests.simulation.runs import Choice, disturbed, undisturbed
 from tests.simulation.wire import Call
-from tests.simulation.workloads import BY_NAME, FAULTS
+from tests.simulation.workloads import BY_NAME, FAULTS, spec
 from verdigris.adapters.kube.writing.executor import Executor
 from verdigris.core.engine import children
 from verdigris.core.routing.service import wanted_selection
-from verdigris.core.steps import measure, start
+from verdigris.core.steps import full_share, measure, start
+from verdigris.core.steps.step import NEXT
 
 ROOT = Path(__file__).resolve().parents[2]
-SLICE = ("--every", "90", "--walks", "3", "--jobs", "1")
+SLICE = ("--every", "110", "--walks", "3", "--jobs", "1")
 
 
 def test_a_slice_of_all_runs_goes_right(tmp_path: Path) -> None:
@@ -72,6 +74,40 @@ def test_it_finds_a_way_back_that_is_sent_under_a_precondition(monkeypatch: pyte
     branches = disturbed(BY_NAME["bad release"], somebody_writes_the_service_all_the_time).branches
     wrong = [what for branch in branches for what in branch["wrong"]]
     assert any(what.startswith("law 1") for what in wrong), branches
+
+
+def test_it_finds_clients_who_are_moved_while_a_version_is_on_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = children.route
+
+    def ahead(observed: Any, status: Any) -> Any:
+        rollout = status.rollout
+        return rollout.color if rollout is not None and rollout.passed_on else route(observed, status)
+
+    monkeypatch.setattr(children, "route", ahead)
+    wrong = undisturbed(BY_NAME["shielded release"]).wrong
+    assert any(what.startswith("law 15") for what in wrong), wrong
+
+
+def test_it_finds_a_bad_version_that_is_promoted_because_nobody_saw_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_share, "without_evidence", lambda turn, _: (turn, NEXT))
+    branches = disturbed(BY_NAME["bad release"], from_baking_on("Prometheus away for ever")).branches
+    wrong = [what for branch in branches for what in branch["wrong"]]
+    assert any(what.startswith("law 3") for what in wrong), branches
+
+
+def test_it_tells_two_ways_to_one_spec_apart() -> None:
+    independence = Independence(BY_NAME["release"])
+    asked = {"edit": "more pods", "spec": spec("2.0.0"), "behaves": {}}
+    three = independence.alone({**asked, "spec": spec("2.0.0", autoscaling={"minReplicas": 3})})
+    assert independence.differs({**asked, "essence": independence.alone(asked)}) == []
+    told = independence.differs({**asked, "essence": three})
+    assert any("HorizontalPodAutoscaler" in what for what in told), told
+
+
+def from_baking_on(name: str) -> Choice:
+    """This fault, once, as soon as the second version bakes."""
+    left = [FAULTS[name]]
+    return lambda call: [left.pop()] if left and "/Baking/" in call.phase and call.kind != "Event" else ()
 
 
 def somebody_writes_the_service_all_the_time(call: Call) -> Sequence[Fault]:

@@ -92,7 +92,7 @@ def _shielded_and_bad(**how: Any) -> Script:
 async def never_ready(world: World) -> None:
     """A second version whose pods never answer."""
     world.behave(SECOND, ready_after=None)
-    world.apply(spec(SECOND, rollout={"progressDeadline": "10s"}))
+    world.apply(spec(SECOND, rollout={"progressDeadline": "30s"}))
     await world.until(is_rejected(world, SECOND), "the dead version's rejection")
 
 

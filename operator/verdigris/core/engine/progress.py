@@ -6,6 +6,8 @@ wish was seen takes the wish back.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepStatus
 from verdigris.core.engine.endings import promote
@@ -47,7 +49,9 @@ def _follow(step: Step, turn: Turn, ruling: Ruling) -> Turn:
 
 
 def _stay(turn: Turn, step: Step) -> Turn:
-    turn = turn.change_rollout(wanted=step.share(turn), passed_on=step.passed_on(turn), shadowed=step.shadowed(turn))
+    share = step.passed_on(turn)
+    turn = turn.change_rollout(wanted=step.share(turn), passed_on=share, shadowed=step.shadowed(turn))
+    turn = turn.change_rollout(shielded_at=_shielded_at(turn, share))
     if not _lost_its_clients(turn):
         return turn
     why = f"Version {turn.rollout.version} waits for its clients: the clients' Service does not select it now."
@@ -160,9 +164,12 @@ def _pass_on(turn: Turn, share: int) -> Turn:
         evidence = resumed(evidence, turn.evidence, turn.now)
     if not share:
         return turn.change_rollout(passed_on=0, evidence=evidence)
-    return _counting(
-        turn.change_rollout(passed_on=share, shielded_at=rollout.shielded_at or turn.now, evidence=evidence)
-    )
+    return _counting(turn.change_rollout(passed_on=share, shielded_at=_shielded_at(turn, share), evidence=evidence))
+
+
+def _shielded_at(turn: Turn, share: int) -> datetime | None:
+    """Since when it is asked, also where an older CRD has left it out: what pods in front count goes by it."""
+    return turn.rollout.shielded_at or (turn.now if share else None)
 
 
 def _announce(turn: Turn, step: Step) -> Turn:

@@ -21,7 +21,7 @@ from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.connection import Connection
 from verdigris.adapters.kube.transport.kinds import Resource
-from verdigris.children.names import MODEL_LABEL
+from verdigris.children.names import MODEL_LABEL, SHIELD_ANNOTATION, TRAFFIC_ANNOTATION
 from verdigris.core.facts.urgency import Urgency, urgency_of_decision
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ Hear = Callable[[Key, str | None, Mapping[str, Any]], None]
 """What is told of every event after which a look from memory might differ from a live one: model, kind, object."""
 
 _SERVER_TIMEOUT = 600
+_TOLD = (TRAFFIC_ANNOTATION, SHIELD_ANNOTATION)
 _DEPLOYMENT_STATUS = ("readyReplicas", "availableReplicas", "updatedReplicas", "replicas")
 
 
@@ -124,8 +125,8 @@ class Filter:
             self._last.pop(uid, None)
             return
         if raw.get("kind") == kinds.POD.kind:
-            # What a pod goes through brings no look: its Deployment and its endpoints tell when it matters.
             self._hear(key, kind, raw)
+            self._told(key, kind, raw)
             return
         about, before = self._last.pop(uid, (key, None))
         if about != key:
@@ -140,6 +141,20 @@ class Filter:
         if is_new or raw.get("kind") != kinds.AUTOSCALER.kind:
             self._hear(key, kind, raw)
         if is_new:
+            self._enqueue(key, urgency_by(raw))
+
+    def _told(self, key: Key, kind: str | None, raw: Mapping[str, Any]) -> None:
+        """What a pod goes through brings no look: its Deployment and its endpoints tell when it matters.
+
+        What it is told about its clients does: a write of ours that is carried out late would stay until the resync.
+        """
+        meta = views.metadata(raw)
+        _, before = self._last.pop(meta["uid"], (key, None))
+        if kind == "DELETED":
+            return
+        told = json.dumps([(meta.get("annotations") or {}).get(name) for name in _TOLD])
+        self._last[meta["uid"]] = key, told
+        if before is not None and told != before:
             self._enqueue(key, urgency_by(raw))
 
 

@@ -1,0 +1,52 @@
+"""Metamorphic: whatever is changed in a spec shows in a child, or in the policy that a rollout keeps."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+
+from tests.rollout.every_field import WHOLE, Path, changed, fields
+from tests.rollout.world import World
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.core.actions import Action
+
+DECIDES_LATER = ("cleanup",)
+"""Whether, when and how many stuck pods are removed: tests/rollout/test_cleanup_gates.py."""
+TIED = ("autoscaling.metrics.type",)
+"""Says which of its neighbours is there."""
+LOOKS = 8
+"""Seconds until the first version is active, and has the clients' Service."""
+
+
+@cache
+def shown(spec: str) -> str:
+    """All that is written for a new model with this spec, until its first version is active."""
+    written: list[str] = []
+
+    def note(action: Action) -> bool:
+        written.append(str(action))
+        return False
+
+    world = World(spec=ModelDeploymentSpec.parse(json.loads(spec)))
+    world.refuses = note
+    for _ in range(LOOKS):
+        world.run(1)
+        written.append(json.dumps(world.status.dump(), sort_keys=True))
+    return "\n".join(written)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(set(fields())) if path[0] not in DECIDES_LATER and ".".join(path) not in TIED],
+    ids=".".join,
+)
+def test_a_field_that_is_changed_shows(path: Path) -> None:
+    before, after = changed(path)
+    assert shown(json.dumps(after)) != shown(json.dumps(before)), f"spec.{'.'.join(path)} is read by nobody"
+
+
+def test_what_says_the_same_shows_the_same() -> None:
+    """Else the test above could not fail."""
+    assert shown(json.dumps(WHOLE)) == shown(json.dumps(dict(reversed(WHOLE.items()))))
