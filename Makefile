@@ -52,6 +52,15 @@ proof: setup     ## the judge on 10,000 rollouts of each kind, with faults: tabl
 mutate: setup    ## small faults in the core's decisions: would a test notice? a sample; all by ARGS=--all (hours)
 	@$(PY) -m dev.mutation $(ARGS)
 
+# What of the core the tests without a cluster run; no bar yet. One process, as coverage counts in one.
+COVERED := tests/rollout tests/judge tests/recorded tests/evidence tests/runtime tests/api tests/resources
+
+coverage: setup  ## lines and branches of the core that no test without a cluster runs
+	@mkdir -p out
+	@COVERAGE_FILE=out/coverage $(PY) -m coverage run --branch --source=operator/verdigris/core -m pytest -q -n 0 \
+		-m "not cluster and not lifecycle and not thorough" $(COVERED)
+	@COVERAGE_FILE=out/coverage $(PY) -m coverage report --show-missing --skip-covered
+
 fuzz: setup      ## fuzz the parser of requests for ten minutes, guided by coverage
 	@$(PY) -m tests.serving.fuzz_requests -max_total_time=600
 
@@ -70,5 +79,5 @@ bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate proof mutate fuzz
+.PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate proof mutate coverage fuzz
 .PHONY: bench-serving bench-stuck bench-laws bench-pack clean

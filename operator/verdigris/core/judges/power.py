@@ -23,7 +23,6 @@ POWER = 0.9
 """With what probability a fault that a pass speaks of would have been found."""
 
 _MOST_REQUESTS = 1 << 40
-_HALVINGS = 40
 _TINY = 1e-300
 
 
@@ -45,11 +44,9 @@ def detectable(requests: int, terms: Terms) -> float | None:
     if found_with(requests, 1.0, terms) < POWER:
         return None
     low, high = terms.limit, 1.0
-    for _ in range(_HALVINGS):
+    while high / low >= 1.001:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if found_with(requests, middle, terms) >= POWER else (middle, high)
-        if high / low < 1.001:
-            break
     return high
 
 
