@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from kubernetes.client import ApiException
+
 from dev.cluster.shell import say
 from dev.demo.figures import latencies
 from dev.demo.records import Request, within
-from dev.demo.spared import metrics_of
+from dev.demo.spared import PORT
 from dev.faults import processes
 from tests.e2e.rounds import BAD
 from tests.e2e.scene import NAME, Clients, Scene, Status, is_ready, merged, settled, wait_for
@@ -78,10 +80,12 @@ def until_told(scene: Scene, share: float) -> None:
 
 
 def share_told(scene: Scene, pod: str, revision: str | None) -> float | None:
-    """The share that this pod passes on to the revision; None when it knows of none."""
-    return next(
-        (float(share) for found, share in _SHARE.findall(metrics_of(scene.kube, pod)) if found == revision), None
-    )
+    """The share that this pod passes on to the revision; None when it knows of none, or cannot be asked just now."""
+    try:
+        shown = scene.kube.metrics(pod, PORT)
+    except ApiException:
+        return None
+    return next((float(share) for found, share in _SHARE.findall(shown) if found == revision), None)
 
 
 def taken_back(version: str = FIRST) -> Any:

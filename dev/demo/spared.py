@@ -21,11 +21,6 @@ def spared_in(metrics: str, revision: str) -> float:
     return sum(float(value) for found, value in _SPARED.findall(metrics) if found == revision)
 
 
-def metrics_of(kube: Kube, pod: str) -> str:
-    """What the serving pod shows to Prometheus now."""
-    return kube.cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{kube.namespace}/pods/{pod}:{PORT}/proxy/metrics")
-
-
 @dataclass
 class Spared:
     """Reads it from the pods again and again while an act goes on: `read` often."""
@@ -42,7 +37,7 @@ class Spared:
         names = self.kube.run(
             "get", "pods", "-l", f"verdigris.dev/model={self.model},verdigris.dev/revision={active}", "-o", "name"
         ).split()
-        total = sum(spared_in(metrics_of(self.kube, name.removeprefix("pod/")), revision) for name in names)
+        total = sum(spared_in(self.kube.metrics(name.removeprefix("pod/"), PORT), revision) for name in names)
         self.samples.append((time.time(), total))
 
     @property
