@@ -58,7 +58,7 @@ bench-stuck: setup  ## faults given to Verdigris and to a plain Deployment: tabl
 bench-laws: setup  ## refused writes and a storm of new models, under load: tables, out/bench/laws.json (30 min)
 	@$(PY) -m benchmarks.laws
 
-bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (25 min)
+bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
 	@$(PY) -m benchmarks.shield
 
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)

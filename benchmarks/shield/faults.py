@@ -107,6 +107,7 @@ def blind(scene: Scene, *, rate: float) -> Iterator[Row]:
         "answered_by_it_in_the_last_10_s": asked_of(last),
         "bad_afterwards": afterwards["bad"],
         "lost_afterwards": afterwards["lost"],
+        "outcomes_afterwards": afterwards["outcomes"],
         "spared": status["lastRollback"]["evidence"]["candidate"]["errors"],
     }
     yield tell(row, "operator and API server frozen")
