@@ -73,6 +73,9 @@ bench-stuck: setup  ## faults given to Verdigris and to a plain Deployment: tabl
 bench-laws: setup  ## refused writes and a storm of new models, under load: tables, out/bench/laws.json (30 min)
 	@$(PY) -m benchmarks.laws
 
+bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
+	@$(PY) -m benchmarks.shield
+
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
 
@@ -80,4 +83,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-pack clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-pack clean

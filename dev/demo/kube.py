@@ -62,6 +62,12 @@ class Kube:
         items: list[dict[str, Any]] = json.loads(self.run("get", kind, *chosen, "-o", "json"))["items"]
         return items
 
+    def metrics(self, pod: str, port: int) -> str:
+        """What the pod shows to Prometheus at this port, now."""
+        return self.cluster.kubectl(
+            "get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/metrics"
+        )
+
     def delete(self, kind: str, name: str, *flags: str) -> None:
         """Delete an object if it is there, and wait until it is gone (unless the flags say otherwise)."""
         self.run("delete", kind, name, "--ignore-not-found", *flags)

@@ -37,15 +37,10 @@ class Spared:
         names = self.kube.run(
             "get", "pods", "-l", f"verdigris.dev/model={self.model},verdigris.dev/revision={active}", "-o", "name"
         ).split()
-        total = sum(spared_in(self._metrics(name.removeprefix("pod/")), revision) for name in names)
+        total = sum(spared_in(self.kube.metrics(name.removeprefix("pod/"), PORT), revision) for name in names)
         self.samples.append((time.time(), total))
 
     @property
     def total(self) -> int:
         """All of it, as far as it was read."""
         return round(self.samples[-1][1]) if self.samples else 0
-
-    def _metrics(self, pod: str) -> str:
-        return self.kube.cluster.kubectl(
-            "get", "--raw", f"/api/v1/namespaces/{self.kube.namespace}/pods/{pod}:{PORT}/proxy/metrics"
-        )

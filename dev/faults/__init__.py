@@ -1,4 +1,4 @@
-"""Real faults for a real cluster: the same for the end-to-end tests and for `make bench-stuck`."""
+"""Real faults for a real cluster: the same for the end-to-end tests and for the benchmarks."""
 
 from __future__ import annotations
 

@@ -43,6 +43,11 @@ class Api:
         answer = resource.get(namespace=namespace, serialize=False, **what)
         return cast(dict[str, Any], json.loads(answer.data))
 
+    def metrics(self, namespace: str, pod: str, port: int) -> str:
+        """What the pod shows to Prometheus at this port. Raises the client's ApiException."""
+        ask = self._core.connect_get_namespaced_pod_proxy_with_path
+        return str(ask(f"{pod}:{port}", namespace, "metrics", _preload_content=False).data, "utf-8")
+
     def log(self, namespace: str, pod: str) -> str:
         """What the pod has written until now. Raises the client's ApiException."""
         return str(self._core.read_namespaced_pod_log(pod, namespace, _preload_content=False).data, "utf-8")
@@ -72,6 +77,10 @@ class QuickKube(Kube):
             return super().list(kind, selector)
         items: list[dict[str, Any]] = self._api.read(kind, self.namespace, label_selector=selector)["items"]
         return items
+
+    def metrics(self, pod: str, port: int) -> str:
+        """What the pod shows to Prometheus at this port, now."""
+        return self._api.metrics(self.namespace, pod, port)
 
     def log(self, pod: str) -> str:
         """What the pod has written until now."""

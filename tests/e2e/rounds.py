@@ -48,6 +48,11 @@ class Round:
     ended: float
     rollback: Mapping[str, Any]
 
+    @property
+    def decided(self) -> float:
+        """When the version was given up."""
+        return _unix(self.rollback["decidedAt"])
+
     def of(self, requests: Iterable[Request]) -> list[Request]:
         """Those of the requests that were due in this round."""
         return list(within(requests, self.began, self.ended))
@@ -62,7 +67,7 @@ class Round:
         return Rollback(
             version=version,
             to_version=self.rollback["toVersion"],
-            decided=_unix(self.rollback["decidedAt"]),
+            decided=self.decided,
             restored=_unix(self.rollback["trafficRestoredAt"]),
             first_bad=min(failed),
             last_answer=max(request.ended for request in its),

@@ -151,6 +151,13 @@ WHOLE: Json = {
         "onInconclusive": "Hold",
         "inconclusiveDeadline": "10m",
         "keepWarm": "2m",
+        "schemaChange": False,
+        "watchWarm": True,
+        "steps": [
+            {"shadow": {"for": "30s", "share": 10.0, "maxDisagreement": 0.02}},
+            {"weight": 5.0, "hold": "40s"},
+            {"approval": {}},
+        ],
     },
     "analysis": {
         "prometheus": {"matchers": {"cluster": "a"}},
@@ -179,7 +186,7 @@ SAMPLES: tuple[Json, ...] = (
     {**WHOLE, "autoscaling": {"external": True, "minReplicas": 2, "maxReplicas": 4}},
     {**WHOLE, "autoscaling": {"external": True, "minReplicas": 2, "maxReplicas": 4, "replicas": 3}},
     {**WHOLE, "analysis": {"prometheus": {"address": "http://prometheus.test:9090"}}},
-    {**WHOLE, "rollout": {"strategy": "BlueGreen", "allowDowntime": True}},
+    {**WHOLE, "rollout": {"strategy": "BlueGreen", "allowDowntime": True, "shield": True}},
     {**WHOLE, "serving": {"tolerations": [{"key": "gpu", "operator": "Equal", "effect": "NoSchedule"}]}},
     {**WHOLE, "serving": {"service": {"type": "ClusterIP"}}},
     {**WHOLE, "serving": {"podTemplate": {"volumes": [{"name": "spare", "emptyDir": {"sizeLimit": "1Gi"}}]}}},

@@ -12,8 +12,9 @@ from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.core.actions import Action
 
-DECIDES_LATER = ("cleanup",)
-"""Whether, when and how many stuck pods are removed: tests/rollout/test_cleanup_gates.py."""
+DECIDES_LATER = ("cleanup", "traffic")
+"""Whether, when and how many stuck pods are removed: tests/rollout/test_cleanup_gates.py. Which requests meet a version
+on trial: tests/rollout/test_weights.py."""
 TIED = ("autoscaling.metrics.type",)
 """Says which of its neighbours is there."""
 LOOKS = 8
