@@ -7,7 +7,7 @@ import pytest
 from tests.judge.scenes import BASELINE, FRESH, START, Scraped, clock, judged, look, watch
 from verdigris.api.spec import AnalysisSpec, ErrorRateSpec, MetricCheck
 from verdigris.api.status import Baseline, Counts, EvidenceStatus
-from verdigris.core.facts.evidence import Evidence, Reading, Series
+from verdigris.core.facts.evidence import BOTH, Evidence, Reading, Series
 
 BEGUN = FRESH.model_copy(update={"sealed_at": clock(0)})
 TICKS = [float(second) for second in range(1, 301)]
@@ -50,7 +50,7 @@ def test_behind_the_shield_the_pods_in_front_count_whatever_the_candidate_says()
 
 
 def test_requests_at_which_both_versions_fail_tell_nothing_of_the_candidate() -> None:
-    state = judged(BEGUN, in_front(answered=42, error=41, failed=40), 1.2, behind=True)
+    state = judged(BEGUN, in_front(**{"answered": 42, "error": 41, BOTH: 40}), 1.2, behind=True)
     assert (state.verdict, state.candidate) == ("Inconclusive", Counts(requests=43, errors=1))
 
 
