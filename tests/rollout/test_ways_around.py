@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Pod, Version, spec
+from tests.rollout.test_rollout import bake
 from tests.rollout.test_shadow import in_shadow, shadowed
 from tests.rollout.test_shield import active_version, orders, rollout_of, step
 from tests.rollout.test_watch_warm import promoted
@@ -158,3 +159,14 @@ def test_it_is_watched_on_although_a_version_is_asked_for_that_does_not_start() 
     world.versions["1.1.0"] = Version(error_rate=0.9)
     world.run(40)
     assert active_version(world) == "1.0.0"
+
+
+def test_what_could_not_be_watched_behind_the_shield_is_watched_as_long_after_the_switch() -> None:
+    world = serving("1.0.0")
+    for pod in world.pods:
+        pod.view = replace(pod.view, forwards=False)
+    steps = [{"weight": 100, "hold": "50s"}]
+    bake(applied(world, rollout={"bake": "0s", "steps": steps})).run(40)
+    assert rollout_of(world).stage == "Baking"
+    world.run(20)
+    assert active_version(world) == "1.1.0"
