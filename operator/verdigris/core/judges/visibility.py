@@ -9,6 +9,7 @@ from verdigris.api.spec import AnalysisSpec
 from verdigris.api.status import Baseline, Color, EvidenceStatus, other
 from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.judges import queries
+from verdigris.core.judges.ask import MOST_SAMPLES
 from verdigris.core.judges.baseline import BASELINE_WINDOW, concurrent_baseline, freeze_baseline
 from verdigris.core.judges.case import Case, Ruling
 from verdigris.core.judges.counts import mark, newest, of_pods, once, seen_pods
@@ -65,6 +66,11 @@ def measured(
     )
 
 
+def shared_window(scrape: timedelta) -> timedelta:
+    """How far back the baseline looks while the active pods pass requests on: every scrape of both is needed."""
+    return min(BASELINE_WINDOW, MOST_SAMPLES * scrape)
+
+
 def seen_baseline(
     evidence: Evidence,
     active: Color,
@@ -84,7 +90,8 @@ def seen_baseline(
         marks = frozenset(mark(pod) for pod in pods)
         ours, strangers = of_pods(series, marks, fresh(end, scrape))
         series, in_front = (ours, of_pods(in_front, marks)[0]) if strangers else (series, in_front)
-    found = freeze_baseline(series, end - BASELINE_WINDOW, end, policy.error_rate, in_front)
+    window = shared_window(scrape) if in_front else BASELINE_WINDOW
+    found = freeze_baseline(series, end - window, end, policy.error_rate, in_front)
     return found.model_copy(update={"at": now})
 
 

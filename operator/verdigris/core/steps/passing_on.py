@@ -8,10 +8,10 @@ from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import RolloutStatus, StepStatus
 from verdigris.core.facts.observed import Observed
-from verdigris.core.judges.baseline import BASELINE_WINDOW
+from verdigris.core.judges.visibility import shared_window
 from verdigris.core.routing.shield import WHOLE
 from verdigris.core.steps import full_share
-from verdigris.core.steps.step import Ruling, Since
+from verdigris.core.steps.step import Ruling, Since, scrape_interval
 from verdigris.core.steps.watching import hold_against_active, judge, must_leave
 from verdigris.core.turn import Turn
 
@@ -59,7 +59,7 @@ def asks(observed: Observed, now: datetime) -> Since:
     since = full_share.asks(observed, now)
     if share_reached(rollout) == WHOLE:
         return since
-    window = now - BASELINE_WINDOW
+    window = now - shared_window(scrape_interval(observed))
     return {rollout.color: min(since[rollout.color], window), active.color: window}
 
 
