@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.judge.scenes import START, Scraped, clock, watch
 from verdigris.api.spec import ErrorRateSpec
 from verdigris.api.status import Baseline, Counts
-from verdigris.core.facts.evidence import Series
+from verdigris.core.facts.evidence import BOTH, Series
 from verdigris.core.judges.baseline import KEPT_FOR, better_known, dispersion, freeze_baseline, upper_limit
 from verdigris.core.judges.counts import increments, once, seen_pods
 from verdigris.core.judges.onset import worst_stretch
@@ -220,6 +220,19 @@ def test_the_baseline_is_frozen_with_its_limit() -> None:
     assert (baseline.requests, baseline.errors, baseline.rate) == (30_000, 300, 0.01)
     assert baseline.limit == pytest.approx(0.01099, rel=0.01)
     assert (baseline.source, baseline.at, baseline.dispersion) == ("Frozen", clock(300), 1.0)
+
+
+def test_what_the_active_version_answered_in_the_candidates_stead_is_no_part_of_its_own_rate() -> None:
+    """It passes nine of ten requests on. One of a hundred can nobody answer, three the candidate alone cannot."""
+    times = range(0, 301, 5)
+
+    def grows(code: str, by: int) -> Series:
+        return Series("front-0", code, tuple((START + at, float(by * at)) for at in times))
+
+    own = [grows("200", 99 + 27), grows("500", 1 + 9)]
+    in_front = [grows("answered", 900 - 36), grows("error", 36), grows(BOTH, 9)]
+    baseline = freeze_baseline(own, clock(0), clock(300), POLICY, in_front)
+    assert (baseline.requests, baseline.errors) == (30_000, 300)
 
 
 def test_a_spotless_baseline_gets_the_floor() -> None:

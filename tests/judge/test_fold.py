@@ -50,7 +50,7 @@ def test_behind_the_shield_the_pods_in_front_count_whatever_the_candidate_says()
 
 
 def test_requests_at_which_both_versions_fail_tell_nothing_of_the_candidate() -> None:
-    state = judged(BEGUN, in_front(answered=42, error=41, **{BOTH: 40}), 1.2, behind=True)
+    state = judged(BEGUN, in_front(**{"answered": 42, "error": 41, BOTH: 40}), 1.2, behind=True)
     assert (state.verdict, state.candidate) == ("Inconclusive", Counts(requests=43, errors=1))
 
 

@@ -12,6 +12,7 @@ from tests.judge.scenes import FRESH, SCRAPE, START, Scraped, clock, judged, loo
 from verdigris.api.spec import AnalysisSpec
 from verdigris.api.status import Counts, EvidenceStatus
 from verdigris.core.facts.evidence import Evidence, Series
+from verdigris.core.judges.errors import resumed
 from verdigris.core.judges.fold import fold
 from verdigris.core.judges.visibility import long_enough, watched, watched_anew
 
@@ -92,6 +93,40 @@ def test_what_warm_pods_had_counted_before_they_got_clients_is_not_new_after_a_l
     assert (state.began, state.candidate.requests) == (Counts(requests=50_700, errors=700), 200)
     state = judged(state, lost({"pod-0": [(60.0, 50_600.0, 701.0)]}, 61), 61)
     assert state.candidate == Counts(requests=601, errors=1)
+
+
+def test_pods_that_are_gone_after_a_loss_take_nothing_back() -> None:
+    scraped = Scraped()
+    for at in range(-10, 21, 5):
+        scraped.pod("pod-0", at, 50_000 + 10 * max(at, 0), 0)
+    known = watch(scraped, range(1, 22))
+    state = judged(known, lost({"pod-9": [(60.0, 30.0, 0.0), (65.0, 90.0, 0.0)]}, 66), 66)
+    assert state.candidate.requests == known.candidate.requests + 60
+
+
+def other_counters(*seconds: int) -> dict[str, list[tuple[float, float, float]]]:
+    """Of the same requests, in which what both versions failed at counts as well."""
+    return {"pod-0": [(at, 1000.0 + 10 * at, 900.0) for at in seconds]}
+
+
+def test_what_other_counters_had_left_out_is_not_new_after_a_loss() -> None:
+    state = healthy_until(20, pods=1)
+    before = state.candidate
+    state = resumed(state, AWAY, clock(21))
+    for second in (26, 31):
+        state = judged(state, lost(other_counters(*range(20, second, 5)), second), second)
+    assert state.candidate == Counts(requests=before.requests + 100)
+    state = judged(state, lost(other_counters(60), 61), 61)
+    assert state.candidate == Counts(requests=before.requests + 400)
+
+
+def test_counters_that_were_never_seen_before_a_loss_count_from_then_on() -> None:
+    state = healthy_until(20, pods=1)
+    before = state.candidate
+    state = judged(resumed(state, AWAY, clock(21)), lost(other_counters(60), 61), 61)
+    assert state.candidate == before
+    state = judged(state, lost(other_counters(60, 65), 66), 66)
+    assert state.candidate == Counts(requests=before.requests + 50)
 
 
 def test_what_happens_after_a_loss_is_counted_on_exactly() -> None:

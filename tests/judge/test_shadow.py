@@ -12,7 +12,12 @@ from verdigris.core.judges.shadow import compared
 
 
 def look(
-    state: EvidenceStatus | None, at: float, samples: dict[str, list[float]], *, pod: str = "blue-a"
+    state: EvidenceStatus | None,
+    at: float,
+    samples: dict[str, list[float]],
+    *,
+    pod: str = "blue-a",
+    pods: tuple[str, ...] = ("blue-a", "blue-b"),
 ) -> EvidenceStatus:
     """One look at `at` seconds, with counters that were scraped every five seconds from the start on."""
     series = (
@@ -28,7 +33,7 @@ def look(
         planned_looks=60,
         now=clock(at),
         version="1.2.0",
-        pods=("blue-a", "blue-b"),
+        pods=pods,
     )
 
 
@@ -63,6 +68,11 @@ def test_copies_that_are_not_answered_count_as_rows_that_come_out_otherwise() ->
 
 def test_what_pods_that_are_not_in_front_count_is_left_out() -> None:
     assert look(begun(), 5.5, {UNLIKE: [0, 40]}, pod="other-x").verdict == "Inconclusive"
+
+
+def test_what_a_pod_compared_before_it_ended_still_counts() -> None:
+    state = look(begun(), 5.5, {ALIKE: [0, 40], UNLIKE: [0, 0]})
+    assert look(state, 10.5, {ALIKE: [0, 40, 90], UNLIKE: [0, 0, 0]}, pods=("blue-b",)).candidate.requests == 90
 
 
 def test_without_new_samples_nothing_is_agreed() -> None:

@@ -11,9 +11,22 @@ from hypothesis import strategies as st
 
 from tests.rollout.parts import spec
 from tests.rollout.test_rollout import bake
-from tests.rollout.trial_cases import EXPOSED, FETCHED, HOUR, MINUTE, SECOND, START, ended, nodes, pod, rebooted, trial
+from tests.rollout.trial_cases import (
+    EXPOSED,
+    FETCHED,
+    HOUR,
+    MINUTE,
+    REVISIONS,
+    SECOND,
+    START,
+    ended,
+    nodes,
+    pod,
+    rebooted,
+    trial,
+)
 from tests.rollout.world import serving
-from verdigris.api.status import ModelDeploymentStatus
+from verdigris.api.status import ModelDeploymentStatus, WarmStatus
 from verdigris.core.facts.observed import ContainerView, Exit, PodEvent, PodView
 from verdigris.core.judges.crashes import PER_CONTAINER, PER_REVISION, crashing, remember_exits
 from verdigris.core.pods.diagnosis.chain import wants_nodes
@@ -195,6 +208,9 @@ def test_the_nodes_are_looked_at_for_as_long_as_they_may_explain_an_end() -> Non
     shortly, later = (replace(turn.observed, status=turn.status, seen_at=AT + after) for after in (SECOND, 10 * MINUTE))
     assert wants_nodes(shortly)
     assert not wants_nodes(later)
+    exits = {"exits": turn.rollout.exits, "until": AT + HOUR}
+    warm = WarmStatus(version="1.0.0", revision=REVISIONS["blue"], color="blue", **exits)
+    assert wants_nodes(replace(shortly, status=turn.status.model_copy(update={"rollout": None, "warm": warm})))
 
 
 # Beside the active version's pods

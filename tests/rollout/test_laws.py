@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake, condition
-from tests.rollout.world import World, serving
-from verdigris.api.status import Color, Failure
+from tests.rollout.walk import EVENTS, WAYS, Suspicious, happen
+from tests.rollout.world import serving
+from verdigris.api.status import Failure
 from verdigris.core.actions import Keep, MoveTraffic
 from verdigris.core.engine.plan import plan
 from verdigris.core.facts.revision import revision_of
@@ -220,73 +221,17 @@ def test_a_steady_model_is_planned_the_same_again_and_again() -> None:
 # Random walks: whatever happens, the world's refusals hold, and when it stops happening, things settle
 
 
-EVENTS = st.sampled_from(
-    [
-        "apply 1.1.0", "apply 1.2.0", "apply 1.0.0", "apply bad", "apply broken", "pause", "abort", "promote",
-        "rollback", "retry", "blue unready", "green unready", "all ready", "prometheus down", "prometheus up",
-        "lose status", "blue deleted", "green deleted", "room 2", "room 3", "room 9", "wait 3", "wait 12", "wait 40",
-        "moves 7", "moves 0",
-    ]
-)  # fmt: skip
-
-
-WAYS: list[dict[str, Any]] = [
-    {},
-    {"onInsufficientCapacity": "Abort"},
-    {"onInsufficientCapacity": "InPlace"},
-    {"onInsufficientCapacity": "InPlace", "onInconclusive": "Rollback", "bake": "0s"},
-    {"strategy": "Recreate", "allowDowntime": True},
-    {"shield": True},
-    {"shield": True, "onInsufficientCapacity": "InPlace", "onInconclusive": "Promote", "inconclusiveDeadline": "40s"},
-]
-
-
-def strike(world: World, color: Color, how: str) -> None:
-    if how == "deleted":
-        world.pods = [pod for pod in world.pods if pod.view.color != color]
-    else:
-        world.unready.add(color)
-
-
-def endure(world: World, what: str, number: int) -> None:
-    if what == "room":
-        world.room = number
-    elif what == "moves":
-        world.delays = lambda _: number
-    else:
-        world.run(number)
-
-
-def happen(world: World, event: str, way: dict[str, Any]) -> None:
-    what, _, which = event.partition(" ")
-    match what:
-        case "apply":
-            world.apply(spec({"bad": "2.0.0", "broken": "3.0.0"}.get(which, which), rollout=way))
-        case "pause":
-            world.apply(world.spec.model_copy(update={"paused": True}))
-        case "abort" | "promote" | "rollback" | "retry":
-            active = world.status.active
-            revision = active.revision if what == "rollback" and active else revision_of(world.spec)
-            world.decide(what, revision)
-        case "blue" | "green":
-            strike(world, what, which)
-        case "all":
-            world.unready.clear()
-        case "prometheus":
-            world.prometheus_down = which == "down"
-        case "lose":
-            world.status = world.status.__class__()
-        case "room" | "moves" | "wait":
-            endure(world, what, int(which))
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, max_size=12), st.sampled_from(WAYS), st.sampled_from([None, 2, 3]))
 def test_whatever_happens_no_law_is_broken_and_it_settles(
     events: list[str], way: dict[str, Any], room: int | None
 ) -> None:
-    world = World(spec("1.0.0", rollout=way), room=room)
-    world.versions = {"2.0.0": Version(error_rate=0.5), "3.0.0": Version(never_ready=True)}
+    world = Suspicious(spec("1.0.0", rollout=way), room=room)
+    world.versions = {
+        "2.0.0": Version(error_rate=0.5),
+        "3.0.0": Version(never_ready=True),
+        "4.0.0": Version(disagrees=0.5),
+    }
     world.run(10)
     for event in events:
         happen(world, event, way)
@@ -295,6 +240,8 @@ def test_whatever_happens_no_law_is_broken_and_it_settles(
     world.prometheus_down = False
     world.delays = lambda _: 0
     world.room = None
+    world.refuses = lambda _: False
+    world.versions.pop("1.1.0", None)
     world.apply(spec("9.0.0")).run(240)
     assert world.status.active
     assert world.status.active.version == "9.0.0"

@@ -13,6 +13,7 @@ from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import reasons
 from tests.rollout.test_shield import active_version, orders, rollout_of
 from tests.rollout.world import World, serving
+from verdigris.core.engine.plan import question
 from verdigris.core.steps.lists import planned
 
 LADDER = [{"weight": 1, "hold": "10s"}, {"weight": 25, "hold": "10s"}]
@@ -121,6 +122,17 @@ def test_while_both_answer_the_candidate_is_held_against_what_the_active_version
     at = rollout_of(world).evidence.baseline.at
     world.run(10)
     assert rollout_of(world).evidence.baseline.at == at, "law 5: frozen while the active version answers nobody itself"
+
+
+@pytest.mark.parametrize("interval", ["1s", "5s"])
+def test_while_both_answer_every_scrape_of_both_is_asked_for_however_short_the_interval(interval: str) -> None:
+    monitoring = {"serviceMonitor": {"interval": interval}}
+    world = serving("1.0.0").apply(spec("1.0.0", monitoring=monitoring)).run(5)
+    until_told(applied(world, rollout={"steps": LADDER}, monitoring=monitoring), 100)
+    asked = question(world.observe(), world.now)
+    assert asked
+    assert asked.since["blue"] == asked.since["green"]
+    assert asked.steps == {}
 
 
 def test_a_fault_of_the_surroundings_that_both_versions_have_is_not_held_against_the_candidate() -> None:

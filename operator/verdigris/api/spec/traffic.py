@@ -26,7 +26,7 @@ class UnitSpec(ApiModel):
 
 
 class TestersSpec(ApiModel):
-    """Who always meets the version on trial."""
+    """Who always meets the version on trial, from its first weight on; nobody meets it in a shadow."""
 
     header: _Header
     value: Annotated[str, Field(min_length=1, max_length=256), NO_NUL]

@@ -80,6 +80,9 @@ class EvidenceStatus(StatusModel):
         default=None,
         description="What its counters showed when clients first reached it: a warm version had some before.",
     )
+    before: Counts = Field(
+        default=Counts(), description="What had been counted when other counters began to count: see began."
+    )
     lost_at: Time | None = Field(default=None, description="When Prometheus was last found to have lost its data.")
     clock_ahead: float = Field(
         default=0.0, ge=-1e9, le=1e9, description="Seconds by which Prometheus' clock is ahead of the operator's."

@@ -97,6 +97,17 @@ def _approve(turn: Turn, decision: Decision) -> Answer:
     rollout = _running(turn, decision)
     if rollout is None:
         return _no_such_rollout(turn, decision)
+    if rollout.kind != "Approval" and any(step.kind == "Approval" and step.ended for step in rollout.steps):
+        # A second yes to the question before would let it pass the next one, which nobody has been asked yet.
+        message = (
+            f"Version {rollout.version} has been approved, and waits for no other approval now. Where another step "
+            "asks for one, create it anew once status.rollout.stage is AwaitingApproval again."
+        )
+        return Answer(turn, False, message)
+    return _go_on(turn, decision, rollout)
+
+
+def _go_on(turn: Turn, decision: Decision, rollout: RolloutStatus) -> Answer:
     approval = Approval(by=decision.by, reason=decision.reason, at=turn.now)
     return Answer(turn.change_rollout(approval=approval), True, f"Version {rollout.version} may go on.")
 
@@ -106,10 +117,10 @@ def _promote(turn: Turn, decision: Decision) -> Answer:
     if rollout is not None and rollout.revision == decision.revision and is_stranded(turn):
         turn = give_up_active(turn, f"{decision.by} decided so: {decision.reason}.")
         return Answer(turn, True, f"Version {rollout.version} is the active one now.")
-    answer = _approve(turn, decision)
-    if not answer.accepted:
-        return answer
-    turn = answer.turn.change_rollout(promote_now=True)
+    rollout = _running(turn, decision)
+    if rollout is None:
+        return _no_such_rollout(turn, decision)
+    turn = _go_on(turn, decision, rollout).turn.change_rollout(promote_now=True)
     until = "its pods are ready and spec.paused is lifted" if turn.observed.spec.paused else "its pods are ready"
     return Answer(turn, True, f"Version {turn.rollout.version} is promoted as soon as {until}.")
 

@@ -13,6 +13,7 @@ from verdigris.api.status import (
     RolloutStatus,
     WarmStatus,
 )
+from verdigris.core.steps.passing_on import is_to_be_watched
 from verdigris.core.turn import Turn
 
 KEPT = 20
@@ -59,8 +60,8 @@ def promote(turn: Turn) -> Turn:
 
 def _is_watched_on(turn: Turn) -> bool:
     """Whether it may still be taken back by itself: not what a person let through, nor what was not to be watched."""
-    policy = turn.policy.rollout
-    return policy.watch_warm and not turn.rollout.promote_now and parse_duration(policy.bake) > timedelta()
+    policy, rollout = turn.policy.rollout, turn.rollout
+    return policy.watch_warm and not rollout.promote_now and is_to_be_watched(rollout, policy)
 
 
 def remember(turn: Turn, rollout: RolloutStatus, outcome: Outcome, reason: str) -> Turn:

@@ -22,7 +22,7 @@ from verdigris.core.engine.report import report
 from verdigris.core.engine.roles import adopt, mend, retire, start, supersede
 from verdigris.core.engine.sizes import remember_bounds, remember_scale
 from verdigris.core.engine.understanding import judgeable, keep_foreign, remember_target, tell
-from verdigris.core.engine.watch_warm import EVERY, as_in_its_bake, is_watched_on, watch_warm
+from verdigris.core.engine.watch_warm import EVERY, as_in_its_bake, is_replaced, is_watched_on, watch_warm
 from verdigris.core.facts.answered import open_of
 from verdigris.core.facts.evidence import Evidence, Question
 from verdigris.core.facts.observed import Observed
@@ -132,9 +132,11 @@ def _is_told(turn: Turn) -> bool:
 def question(observed: Observed, now: datetime) -> Question | None:
     """What to ask Prometheus before planning; None when this step needs no evidence, or there is nobody to ask."""
     if is_watched_on(observed):
-        asked = _asked(as_in_its_bake(observed, now), now)
+        asked = None if is_replaced(observed) else _asked(as_in_its_bake(observed, now), now)
         return None if asked is None else replace(asked, every=max(EVERY, asked.every))
-    return _asked(observed, now)
+    rollout = observed.status.rollout
+    superseded = rollout is not None and rollout.revision != observed.target
+    return None if superseded else _asked(observed, now)
 
 
 def _asked(observed: Observed, now: datetime) -> Question | None:
@@ -168,4 +170,4 @@ def _is_decided(observed: Observed, rollout: RolloutStatus) -> bool:
         decision.verb in ("abort", "rollback") and decision.revision == rollout.revision
         for decision in open_of(observed.decisions, observed.status)
     )
-    return back or observed.skew.foreign or rollout.revision != observed.target
+    return back or observed.skew.foreign

@@ -37,10 +37,12 @@ def mend(turn: Turn) -> Turn:
 
 def _by_this_clock(turn: Turn) -> Turn:
     """Times that are still to come are those of a leader whose clock was wrong: what they began begins now."""
-    rollout = turn.status.rollout
+    rollout, warm, latest = turn.status.rollout, turn.status.warm, turn.now + AHEAD
+    if warm is not None and warm.left is not None and warm.left > latest:
+        # Else no version would start before then.
+        turn = turn.change(warm=warm.model_copy(update={"left": turn.now}))
     if rollout is None:
         return turn
-    latest = turn.now + AHEAD
     if rollout.since > latest:
         turn = turn.change_rollout(since=turn.now)
     if rollout.deadline is not None and rollout.deadline > latest + parse_duration(
@@ -161,8 +163,7 @@ def start(turn: Turn) -> Turn:
     if turn.status.warm and turn.status.warm.revision == turn.target:
         return _revert(turn)
     # A name that is taken holds what would need new pods: they would run under somebody else's account or policy.
-    held = observed.taken or observed.held or observed.skew.forbids_start
-    if held or rejection(turn) or _is_moving(turn):
+    if observed.starts_nothing or rejection(turn) or _is_moving(turn):
         return turn
     if _still_drains(turn):
         return replace(turn, look_at=turn.now + timedelta(seconds=1))

@@ -66,6 +66,4 @@ def floor(turn: Turn, color: Color) -> int:
     if warm is not None and warm.color == color:
         return max(warm.replicas, turn.size(active.color) if active is not None else 0)
     waits = active is not None and active.color == color and active.revision != turn.target
-    observed = turn.observed
-    held = observed.held or bool(observed.taken) or observed.skew.forbids_start
-    return max(least, turn.size(color)) if waits and held else least
+    return max(least, turn.size(color)) if waits and turn.observed.starts_nothing else least

@@ -25,6 +25,19 @@ def is_watched_on(observed: Observed) -> bool:
     return status.rollout is None and status.warm is not None and status.warm.evidence is not None
 
 
+def is_replaced(observed: Observed) -> bool:
+    """Whether the next plan puts another version in its place: clients are not taken back for what is to go anyway.
+
+    A version that is asked for and may not start, or was rejected, replaces nobody.
+    """
+    status, target = observed.status, observed.target
+    if status.active is None or target == status.active.revision:
+        return False
+    if status.warm is not None and target == status.warm.revision:
+        return True
+    return not observed.starts_nothing and all(entry.revision != target for entry in status.rejected)
+
+
 def as_in_its_bake(observed: Observed, now: datetime) -> Observed:
     """What was observed, as if the active version were still in its bake: for what is asked about it."""
     swapped = with_roles_swapped(observed.status, now)

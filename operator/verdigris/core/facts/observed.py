@@ -250,6 +250,11 @@ class Observed:
         """Whether nothing may go forward: it is paused, or being deleted, or not all that must be known was seen."""
         return self.spec.paused or self.leaving or bool(self.unseen)
 
+    @property
+    def starts_nothing(self) -> bool:
+        """Whether no version may start: it is held, names are taken, or what it would go by cannot be read."""
+        return self.held or bool(self.taken) or self.skew.forbids_start
+
     @cached_property
     def target(self) -> str:
         """The revision that the spec asks for, by the name under which it is known. Worked out once a picture."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from verdigris.api.spec import ErrorRateSpec
 from verdigris.api.status import Baseline, Counts
-from verdigris.core.facts.evidence import Series
-from verdigris.core.judges.counts import increments, once, steps
+from verdigris.core.facts.evidence import BOTH, Series
+from verdigris.core.judges.counts import by_outcome, increments, once, steps
 
 BASELINE_WINDOW = timedelta(minutes=5)
 """How far back the baseline looks."""
@@ -73,15 +73,24 @@ def lower_limit(counts: Counts, scatter: float = 1.0, z: float = Z_95) -> float:
     return 1.0 - upper_limit(good, scatter, z)
 
 
-def freeze_baseline(series: Iterable[Series], after: datetime, now: datetime, policy: ErrorRateSpec) -> Baseline:
+def freeze_baseline(
+    series: Iterable[Series],
+    after: datetime,
+    now: datetime,
+    policy: ErrorRateSpec,
+    in_front: Iterable[Series] = (),
+) -> Baseline:
     """The active colour's counts in `(after, now]` as the baseline for a candidate that will get all the traffic.
 
     Its limit is the upper one-sided 95 % limit of the rate and never below the floor. Of fewer than
     `policy.min_requests` requests the limit is at most `UNSEEN_LIMIT` (or the floor, if that is higher). Only what
     was seen to grow counts: a Prometheus that has just begun to watch the active version tells nothing of its past.
+    What it answered in the candidate's stead, by what its pods `in_front` count, is left out: those are not requests
+    like all others, but the ones that a version failed at already.
     """
     kept, start, end = once(series)[0], after.timestamp(), now.timestamp()
     counts, scatter = increments(kept, start, end, from_zero=False), dispersion(kept, start, end)
+    counts = _without(counts, by_outcome(once(in_front)[0], start))
     limit = upper_limit(counts, scatter)
     if counts.requests < policy.min_requests:
         limit = min(limit, UNSEEN_LIMIT)
@@ -94,6 +103,12 @@ def freeze_baseline(series: Iterable[Series], after: datetime, now: datetime, po
         source="Frozen",
         at=now,
     )
+
+
+def _without(counts: Counts, faults: Mapping[str, int]) -> Counts:
+    """Without the second answers to what the candidate failed at; `BOTH` are those that failed as well."""
+    requests = max(0, counts.requests - sum(number for how, number in faults.items() if how != BOTH))
+    return Counts(requests=requests, errors=min(requests, max(0, counts.errors - faults.get(BOTH, 0))))
 
 
 def better_known(last: Baseline, seen: Baseline, policy: ErrorRateSpec) -> Baseline:

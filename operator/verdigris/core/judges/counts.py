@@ -14,6 +14,9 @@ from verdigris.core.facts.evidence import BOTH, FAULTS, UNANSWERED, UNLIKE, Samp
 
 _NEIGHBOURS = 4
 
+MOST_PODS = 1000
+"""Pods whose marks are kept; of more of them, the first that were seen."""
+
 
 def is_error(code: str) -> bool:
     """Whether this status code, or outcome, is the server's fault. The callers' own faults (4xx) are never fetched."""
@@ -103,6 +106,11 @@ def seen_pods(series: Iterable[Series], newer_than: float) -> frozenset[str]:
 def mark(pod: str) -> str:
     """What tells a pod from others of its colour in few characters: the last part of its name, which is random."""
     return pod.rpartition("-")[2]
+
+
+def marks_of(known: Iterable[str], pods: Iterable[str]) -> tuple[str, ...]:
+    """The marks that are `known` and those of these pods: who has ended meanwhile was counted as well."""
+    return tuple(dict.fromkeys([*known, *sorted(mark(pod) for pod in pods)]))[:MOST_PODS]
 
 
 def of_pods(

@@ -17,6 +17,9 @@ from verdigris.core.judges.case import Case, Ruling
 from verdigris.core.judges.counts import by_outcome, covered, increments, newest, shown
 from verdigris.core.judges.onset import since_it_began
 
+TOO_FEW = "TooFewRequests"
+"""Reason of a verdict that only more requests can change."""
+
 STALE_SCRAPES = 3
 """Without a new sample of the candidate for this many scrapes there is no evidence."""
 
@@ -48,7 +51,8 @@ def resumed(state: EvidenceStatus, evidence: Evidence, now: datetime) -> Evidenc
     What pods in front saw go wrong while nobody could answer says nothing about the version (law 17).
     """
     at = to_millis(evidence.clock(now))
-    return state.model_copy(update={"sealed": state.candidate, "sealed_at": at, "at": at})
+    update = {"sealed": state.candidate, "sealed_at": at, "at": at, "before": state.candidate, "began": None}
+    return state.model_copy(update=update)
 
 
 def lag(scrape: timedelta) -> timedelta:
@@ -64,10 +68,11 @@ def counted(state: EvidenceStatus, series: tuple[Series, ...], scrape: timedelta
     latest, sealed_at = newest(series), state.sealed_at
     if latest is None or sealed_at is None:
         return state
-    if state.began is None:
+    lost = state.looks and state.at and not any(one.samples[0][0] <= state.at.timestamp() for one in series)
+    if state.began is None and not lost:
         state = state.model_copy(update={"began": shown(series, sealed_at.timestamp())})
     at = max(datetime.fromtimestamp(latest, UTC), state.at or sealed_at)
-    if state.looks and state.at and not any(one.samples[0][0] <= state.at.timestamp() for one in series):
+    if lost:
         state = _lost(state, series)
     total = _at_least(_total(state, series, math.inf, scrape), state.candidate)
     watched = covered(series, (state.at or sealed_at).timestamp(), latest, STALE_SCRAPES * scrape.total_seconds())
@@ -79,14 +84,19 @@ def _lost(state: EvidenceStatus, series: tuple[Series, ...]) -> EvidenceStatus:
     """Prometheus has lost what it had told before: it came back without its data. Count from here on."""
     first = min(one.samples[0][0] for one in series)
     at = datetime.fromtimestamp(math.floor(first * 1000 - 1) / 1000, UTC)
-    return state.model_copy(update={"sealed": state.candidate, "sealed_at": at, "lost_at": at, "at": at})
+    update = {"sealed": state.candidate, "sealed_at": at, "lost_at": at, "at": at}
+    if state.began is None:
+        # What they showed at the beginning was never seen: what they tell of is only what comes now.
+        update |= {"before": state.candidate, "began": shown(_first(one) for one in series)}
+    return state.model_copy(update=update)
 
 
 def _total(state: EvidenceStatus, series: tuple[Series, ...], until: float, scrape: timedelta) -> Counts:
     """The candidate's counts since clients first reached it, up to `until` (unix seconds).
 
     After a loss of data the counters' own values tell what happened meanwhile: they hold everything since their pods
-    began, of which `began` was before there were clients. It can only be too little: pods that are gone are missing.
+    began, of which `began` is not counted, on top of what other counters told `before`. It can only be too little:
+    pods that are gone are missing.
     """
     if state.sealed_at is None:
         return state.candidate
@@ -98,7 +108,8 @@ def _total(state: EvidenceStatus, series: tuple[Series, ...], until: float, scra
     back = [one for one in series if one.samples[0][0] <= settled]
     new = [one for one in series if one.samples[0][0] > settled]
     values, began = shown((_first(one) for one in back), until), state.began or Counts()
-    since_began = Counts(requests=values.requests - began.requests, errors=values.errors - began.errors)
+    new_ones = Counts(requests=max(0, values.requests - began.requests), errors=max(0, values.errors - began.errors))
+    since_began = _sum(state.before, new_ones)
     grown = _sum(increments(back, start, until, from_zero=False), increments(new, start, until))
     return _sum(_at_least(since_began, state.sealed), grown)
 
@@ -202,14 +213,14 @@ def too_few(case: Case) -> Ruling | None:
         return None
     message = f"{case.subject} has had {seen} of the {max(policy.min_requests, telling)} requests that a pass needs"
     if seen >= telling:
-        return "Inconclusive", "TooFewRequests", f"{message} (spec.analysis.errorRate.minRequests)."
+        return "Inconclusive", TOO_FEW, f"{message} (spec.analysis.errorRate.minRequests)."
     found = power.detectable(seen, test)
     so_far = f"only {words.percent(found)} or more" if found is not None else "no error rate at all"
     message += (
         f": an error rate of {words.percent(rate)} is to be found with {words.percent(power.POWER)}, so far {so_far} "
         "would have been (spec.analysis.errorRate.detect)."
     )
-    return "Inconclusive", "TooFewRequests", message
+    return "Inconclusive", TOO_FEW, message
 
 
 def above_ceiling(case: Case) -> Ruling | None:

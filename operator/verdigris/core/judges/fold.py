@@ -14,11 +14,8 @@ from verdigris.api.status import Color, EvidenceStatus
 from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.judges import errors, queries, score, visibility
 from verdigris.core.judges.case import Case, Ruling
-from verdigris.core.judges.counts import mark, of_pods, once
+from verdigris.core.judges.counts import mark, marks_of, of_pods, once
 from verdigris.core.words import clip
-
-MOST_PODS = 1000
-"""Pods whose names are kept; of more of them, the first that were seen."""
 
 RULINGS: tuple[Callable[[Case], Ruling | None], ...] = (
     errors.too_bad,
@@ -83,13 +80,12 @@ def _prepared(
     previous: EvidenceStatus, evidence: Evidence, planned_looks: int, now: datetime, pods: Collection[str] | None
 ) -> EvidenceStatus:
     planned = previous.planned_looks or max(planned_looks, 1)
-    marks = dict.fromkeys([*previous.pods, *sorted(mark(pod) for pod in pods or ())])
     return previous.model_copy(
         update={
             "sealed_at": previous.sealed_at or errors.to_millis(evidence.clock(now)),
             "planned_looks": planned,
             "threshold": round(score.threshold(planned), 6),
-            "pods": tuple(marks)[:MOST_PODS],
+            "pods": marks_of(previous.pods, pods or ()),
             "clock_ahead": previous.clock_ahead if evidence.problem else evidence.ahead,
         }
     )

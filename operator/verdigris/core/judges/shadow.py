@@ -16,7 +16,7 @@ from verdigris.core.facts.evidence import Evidence
 from verdigris.core.judges import errors, score, visibility, words
 from verdigris.core.judges.baseline import upper_limit
 from verdigris.core.judges.case import Ruling
-from verdigris.core.judges.counts import mark, of_pods, once
+from verdigris.core.judges.counts import marks_of, of_pods, once
 from verdigris.core.words import clip
 
 
@@ -39,8 +39,9 @@ def compared(
     state = previous or _fresh(evidence, limit, planned_looks, now)
     if state.verdict == "Fail":
         return state
+    state = state.model_copy(update={"pods": marks_of(state.pods, pods)})
     shown = tuple(one for one in evidence.counters.get(candidate, ()) if one.compared)
-    series, contradicted = once(of_pods(shown, frozenset(mark(pod) for pod in pods))[0])
+    series, contradicted = once(of_pods(shown, frozenset(state.pods))[0])
     if evidence.problem is not None:
         return _with(state, ("Inconclusive", "PrometheusUnreachable", evidence.problem), now)
     if contradicted is not None:

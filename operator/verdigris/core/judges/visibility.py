@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from verdigris.api.spec import AnalysisSpec
-from verdigris.api.status import Baseline, Color, EvidenceStatus
+from verdigris.api.status import Baseline, Color, EvidenceStatus, other
 from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.judges import queries
+from verdigris.core.judges.ask import MOST_SAMPLES
 from verdigris.core.judges.baseline import BASELINE_WINDOW, concurrent_baseline, freeze_baseline
 from verdigris.core.judges.case import Case, Ruling
 from verdigris.core.judges.counts import mark, newest, of_pods, once, seen_pods
+from verdigris.core.judges.errors import TOO_FEW
 from verdigris.core.words import clip
 
 VISIBLE_SCRAPES = 3
@@ -64,6 +66,11 @@ def measured(
     )
 
 
+def shared_window(scrape: timedelta) -> timedelta:
+    """How far back the baseline looks while the active pods pass requests on: every scrape of both is needed."""
+    return min(BASELINE_WINDOW, MOST_SAMPLES * scrape)
+
+
 def seen_baseline(
     evidence: Evidence,
     active: Color,
@@ -78,10 +85,13 @@ def seen_baseline(
     Pods that have ended count, too, unless others are scraped that are not this model's in this cluster.
     """
     series, end = evidence.counters.get(active, ()), evidence.clock(now)
+    in_front = tuple(one for one in evidence.counters.get(other(active), ()) if one.in_front)
     if pods is not None:
-        ours, strangers = of_pods(series, frozenset(mark(pod) for pod in pods), fresh(end, scrape))
-        series = ours if strangers else series
-    found = freeze_baseline(series, end - BASELINE_WINDOW, end, policy.error_rate)
+        marks = frozenset(mark(pod) for pod in pods)
+        ours, strangers = of_pods(series, marks, fresh(end, scrape))
+        series, in_front = (ours, of_pods(in_front, marks)[0]) if strangers else (series, in_front)
+    window = shared_window(scrape) if in_front else BASELINE_WINDOW
+    found = freeze_baseline(series, end - window, end, policy.error_rate, in_front)
     return found.model_copy(update={"at": now})
 
 
@@ -187,12 +197,12 @@ def watched_anew(state: EvidenceStatus) -> EvidenceStatus:
 
 
 def long_enough(state: EvidenceStatus, bake: timedelta, since: datetime, scrape: timedelta) -> EvidenceStatus:
-    """`state`, but Inconclusive instead of Pass as long as less than `bake` of the time after `since` was seen.
+    """`state`, but NotWatched instead of what lets it go on as long as less than `bake` after `since` was seen.
 
     What nobody saw is no bake. The newest sample is a scrape or two old at any time: so much may be missing. The time
     counts as inconclusive since the bake would have been over.
     """
-    if state.verdict != "Pass" or watched(state) >= bake - min(2 * scrape, bake / 2):
+    if (state.verdict != "Pass" and state.reason != TOO_FEW) or watched(state) >= bake - min(2 * scrape, bake / 2):
         return state
     message = (
         f"Only {watched(state).total_seconds():.0f} of the {bake.total_seconds():.0f} s that it is to be watched were "
@@ -203,6 +213,6 @@ def long_enough(state: EvidenceStatus, bake: timedelta, since: datetime, scrape:
             "verdict": "Inconclusive",
             "reason": "NotWatched",
             "message": clip(message),
-            "inconclusive_since": since + bake,
+            "inconclusive_since": min(state.inconclusive_since or since + bake, since + bake),
         }
     )

@@ -65,7 +65,7 @@ def wanted_order(observed: Observed, status: ModelDeploymentStatus) -> str | Non
     traffic = observed.spec.traffic
     if traffic.unit is not None:
         order["unit"] = traffic.unit.header
-    if traffic.testers is not None:
+    if traffic.testers is not None and share:
         order["testers"] = traffic.testers.dump()
     return json.dumps(order, sort_keys=True, separators=(",", ":"))
 
@@ -76,8 +76,9 @@ def order_for(pod: PodView, active: Color | None, order: str | None) -> str | No
 
 
 def fronts(observed: Observed, active: Color) -> tuple[PodView, ...]:
-    """The active colour's ready pods: those that clients reach, and that have to stand in front."""
-    return tuple(pod for pod in observed.pods if pod.color == active and pod.ready and not pod.terminating)
+    """The active colour's own ready pods, which have to stand in front. A copy that somebody made is told nothing."""
+    mine = (pod for pod in observed.pods if pod.color == active and pod.controlled)
+    return tuple(pod for pod in mine if pod.ready and not pod.terminating)
 
 
 def is_passed_on(observed: Observed, rollout: RolloutStatus) -> bool:

@@ -5,29 +5,35 @@ from __future__ import annotations
 from datetime import timedelta
 
 from verdigris.api.schema.fields import parse_duration
+from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import RolloutStatus
+from verdigris.core.routing.shield import WHOLE
 from verdigris.core.routing.split import DRAIN
 from verdigris.core.steps.full_share import asks, watch
+from verdigris.core.steps.passing_on import last_trial, share_of, time_on_trial
 from verdigris.core.steps.step import STAY, Ruling, Step
 from verdigris.core.turn import Turn
 
 
 def was_on_trial(rollout: RolloutStatus) -> bool:
-    """Whether it has been watched behind the shield: with all requests, by the same test, for as long.
-
-    By its last weight, which is 100 %: what it answered of fewer requests is no bake.
-    """
-    trials = [step for step in rollout.steps if step.kind == "Trial"]
-    return bool(trials) and trials[-1].verdict is not None
+    """Whether it has answered everybody behind the shield: with the same requests, by the same test, for as long."""
+    last = last_trial(rollout)
+    return last is not None and last.verdict is not None and share_of(last) == WHOLE
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
     # To watch it once more would tell nothing new, and clients would wait for nothing.
-    watched = was_on_trial(turn.rollout)
-    turn, ruling = watch(turn, timedelta() if watched else parse_duration(turn.policy.rollout.bake))
+    rollout = turn.rollout
+    turn, ruling = watch(turn, timedelta() if was_on_trial(rollout) else _time(rollout, turn.policy.rollout))
     if ruling.then == "Next" and _drains(turn):
         return turn.change_rollout(message=f"{turn.rollout.evidence.message} {_leaving(turn)}"), STAY
     return turn, ruling
+
+
+def _time(rollout: RolloutStatus, policy: RolloutSpec) -> timedelta:
+    """How long it is watched: as long as it would have been at the last weight, where that was left out."""
+    bake, last = parse_duration(policy.bake), last_trial(rollout)
+    return bake if last is None else max(bake, time_on_trial(last, policy))
 
 
 def _drains(turn: Turn) -> bool:

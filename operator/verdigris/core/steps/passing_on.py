@@ -8,10 +8,10 @@ from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import RolloutStatus, StepStatus
 from verdigris.core.facts.observed import Observed
-from verdigris.core.judges.baseline import BASELINE_WINDOW
+from verdigris.core.judges.visibility import shared_window
 from verdigris.core.routing.shield import WHOLE
 from verdigris.core.steps import full_share
-from verdigris.core.steps.step import Ruling, Since
+from verdigris.core.steps.step import Ruling, Since, scrape_interval
 from verdigris.core.steps.watching import hold_against_active, judge, must_leave
 from verdigris.core.turn import Turn
 
@@ -23,8 +23,18 @@ def share_reached(rollout: RolloutStatus) -> int:
     """Hundredths of a percent that the candidate is asked in the step under way: by the last weight that came to be."""
     for step in reversed(rollout.steps[: rollout.step + 1]):
         if step.kind == "Trial":
-            return 0 if step.reason == "Skipped" else round(100 * (FULL if step.weight is None else step.weight))
+            return 0 if step.reason == "Skipped" else share_of(step)
     return 0
+
+
+def share_of(step: StepStatus) -> int:
+    """Hundredths of a percent that the candidate is asked in a Trial."""
+    return round(100 * (FULL if step.weight is None else step.weight))
+
+
+def last_trial(rollout: RolloutStatus) -> StepStatus | None:
+    """The Trial with the largest share, if the rollout has any."""
+    return next((step for step in reversed(rollout.steps) if step.kind == "Trial"), None)
 
 
 def time_on_trial(step: StepStatus, policy: RolloutSpec) -> timedelta:
@@ -32,13 +42,25 @@ def time_on_trial(step: StepStatus, policy: RolloutSpec) -> timedelta:
     return parse_duration(step.hold if step.hold is not None else policy.bake)
 
 
+def is_to_be_watched(rollout: RolloutStatus, policy: RolloutSpec) -> bool:
+    """Whether the user wants the version watched at all: for a bake, or at a weight that says for how long."""
+    trials = (time_on_trial(step, policy) for step in rollout.steps if step.kind == "Trial")
+    return parse_duration(policy.bake) > timedelta() or any(trials)
+
+
 def asks(observed: Observed, now: datetime) -> Since:
-    """What the candidate was asked since it first was; and what the active version does meanwhile, with its share."""
+    """What the candidate was asked since it first was; and what the active version does meanwhile, with its share.
+
+    Of both for the same time then: what that one answers in the candidate's stead is no answer of its own share.
+    """
     rollout, active = observed.status.rollout, observed.status.active
     if rollout is None or active is None or not rollout.passed_on:
         return {}
     since = full_share.asks(observed, now)
-    return since if share_reached(rollout) == WHOLE else {**since, active.color: now - BASELINE_WINDOW}
+    if share_reached(rollout) == WHOLE:
+        return since
+    window = now - shared_window(scrape_interval(observed))
+    return {rollout.color: min(since[rollout.color], window), active.color: window}
 
 
 def judge_share(turn: Turn) -> tuple[Turn, Ruling | None]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Failure, RolloutStatus
 from verdigris.core.facts.observed import Observed
+from verdigris.core.judges.errors import resumed
 from verdigris.core.judges.shadow import compared
 from verdigris.core.judges.visibility import long_enough
 from verdigris.core.routing.shield import cannot_be_told
@@ -23,7 +24,7 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     turn, failure = gather_pods(turn)
     if failure:
         return turn, end("Failed", failure)
-    turn = _compare(turn)
+    turn = _compare(turn) if turn.ready(turn.rollout) else _nobody_asked(turn)
     seen = turn.rollout.evidence
     if seen.verdict == "Fail":
         return turn, end("Failed", Failure(reason=seen.reason, message=seen.message))
@@ -35,6 +36,18 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     if turn.now < turn.rollout.since + _time(turn.rollout):
         return turn, STAY
     return (turn, NEXT) if seen.verdict == "Pass" else without_evidence(turn, "Failed")
+
+
+def _nobody_asked(turn: Turn) -> Turn:
+    """While none of its pods is ready, copies that are not answered say nothing about the version (law 17).
+
+    What the active pods have counted of them is seen with the next scrape.
+    """
+    seen = turn.rollout.shadow
+    if seen is None:
+        return turn
+    scraped = turn.now + scrape_interval(turn.observed)
+    return turn.change_rollout(shadow=resumed(seen, turn.evidence, scraped))
 
 
 def _compare(turn: Turn) -> Turn:

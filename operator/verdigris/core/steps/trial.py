@@ -6,46 +6,76 @@ Where the active pods cannot stand in front, this step is left out, and Bake doe
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import EvidenceStatus
 from verdigris.core.facts.evidence import PASSED_ON
+from verdigris.core.judges.counts import covered
+from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, to_millis
 from verdigris.core.routing.shield import WHOLE, cannot_be_told, fronts, shares
 from verdigris.core.steps.full_share import passes, wait
-from verdigris.core.steps.passing_on import asks, judge_share, share_reached, time_on_trial
+from verdigris.core.steps.passing_on import asks, is_to_be_watched, judge_share, share_reached, time_on_trial
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
 from verdigris.core.steps.watching import FOUND_WITHIN
-from verdigris.core.turn import Turn
+from verdigris.core.turn import Turn, evolve
+from verdigris.core.words import clip
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
     turn, leave = judge_share(turn)
     if leave is not None:
         return turn, leave
-    why = _not_behind(turn) or _not_passed_on(turn)
+    why = _must_do_without(turn)
     if why is not None and not turn.observed.held:
         return turn, skip(why)
-    share = share_reached(turn.rollout)
-    step = turn.rollout.steps[turn.rollout.step]
-    turn, ruling = wait(turn, time_on_trial(step, turn.policy.rollout), passes if share == WHOLE else _may_grow)
-    if ruling != STAY or turn.active is None:
-        return turn, ruling
-    ready = fronts(turn.observed, turn.active.color)
+    share, span = share_reached(turn.rollout), _time(turn)
+    ready = fronts(turn.observed, turn.active.color) if turn.active is not None else ()
     told = sum(shares(pod.order).passed_on == share for pod in ready)
     what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
     in_front = f"{told} of {len(ready)} active pods pass {what} on."
+    if not told and turn.now >= turn.rollout.since + span:
+        turn = turn.change_rollout(evidence=_not_asked(turn.rollout.evidence, in_front, turn.rollout.since + span))
+    turn, ruling = wait(turn, span, passes if share == WHOLE else _may_grow)
+    if ruling != STAY:
+        return turn, ruling
     return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), STAY
+
+
+def _time(turn: Turn) -> timedelta:
+    return time_on_trial(turn.rollout.steps[turn.rollout.step], turn.policy.rollout)
 
 
 def _may_grow(evidence: EvidenceStatus) -> bool:
     """Whether it may be asked more: a small share may be too little for a pass, and only a larger one mends that."""
-    return passes(evidence) or evidence.reason == "TooFewRequests"
+    return passes(evidence) or evidence.reason == TOO_FEW
+
+
+def _not_asked(evidence: EvidenceStatus, in_front: str, since: datetime) -> EvidenceStatus:
+    """What is known of another share says nothing of this one, which nobody was told to pass on."""
+    if not _may_grow(evidence):
+        return evidence
+    why = "The API server refuses to annotate them, or somebody else does so as well."
+    message = clip(f"{in_front} {why} {evidence.message}")
+    return evolve(
+        evidence, verdict="Inconclusive", reason="NotPassedOn", message=message, inconclusive_since=to_millis(since)
+    )
+
+
+def _must_do_without(turn: Turn) -> str | None:
+    """Why the trial cannot begin, or go on, and clients are moved instead, in a sentence; None when it can.
+
+    Once the active pods were seen to pass requests on, all but one thing passes, and is waited for: only where none of
+    them is left to answer, clients are better off with the candidate.
+    """
+    was_asked, active = turn.rollout.evidence.began is not None, turn.active
+    if was_asked and active is not None and turn.ready(active):
+        return None
+    return _not_behind(turn) or _not_passed_on(turn)
 
 
 def _not_behind(turn: Turn) -> str | None:
     """Why the active pods do not stand in front of the candidate, in a sentence; None when they can."""
-    if parse_duration(turn.policy.rollout.bake) == timedelta():
+    if not is_to_be_watched(turn.rollout, turn.policy.rollout):
         return "spec.rollout.bake is 0s, so it is not to be watched."
     if turn.rollout.sizes is not None:
         return "Its pods take the places of the active ones, which have to stay to stand in front."
@@ -55,10 +85,17 @@ def _not_behind(turn: Turn) -> str | None:
 
 
 def _not_passed_on(turn: Turn) -> str | None:
-    """Why the shield does nothing: the active pods were told, and Prometheus has no count of theirs."""
-    if turn.evidence.problem or turn.now < turn.rollout.since + FOUND_WITHIN + scrape_interval(turn.observed):
+    """Why the shield does nothing: the active pods were told, and Prometheus has no count of theirs.
+
+    Only where it has watched the model's pods for long enough: one that was away knows nothing, and proves nothing.
+    """
+    scrape, until = scrape_interval(turn.observed), turn.evidence.clock(turn.now)
+    patience = FOUND_WITHIN + 2 * scrape
+    series = turn.evidence.counters.get(turn.rollout.color, ())
+    if turn.now < turn.rollout.since + patience or any(one.code in PASSED_ON for one in series):
         return None
-    if any(one.code in PASSED_ON for one in turn.evidence.counters.get(turn.rollout.color, ())):
+    times = ((until - patience).timestamp(), until.timestamp(), STALE_SCRAPES * scrape.total_seconds())
+    if covered(series, *times) < FOUND_WITHIN.total_seconds():
         return None
     return (
         "The active pods were told to pass its requests on, and none of them counts any: the API server refuses to "

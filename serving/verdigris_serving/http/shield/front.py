@@ -6,7 +6,6 @@ whatever does not come back well. An inference changes nothing, so a second one 
                  └──┘  answers itself, and counts what went wrong
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from verdigris_serving.http.app import App, Done
 from verdigris_serving.http.messages import FORWARDED, Request, Response
 from verdigris_serving.http.shield.assignment import assigned
 from verdigris_serving.http.shield.breaker import Breaker
+from verdigris_serving.http.shield.deadline import Deadline
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
 from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
@@ -155,7 +155,7 @@ class Passage:
         self._outcome = Outcome.ANSWERED
         self._may_refuse = False
         self._exchange: Exchange | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: Deadline | None = None
 
     def begin(self, order: Order) -> bool:
         """Ask the version on trial, for as long as the order says; False when there is no room to."""
@@ -164,7 +164,7 @@ class Passage:
         if self._exchange is None:
             return False
         self._trial.passages.add(self)
-        self._timer = asyncio.get_running_loop().call_later(order.within, self._late)
+        self._deadline = Deadline(order.within, self._late)
         return True
 
     def _ended(self, outcome: Outcome, response: Response | None) -> None:
@@ -196,8 +196,8 @@ class Passage:
 
     def _over(self) -> None:
         self._trial.passages.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def _answer_here(self, outcome: Outcome) -> None:
         self._outcome = outcome

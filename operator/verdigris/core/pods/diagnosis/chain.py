@@ -87,8 +87,8 @@ def wanted_events(observed: Observed, now: datetime) -> tuple[str, ...]:
 
 def wants_nodes(observed: Observed) -> bool:
     """Whether the nodes could be why a pod is not what it should be, or why a server has just ended."""
-    rollout, seen = observed.status.rollout, observed.seen_at
-    ended = rollout is not None and any(seen is not None and seen < entry.at + LATELY for entry in rollout.exits)
+    judged, seen = observed.status.rollout or observed.status.warm, observed.seen_at
+    ended = judged is not None and any(seen is not None and seen < entry.at + LATELY for entry in judged.exits)
     return ended or any(pod.terminating or starting(pod) for pod in observed.pods)
 
 

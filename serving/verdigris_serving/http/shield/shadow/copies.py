@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from verdigris_serving.http.messages import COPY, Request, Response
+from verdigris_serving.http.shield.deadline import Deadline
 from verdigris_serving.http.shield.order import Order
 from verdigris_serving.http.shield.outcomes import Outcome
 from verdigris_serving.http.shield.shadow.answers import NoAnswer, Told, told
@@ -90,7 +91,7 @@ class _Copy:
         self._response = response
         self._ended = ended
         self._exchange: Exchange | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: Deadline | None = None
         self._may_refuse = False
 
     def send(self, upstream: Upstream, order: Order) -> None:
@@ -100,11 +101,11 @@ class _Copy:
         if self._exchange is None:
             self._ended(Compared(Likeness.DROPPED))
         else:
-            self._timer = asyncio.get_running_loop().call_later(order.within, self._late)
+            self._deadline = Deadline(order.within, self._late)
 
     def _answered(self, outcome: Outcome, other: Response | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         if outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
         self._ended(self._comparison.of(self._response, outcome, other))
