@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, help="also write the table by estimator as Markdown")
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="verdigris-bench-") as name:
-        trials = _trials(Path(name), given.first, given.pipelines, given.rows)
+        trials, broke = _trials(Path(name), given.first, given.pipelines, given.rows)
         table = list(estimators.lines(Path(name)))
     found = report.document(trials, table, given.rows)
     report.write(found, given.out)
@@ -30,25 +31,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"\n{found['pipelines']} pipelines ({found['formats']}), {found['rows']} rows: {found['wrong_labels']} labels "
         f"differ, {found['beyond_tolerance']} rows beyond {trial.TOLERANCE:g}. {given.out}"
     )
-    return 1 if found["wrong_labels"] or found["beyond_tolerance"] else 0
+    return 1 if found["wrong_labels"] or found["beyond_tolerance"] or broke else 0
 
 
-def _trials(folder: Path, first: int, count: int, rows: int) -> list[trial.Trial]:
-    """As many as there is patience for: Ctrl-C ends them, and what was found is reported."""
+def _trials(folder: Path, first: int, count: int, rows: int) -> tuple[list[trial.Trial], list[int]]:
+    """As many as there is patience for: Ctrl-C ends them, and what was found is reported. And the seeds that broke."""
     done: list[trial.Trial] = []
+    broke: list[int] = []
     began = time.monotonic()
     for seed in range(first, first + count):
         try:
             found = trial.run(seed, folder, rows)
         except KeyboardInterrupt:
             break
+        except Exception:  # a traceback is a fault of packing's, and the others are still of interest
+            print(f"\nseed {seed} ended in a traceback:")
+            traceback.print_exc()
+            broke.append(seed)
+            continue
         done.append(found)
         if found.wrong_labels or found.beyond_tolerance:
             print(f"\nseed {seed}: {found.wrong_labels} labels, {found.beyond_tolerance} beyond: {found.name}")
         left = (time.monotonic() - began) / len(done) * (count - len(done))
         faults = sum(each.wrong_labels + each.beyond_tolerance for each in done)
         print(f"\r{len(done)} of {count} pipelines, {faults} faults, {left:.0f} s left ", end="", flush=True)
-    return done
+    return done, broke
 
 
 if __name__ == "__main__":

@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from verdigris_serving.artifact.cli import main
 from verdigris_serving.artifact.pack import Packed, PackingRefused, pack
+from verdigris_serving.artifact.texts import encoded
 from verdigris_serving.artifact.verify import Expectation, load_verified
 from verdigris_serving.protocol.service import InferenceService
 
@@ -231,3 +233,29 @@ def test_a_text_that_no_encoder_takes_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(PackingRefused, match='column "dose", row 0 holds text, and the pipeline encodes no text there'):
         pack(fitted, tmp_path / "m.vmodel", X=table[["age", "dose"]].assign(dose="much"))
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features")
+def test_categories_are_those_of_their_column_behind_an_imputer_that_drops_and_adds_some() -> None:
+    colours, towns = ["red", "blue", np.nan, "red"] * 10, ["Bonn", "Ulm"] * 20
+    table = pd.DataFrame({"nothing": [np.nan] * 40, "colour": colours, "town": towns}, dtype=object)
+    model = make_pipeline(
+        SimpleImputer(strategy="most_frequent", add_indicator=True), OneHotEncoder(handle_unknown="ignore")
+    )
+    assert encoded(model.fit(table), 3) == {1: ["blue", "red"], 2: ["Bonn", "Ulm"]}
+
+
+def test_a_bag_over_columns_that_an_imputer_has_added_is_packed(tmp_path: Path) -> None:
+    source = np.random.default_rng(3)
+    rows = source.normal(size=(80, 4))
+    labels = (rows[:, 0] > 0).astype(int)
+    rows[::5, 1:] = np.nan
+    bag = BaggingClassifier(DecisionTreeClassifier(max_depth=3), n_estimators=6, max_features=0.7, random_state=0)
+    model = make_pipeline(SimpleImputer(add_indicator=True), bag).fit(rows, labels)
+    assert any(index >= 4 for own in bag_of(model).estimators_features_ for index in own)
+    assert pack(model, tmp_path / "bag.vmodel", name="bag", version="1.0.0", X=rows, y=labels).manifest.format == "onnx"
+
+
+def bag_of(model: Any) -> Any:
+    """The last step."""
+    return model.steps[-1][1]

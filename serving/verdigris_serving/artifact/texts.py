@@ -26,6 +26,8 @@ def encoded(model: Any, width: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
     for step, places in _reached(model, list(range(width))):
         for place, known in zip(places, getattr(step, "categories_", ()), strict=False):
+            if place is None:
+                continue
             own = found.setdefault(place, [])
             values = np.asarray(known, dtype=object).tolist()
             own += [value for value in values if _is_value(value) and value not in own]
@@ -35,7 +37,8 @@ def encoded(model: Any, width: int) -> dict[int, list[Any]]:
 def free_texts(model: Any, width: int) -> set[int]:
     """The columns of the input that a vectorizer takes the words of."""
     reached = _reached(model, list(range(width)))
-    return {place for step, places in reached if isinstance(step, VECTORIZERS) for place in places}
+    taken = (place for step, places in reached if isinstance(step, VECTORIZERS) for place in places)
+    return {place for place in taken if place is not None}
 
 
 def text_names(pipeline: Any, names: Sequence[str]) -> dict[str, str | None]:
@@ -76,14 +79,10 @@ def check_missing(model: Any) -> None:
             )
 
 
-def _reached(step: Any, columns: Sequence[int]) -> Iterator[tuple[Any, Sequence[int]]]:
-    """Every step that sees columns of the input as they are, with these."""
+def _reached(step: Any, columns: Sequence[int | None]) -> Iterator[tuple[Any, Sequence[int | None]]]:
+    """Every step that sees columns of the input as they are, with these; None for one that is not of the input."""
     if isinstance(step, Pipeline):
-        for _, part in step.steps:
-            yield from _reached(part, columns)
-            # Behind anything else the columns are no longer those of the input.
-            if part not in (None, "passthrough") and not isinstance(part, SimpleImputer):
-                return
+        yield from _in_turn(step, columns)
     elif isinstance(step, ColumnTransformer):
         for _, part, indices in columns_of(step):
             yield from _reached(part, [columns[index] for index in indices])
@@ -98,6 +97,26 @@ def _reached(step: Any, columns: Sequence[int]) -> Iterator[tuple[Any, Sequence[
         # What is inside of a selection (RFE) sees the columns that are left, and chose them.
         for part, own in () if hasattr(step, "get_support") else members(step):
             yield from _reached(part, columns if own is None else [columns[index] for index in own])
+
+
+def _in_turn(pipeline: Pipeline, columns: Sequence[int | None]) -> Iterator[tuple[Any, Sequence[int | None]]]:
+    for _, part in pipeline.steps:
+        yield from _reached(part, columns)
+        if isinstance(part, SimpleImputer):
+            columns = _behind(part, columns)
+        # Behind anything else the columns are no longer those of the input.
+        elif part not in (None, "passthrough"):
+            return
+
+
+def _behind(imputer: SimpleImputer, columns: Sequence[int | None]) -> list[int | None]:
+    """The columns behind an imputer: without those that were empty when it was fitted, and with what tells of gaps."""
+    kept = list(columns)
+    if imputer.strategy != "constant" and not imputer.keep_empty_features:
+        empty = [value != value for value in imputer.statistics_]  # noqa: PLR0124 - NaN is not itself
+        kept = [column for column, is_empty in zip(columns, empty, strict=False) if not is_empty]
+    told = len(imputer.indicator_.features_) if imputer.add_indicator else 0
+    return [*kept, *[None] * told]
 
 
 def _is_value(category: Any) -> bool:
