@@ -47,9 +47,12 @@ USUAL_ACTIVATION = 6.0
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid over it, mapping by mapping."""
+    """`base` with `over` laid over it, mapping by mapping. What is None there is left out."""
     result = dict(base)
     for key, value in over.items():
+        if value is None:
+            result.pop(key, None)
+            continue
         old = result.get(key)
         result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
