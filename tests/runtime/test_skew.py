@@ -15,7 +15,7 @@ from verdigris import __version__
 from verdigris.api.decision import Verb
 
 Json = dict[str, Any]
-FOREIGN = {"stage": "Shadowing", "shadow": {"share": 100, "rows": [1, 2]}}
+FOREIGN = {"stage": "Mirroring", "mirror": {"share": 100, "rows": [1, 2]}}
 
 
 @pytest.fixture
@@ -120,24 +120,24 @@ async def test_unknown_fields_anywhere_stop_nothing_and_are_kept(stage: Stage, s
 
 async def test_a_new_field_with_a_default_is_ignored_and_told_once(stage: Stage) -> None:
     await settled(stage)
-    live(stage)["spec"]["shadow"] = {"enabled": False}
+    live(stage)["spec"]["mirror"] = {"enabled": False}
     del stage.api.objects["Service", KEY.namespace, KEY.name]
     await stage.reconcile(3)
     assert ("Service", KEY.namespace, KEY.name) in stage.api.objects
     assert stage.condition("Ready") == ("True", "Active")
-    assert stage.message("Understood") == f"spec.shadow is not known to this operator ({__version__}): it is ignored."
+    assert stage.message("Understood") == f"spec.mirror is not known to this operator ({__version__}): it is ignored."
     assert "UnknownFields" in stage.told
     stage.api.calls.clear()
     await stage.reconcile(5)
     assert stage.api.writes == []
-    del live(stage)["spec"]["shadow"]
+    del live(stage)["spec"]["mirror"]
     await stage.reconcile()
     assert stage.condition("Understood") == ("True", "EverythingKnown")
 
 
 async def test_a_version_is_rolled_out_beside_fields_that_are_not_known(stage: Stage) -> None:
     await settled(stage)
-    live(stage)["spec"]["shadow"] = {"enabled": False}
+    live(stage)["spec"]["mirror"] = {"enabled": False}
     await started(stage)
     assert live(stage)["status"]["rollout"]["version"] == "2.0.0"
 
@@ -221,7 +221,7 @@ async def test_a_rollout_in_an_unknown_stage_is_held_while_no_client_reaches_it(
     rollout = live(stage)["status"]["rollout"]
     assert {key: rollout[key] for key in FOREIGN} == FOREIGN, "for the operator that knows it"
     assert selected(stage) == "blue"
-    assert "'Shadowing'" in stage.message("Ready")
+    assert "'Mirroring'" in stage.message("Ready")
     assert f"verb abort and revision {revision}" in stage.message("Ready")
     stage.api.calls.clear()
     await stage.reconcile(3)
@@ -236,7 +236,7 @@ async def test_a_rollout_in_an_unknown_stage_is_taken_back_when_clients_may_reac
     assert selected(stage) == "blue"
     assert (status["active"]["version"], "rollout" in status) == ("1.0.0", False)
     assert status["rejected"][-1]["revision"] == revision
-    assert "'Shadowing'" in status["lastRollback"]["message"]
+    assert "'Mirroring'" in status["lastRollback"]["message"]
     assert status["lastRollback"]["trafficRestoredAt"]
 
 
@@ -273,7 +273,7 @@ async def test_a_rollout_in_an_unknown_stage_ends_by_a_decision_and_by_a_new_spe
     edit(other, model={**live(other)["spec"]["model"], "version": "3.0.0"})
     await other.reconcile(3)
     assert live(other)["status"]["rollout"]["version"] == "3.0.0"
-    assert "shadow" not in live(other)["status"]["rollout"], "what was said of another rollout is not said of this"
+    assert "mirror" not in live(other)["status"]["rollout"], "what was said of another rollout is not said of this"
 
 
 async def test_an_active_version_that_cannot_be_read_is_read_from_what_runs(stage: Stage) -> None:
