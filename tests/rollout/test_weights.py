@@ -225,17 +225,3 @@ def test_without_active_pods_that_can_stand_in_front_the_clients_are_moved_and_a
     world.decide("approve", rollout_of(world).revision).run(5)
     world.decide("approve", rollout_of(world).revision).run(5)
     assert (rollout_of(world).stage, world.selected) == ("Baking", "green")
-
-
-def test_a_version_whose_shield_is_lost_on_the_way_is_watched_in_full_after_the_move() -> None:
-    world = until_told(applied(serving("1.0.0"), rollout={"steps": LADDER}), 2500)
-    for pod in world.pods:
-        if pod.view.color == "blue":
-            pod.view = replace(pod.view, forwards=False)
-    while world.selected == "blue":
-        world.run(1)
-    moved = world.now
-    while world.status.rollout is not None:
-        world.run(1)
-    assert active_version(world) == "1.1.0"
-    assert world.now - moved >= timedelta(seconds=30), "what it answered of a quarter of the requests is no bake"
