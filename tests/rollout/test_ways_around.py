@@ -75,7 +75,8 @@ def test_pods_that_are_told_of_no_larger_share_are_not_taken_for_asking_it() -> 
 def test_weights_that_say_how_long_are_held_although_there_is_no_bake() -> None:
     steps = [{"weight": 1, "hold": "10s"}, {"weight": 100, "hold": "20s"}]
     world = until_told(applied(serving("1.0.0"), rollout={"bake": "0s", "steps": steps}), 100)
-    until_told(world, 10_000)
+    began = world.now
+    assert until_told(world, 10_000).now - began >= timedelta(seconds=10)
 
 
 @pytest.mark.parametrize("after", [2, 10])

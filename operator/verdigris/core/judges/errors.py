@@ -16,6 +16,7 @@ from verdigris.core.judges.baseline import UNSEEN_LIMIT, upper_limit
 from verdigris.core.judges.case import Case, Ruling
 from verdigris.core.judges.counts import by_outcome, covered, increments, newest, shown
 from verdigris.core.judges.onset import since_it_began
+from verdigris.core.words import clip
 
 TOO_FEW = "TooFewRequests"
 """Reason of a verdict that only more requests can change."""
@@ -244,6 +245,15 @@ def passed(case: Case) -> str:
     claim = f"; a rate of {words.percent(found)} or more would have been found with 90 %" if found else ""
     failed = words.failed_of(state.candidate)
     return f"{case.subject} failed {failed}, limit {words.percent(limit_of(state))}{claim}."
+
+
+def ruled(state: EvidenceStatus, ruling: Ruling, now: datetime) -> EvidenceStatus:
+    """The evidence with this ruling, and since when it has been inconclusive."""
+    verdict, reason, message = ruling
+    since = (state.inconclusive_since or to_millis(now)) if verdict == "Inconclusive" else None
+    return state.model_copy(
+        update={"verdict": verdict, "reason": reason, "message": clip(message), "inconclusive_since": since}
+    )
 
 
 def to_millis(at: datetime) -> datetime:

@@ -15,7 +15,6 @@ from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.judges import errors, queries, score, visibility
 from verdigris.core.judges.case import Case, Ruling
 from verdigris.core.judges.counts import mark, marks_of, of_pods, once
-from verdigris.core.words import clip
 
 RULINGS: tuple[Callable[[Case], Ruling | None], ...] = (
     errors.too_bad,
@@ -62,9 +61,9 @@ def fold(
         series, strangers = of_pods(series, marks, visibility.fresh(evidence.clock(now), scrape))
     series, contradicted = once(series)
     if evidence.problem is not None:
-        return _with(state, ("Inconclusive", "PrometheusUnreachable", evidence.problem), now)
+        return errors.ruled(state, ("Inconclusive", "PrometheusUnreachable", evidence.problem), now)
     if contradicted is not None:
-        return _with(state, visibility.doubled(contradicted), now)
+        return errors.ruled(state, visibility.doubled(contradicted), now)
     unseen = visibility.unseen_of(series, visible, scrape, evidence.clock(now))
     series = tuple(one for one in series if one.in_front == behind and not one.compared)
     state = _looked(state, series, evidence, policy, scrape)
@@ -73,7 +72,7 @@ def fold(
     case = Case(state, series, evidence.checks, subject, policy, scrape, since, unseen)
     verdict, reason, message = _rule(case)
     remarks = visibility.remarks(evidence.ahead, strangers)
-    return _with(state, (verdict, reason, " ".join([message, *remarks])), now)
+    return errors.ruled(state, (verdict, reason, " ".join([message, *remarks])), now)
 
 
 def _prepared(
@@ -110,19 +109,6 @@ def _rule(case: Case) -> Ruling:
         if ruled:
             return ruled
     return "Pass", "WithinLimits", errors.passed(case)
-
-
-def _with(state: EvidenceStatus, ruling: Ruling, now: datetime) -> EvidenceStatus:
-    verdict, reason, message = ruling
-    since = (state.inconclusive_since or errors.to_millis(now)) if verdict == "Inconclusive" else None
-    return state.model_copy(
-        update={
-            "verdict": verdict,
-            "reason": reason,
-            "message": clip(message),
-            "inconclusive_since": since,
-        }
-    )
 
 
 def _slot(at: datetime | None, scrape: timedelta) -> int | None:

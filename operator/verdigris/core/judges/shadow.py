@@ -17,7 +17,6 @@ from verdigris.core.judges import errors, score, visibility, words
 from verdigris.core.judges.baseline import upper_limit
 from verdigris.core.judges.case import Ruling
 from verdigris.core.judges.counts import marks_of, of_pods, once
-from verdigris.core.words import clip
 
 
 def compared(
@@ -43,12 +42,12 @@ def compared(
     shown = tuple(one for one in evidence.counters.get(candidate, ()) if one.compared)
     series, contradicted = once(of_pods(shown, frozenset(state.pods))[0])
     if evidence.problem is not None:
-        return _with(state, ("Inconclusive", "PrometheusUnreachable", evidence.problem), now)
+        return errors.ruled(state, ("Inconclusive", "PrometheusUnreachable", evidence.problem), now)
     if contradicted is not None:
-        return _with(state, visibility.doubled(contradicted), now)
+        return errors.ruled(state, visibility.doubled(contradicted), now)
     after = errors.counted(state, series, scrape)
     after = errors.scored(state, after, ErrorRateSpec())
-    return _with(after, _rule(after, version, scrape, evidence.clock(now)), now)
+    return errors.ruled(after, _rule(after, version, scrape, evidence.clock(now)), now)
 
 
 def _fresh(evidence: Evidence, limit: float, planned_looks: int, now: datetime) -> EvidenceStatus:
@@ -78,10 +77,3 @@ def _rule(state: EvidenceStatus, version: str, scrape: timedelta, clock: datetim
         message = f"{said}: up to {words.percent(highest)} is possible, and {words.percent(limit)} is the most."
         return "Inconclusive", "TooFewRows", message
     return "Pass", "ShadowAgrees", f"{said}: {words.percent(highest)} at most, {words.percent(limit)} is allowed."
-
-
-def _with(state: EvidenceStatus, ruling: Ruling, now: datetime) -> EvidenceStatus:
-    verdict, reason, message = ruling
-    since = (state.inconclusive_since or errors.to_millis(now)) if verdict == "Inconclusive" else None
-    ruled = {"verdict": verdict, "reason": reason, "message": clip(message), "inconclusive_since": since}
-    return state.model_copy(update=ruled)

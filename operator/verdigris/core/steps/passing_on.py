@@ -28,7 +28,7 @@ def share_reached(rollout: RolloutStatus) -> int:
 
 
 def share_of(step: StepStatus) -> int:
-    """Hundredths of a percent that the candidate is asked in a Trial."""
+    """Hundredths of a percent that the candidate is asked in a Trial, or gets copies of in a Shadow."""
     return round(100 * (FULL if step.weight is None else step.weight))
 
 
@@ -38,8 +38,13 @@ def last_trial(rollout: RolloutStatus) -> StepStatus | None:
 
 
 def time_on_trial(step: StepStatus, policy: RolloutSpec) -> timedelta:
-    """How long a Trial lasts."""
+    """How long a Trial, or a Shadow, lasts."""
     return parse_duration(step.hold if step.hold is not None else policy.bake)
+
+
+def time_of_step(turn: Turn) -> timedelta:
+    """How long the one under way lasts."""
+    return time_on_trial(turn.rollout.steps[turn.rollout.step], turn.policy.rollout)
 
 
 def is_to_be_watched(rollout: RolloutStatus, policy: RolloutSpec) -> bool:

@@ -5,16 +5,17 @@ Nobody sees its answers. A version that answers 200 with wrong values, which no 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.status import Failure, RolloutStatus
+from verdigris.api.status import Failure
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.errors import resumed
 from verdigris.core.judges.shadow import compared
 from verdigris.core.judges.visibility import long_enough
 from verdigris.core.routing.shield import cannot_be_told
 from verdigris.core.steps.gathering import complete, gather_pods, held
+from verdigris.core.steps.passing_on import share_of, time_of_step
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Since, Step, end, scrape_interval
 from verdigris.core.steps.watching import pod_names, without_evidence
 from verdigris.core.turn import Turn, evolve
@@ -33,7 +34,7 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     turn = turn.change_rollout(message=seen.message)
     if turn.rollout.promote_now:
         return turn, NEXT
-    if turn.now < turn.rollout.since + _time(turn.rollout):
+    if turn.now < turn.rollout.since + time_of_step(turn):
         return turn, STAY
     return (turn, NEXT) if seen.verdict == "Pass" else without_evidence(turn, "Failed")
 
@@ -53,7 +54,7 @@ def _nobody_asked(turn: Turn) -> Turn:
 def _compare(turn: Turn) -> Turn:
     """The verdict on the copies so far; it is also the rollout's, which has none on answers to clients yet."""
     rollout, active, scrape = turn.rollout, turn.active, scrape_interval(turn.observed)
-    step, lasts = rollout.steps[rollout.step], _time(rollout)
+    step, lasts = rollout.steps[rollout.step], time_of_step(turn)
     found = compared(
         rollout.shadow,
         turn.evidence,
@@ -74,12 +75,8 @@ def _compare(turn: Turn) -> Turn:
     return turn.change_rollout(shadow=found, evidence=evidence)
 
 
-def _time(rollout: RolloutStatus) -> timedelta:
-    return parse_duration(rollout.steps[rollout.step].hold or "0s")
-
-
 def _share(turn: Turn) -> int:
-    return round(100 * (turn.rollout.steps[turn.rollout.step].weight or 0.0))
+    return share_of(turn.rollout.steps[turn.rollout.step])
 
 
 def _asks(observed: Observed, now: datetime) -> Since:

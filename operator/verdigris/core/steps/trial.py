@@ -6,7 +6,7 @@ Where the active pods cannot stand in front, this step is left out, and Bake doe
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from verdigris.api.status import EvidenceStatus
 from verdigris.core.facts.evidence import PASSED_ON
@@ -14,7 +14,7 @@ from verdigris.core.judges.counts import covered
 from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, to_millis
 from verdigris.core.routing.shield import WHOLE, cannot_be_told, fronts, shares
 from verdigris.core.steps.full_share import passes, wait
-from verdigris.core.steps.passing_on import asks, is_to_be_watched, judge_share, share_reached, time_on_trial
+from verdigris.core.steps.passing_on import asks, is_to_be_watched, judge_share, share_reached, time_of_step
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
 from verdigris.core.steps.watching import FOUND_WITHIN
 from verdigris.core.turn import Turn, evolve
@@ -28,7 +28,7 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     why = _must_do_without(turn)
     if why is not None and not turn.observed.held:
         return turn, skip(why)
-    share, span = share_reached(turn.rollout), _time(turn)
+    share, span = share_reached(turn.rollout), time_of_step(turn)
     ready = fronts(turn.observed, turn.active.color) if turn.active is not None else ()
     told = sum(shares(pod.order).passed_on == share for pod in ready)
     what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
@@ -39,10 +39,6 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     if ruling != STAY:
         return turn, ruling
     return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), STAY
-
-
-def _time(turn: Turn) -> timedelta:
-    return time_on_trial(turn.rollout.steps[turn.rollout.step], turn.policy.rollout)
 
 
 def _may_grow(evidence: EvidenceStatus) -> bool:
