@@ -11,12 +11,13 @@ from datetime import datetime
 from verdigris.api.status import EvidenceStatus
 from verdigris.core.facts.evidence import PASSED_ON
 from verdigris.core.judges.counts import covered
-from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, to_millis
+from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, ruled, to_millis
+from verdigris.core.judges.visibility import unseen as not_yet_seen
 from verdigris.core.routing.shield import WHOLE, cannot_be_told, fronts, shares
 from verdigris.core.steps.full_share import passes, wait
-from verdigris.core.steps.passing_on import asks, is_to_be_watched, judge_share, share_reached, time_of_step
+from verdigris.core.steps.passing_on import asks, is_to_be_watched, judge_share, share_of, share_reached, time_of_step
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
-from verdigris.core.steps.watching import FOUND_WITHIN
+from verdigris.core.steps.watching import FOUND_WITHIN, without_evidence
 from verdigris.core.turn import Turn, evolve
 from verdigris.core.words import clip
 
@@ -27,18 +28,31 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
         return turn, leave
     why = _must_do_without(turn)
     if why is not None and not turn.observed.held:
-        return turn, skip(why)
-    share, span = share_reached(turn.rollout), time_of_step(turn)
+        return _moved_instead(turn, why)
+    rollout = turn.rollout
+    share, span, last = share_reached(rollout), time_of_step(turn), share_of(rollout.steps[rollout.step]) == WHOLE
     ready = fronts(turn.observed, turn.active.color) if turn.active is not None else ()
     told = sum(shares(pod.order).passed_on == share for pod in ready)
     what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
     in_front = f"{told} of {len(ready)} active pods pass {what} on."
     if not told and turn.now >= turn.rollout.since + span:
         turn = turn.change_rollout(evidence=_not_asked(turn.rollout.evidence, in_front, turn.rollout.since + span))
-    turn, ruling = wait(turn, span, passes if share == WHOLE else _may_grow)
+    turn, ruling = wait(turn, span, passes if last else _may_grow)
     if ruling != STAY:
         return turn, ruling
     return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), STAY
+
+
+def _moved_instead(turn: Turn, why: str) -> tuple[Turn, Ruling]:
+    """Clients are moved to what can be seen alone (law 4), unless nobody else is left to answer them."""
+    rollout, active = turn.rollout, turn.active
+    ready = [pod.name for pod in turn.pods(rollout) if pod.ready]
+    unseen = not_yet_seen(turn.evidence, rollout.color, ready, scrape_interval(turn.observed), turn.now)
+    if unseen is None or rollout.promote_now or active is None or not turn.ready(active):
+        return turn, skip(why)
+    verdict, reason, message = unseen
+    evidence = ruled(rollout.evidence, (verdict, reason, f"{why} {message}"), turn.now)
+    return without_evidence(turn.change_rollout(evidence=evidence), "RolledBack")
 
 
 def _may_grow(evidence: EvidenceStatus) -> bool:
@@ -66,15 +80,13 @@ def _must_do_without(turn: Turn) -> str | None:
     was_asked, active = turn.rollout.evidence.began is not None, turn.active
     if was_asked and active is not None and turn.ready(active):
         return None
-    return _not_behind(turn) or _not_passed_on(turn)
+    return not_behind(turn) or _not_passed_on(turn)
 
 
-def _not_behind(turn: Turn) -> str | None:
+def not_behind(turn: Turn) -> str | None:
     """Why the active pods do not stand in front of the candidate, in a sentence; None when they can."""
     if not is_to_be_watched(turn.rollout, turn.policy.rollout):
         return "spec.rollout.bake is 0s, so it is not to be watched."
-    if turn.rollout.sizes is not None:
-        return "Its pods take the places of the active ones, which have to stay to stand in front."
     if turn.active is None:
         return "No version is active."
     return cannot_be_told(turn.observed, turn.rollout, turn.active.color)
@@ -110,5 +122,5 @@ TRIAL = Step(
     _look,
     asks=asks,
     passed_on=lambda turn: share_reached(turn.rollout),
-    skipped=_not_behind,
+    skipped=not_behind,
 )
