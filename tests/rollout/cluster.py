@@ -28,6 +28,7 @@ from verdigris.core.facts.observed import (
     Decision,
     DeploymentView,
     Exit,
+    GateJob,
     Observed,
     PodView,
     Selection,
@@ -83,6 +84,8 @@ class Cluster:
     """Requests that clients got an error for."""
     asked: dict[Color, float] = field(default_factory=dict)
     """Requests that each colour's pods got from the pods in front of them."""
+    gates: dict[str, GateJob] = field(default_factory=dict)
+    """The Jobs of gates, by name."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
 
@@ -106,7 +109,14 @@ class Cluster:
             hpas=frozenset(self.hpas),
             seen_at=self.now,
             survey=self._survey(),
+            gate=self._gate(),
         )
+
+    def _gate(self) -> GateJob | None:
+        """The Job of the gate under way."""
+        rollout = self.status.rollout
+        step = rollout.steps[rollout.step] if rollout is not None and rollout.kind is not None else None
+        return self.gates.get(step.gate.job) if step is not None and step.gate is not None else None
 
     def _survey(self) -> Survey | None:
         if self.quota is None or not self.quota_is_seen:

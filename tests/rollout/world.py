@@ -25,10 +25,12 @@ from verdigris.core.engine.plan import plan
 from verdigris.core.facts.observed import (
     Decision,
     DeploymentView,
+    GateJob,
     Selection,
     Traffic,
 )
 from verdigris.core.routing.service import answering, min_available, reached
+from verdigris.core.steps.gate_document import digest
 
 
 class Late(NamedTuple):
@@ -56,6 +58,8 @@ class World(Cluster):
     late: list[Late] = field(default_factory=list)
     keeps_status: Callable[[], bool] = lambda: True
     """Whether the status of this reconcile is written."""
+    judges: Callable[[str, GateJob, str], GateJob] = lambda _kind, job, _question: job
+    """What becomes of the Job of a gate of this kind that is asked so."""
     marks: Callable[[Decision], bool] = lambda _: True
     """Whether what became of a decision can be written on it."""
 
@@ -195,8 +199,20 @@ class World(Cluster):
             self._keep_deployment(color, manifest)
         elif kind == "HorizontalPodAutoscaler":
             self.hpas[color] = manifest["spec"]["minReplicas"]
+        elif kind == "Job":
+            self._run(manifest)
         elif _is_clients_service(manifest):
             self._select(_selection_in(manifest))
+
+    def _run(self, job: Mapping[str, Any]) -> None:
+        """The Job of a gate is made, and answers by the next look, when it does."""
+        name, kept = job["metadata"]["name"], self.status.rollout
+        assert name not in self.gates, "a Job was made a second time"
+        assert kept is not None, "a gate is asked without a rollout"
+        asked = [step.gate.asked for step in kept.steps if step.gate is not None and step.gate.job == name]
+        (question,) = (one["value"] for one in gate_container(job)["env"] if one["name"] == "VERDIGRIS_GATE")
+        assert asked == [digest(question)], "a gate is asked what is not in the status"
+        self.gates[name] = self.judges(gate_container(job)["command"][-1], GateJob(name), question)
 
     def _select(self, wanted: Selection) -> None:
         if wanted == self.selected:
@@ -283,8 +299,16 @@ class World(Cluster):
             self.pods = [p for p in self.pods if p.view.color != color]
         elif kind == "HorizontalPodAutoscaler" and color:
             self.hpas.pop(color, None)
+        elif kind == "Job":
+            self.gates.pop(name, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
+
+
+def gate_container(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container of the Job of a gate."""
+    container: Mapping[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return container
 
 
 def writes_clients_service(action: Action) -> bool:

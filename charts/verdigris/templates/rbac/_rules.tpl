@@ -47,6 +47,10 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
+# The Jobs of gates: made, read by name, and ended with their rollout.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, create, patch, delete]
 # Which pods are ready and answer, and which of them drain (patch: the traffic annotation). Watched, so that they need
 # not be listed at each look. Stuck ones are evicted, so that disruption budgets hold; delete is for what has ended and
 # for what a dead node will never end.

@@ -9,6 +9,7 @@ from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec
 from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
+from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.model import ModelSpec
 from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
@@ -21,12 +22,16 @@ from verdigris.api.spec.traffic import TrafficSpec
 
 __all__ = [
     "AnalysisSpec",
+    "AnyGate",
     "AutoscalingSpec",
     "CleanupSpec",
     "EnvVar",
     "ErrorRateSpec",
+    "FairnessGate",
+    "GateData",
     "HpaMetric",
     "LatencySpec",
+    "LoadGate",
     "LocalReference",
     "MetricCheck",
     "ModelDeploymentSpec",
@@ -35,12 +40,14 @@ __all__ = [
     "NetworkPolicySpec",
     "PodTemplateSpec",
     "PrometheusSpec",
+    "QualityGate",
     "ResourceRequirements",
     "RolloutSpec",
     "RolloutStep",
     "ServiceMonitorSpec",
     "ServiceSpec",
     "ServingSpec",
+    "SmokeGate",
     "Toleration",
     "TrafficSpec",
 ]
