@@ -42,9 +42,17 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     gate = gate_of(turn)
     if leave is not None or gate is None:
         return turn, leave or NEXT
+    before = gate_status(turn)
     turn, why_not = _asked(turn, gate)
     turn = _heard(turn)
     found = gate_status(turn)
+    if found is not None and found != before:
+        # What it is asked, and has answered, is kept before anything follows from it.
+        return turn.change_rollout(message=found.message or _under_way(turn, gate)), STAY
+    return _ruled(turn, gate, found, why_not)
+
+
+def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure | None) -> tuple[Turn, Ruling]:
     verdict = found.verdict if found is not None else None
     if found is not None and verdict == "Fail":
         outcome: Outcome = "RolledBack" if turn.rollout.passed_on else "Failed"

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from verdigris.adapters.kube.reading import views
+from verdigris.adapters.kube.reading import unseen, views
 from verdigris.adapters.kube.reading.observe import Picture, Reader
+from verdigris.adapters.kube.reading.unseen import TolerantReads
 from verdigris.adapters.kube.transport import kinds
-from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.api.status import Failure, GateCheck, GateStatus, ModelDeploymentStatus
 from verdigris.children.names import GATE_CONTAINER, Owner
 from verdigris.children.ownership import whose
-from verdigris.core.facts.observed import GateJob
+from verdigris.core.facts.observed import GateJob, Observed
 from verdigris.core.words import clip, plain
 
 Raw = Mapping[str, Any]
@@ -35,29 +36,33 @@ async def look_at_gates(reader: Reader, picture: Picture) -> Picture:
 
     Where they cannot be read that kind is unseen: nothing goes forward, and a version can be taken back all the same.
     """
-    try:
-        return await _with_jobs(reader, picture)
-    except ApiError as error:
-        observed, kind = picture.observed, kinds.JOB.kind
-        held = replace(observed, unseen=observed.unseen | {kind})
-        return replace(picture, observed=held, unseen={**picture.unseen, kind: error})
-
-
-async def _with_jobs(reader: Reader, picture: Picture) -> Picture:
     observed, rollout = picture.observed, picture.observed.status.rollout
-    found: dict[str, Raw] = {}
-    for name in jobs_of_gates(observed.status):
-        for raw in await reader.list(kinds.JOB, observed.owner.namespace, fields=f"metadata.name={name}"):
-            found[name] = raw
+    tolerant = TolerantReads(unseen.PATIENCE)
+    none: dict[str, _Found] = {}
+    jobs = await tolerant.read(kinds.JOB, partial(_jobs, reader, observed), none)
     step = rollout.steps[rollout.step] if rollout is not None and rollout.kind is not None else None
-    job: Raw | None = found.get(step.gate.job) if step is not None and step.gate is not None else None
-    live = {**picture.live, **{("Job", name): raw for name, raw in found.items()}}
-    if job is None:
-        return replace(picture, live=live)
-    name = views.metadata(job)["name"]
-    pods = await reader.list(kinds.POD, observed.owner.namespace, f"{_PODS_OF_JOB}={name}")
-    gate = gate_view(job, pods, observed.owner)
-    return replace(picture, live=live, observed=replace(observed, gate=gate))
+    found = jobs.get(step.gate.job) if step is not None and step.gate is not None else None
+    gate = gate_view(found.job, found.pods, observed.owner) if found is not None else None
+    return replace(
+        picture,
+        observed=replace(observed, gate=gate, unseen=observed.unseen | frozenset(tolerant.unseen)),
+        live={**picture.live, **{(kinds.JOB.kind, name): one.job for name, one in jobs.items()}},
+        unseen={**picture.unseen, **tolerant.unseen},
+    )
+
+
+class _Found(NamedTuple):
+    job: Raw
+    pods: list[dict[str, Any]]
+
+
+async def _jobs(reader: Reader, observed: Observed) -> dict[str, _Found]:
+    """The Jobs that are there, by name, each with what calls itself its pod."""
+    space, found = observed.owner.namespace, {}
+    for name in jobs_of_gates(observed.status):
+        for job in await reader.list(kinds.JOB, space, fields=f"metadata.name={name}"):
+            found[name] = _Found(job, await reader.list(kinds.POD, space, f"{_PODS_OF_JOB}={name}"))
+    return found
 
 
 def gate_view(job: Raw, pods: Iterable[Raw], owner: Owner) -> GateJob:
