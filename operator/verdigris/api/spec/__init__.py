@@ -17,7 +17,7 @@ from verdigris.api.spec.resources import ResourceRequirements
 from verdigris.api.spec.rollout import RolloutSpec, RolloutStep
 from verdigris.api.spec.service import ServiceSpec
 from verdigris.api.spec.serving import LocalReference, ServingSpec, Toleration
-from verdigris.api.spec.traffic import TrafficSpec
+from verdigris.api.spec.traffic import GatewaySpec, TrafficSpec
 
 __all__ = [
     "AnalysisSpec",
@@ -25,6 +25,7 @@ __all__ = [
     "CleanupSpec",
     "EnvVar",
     "ErrorRateSpec",
+    "GatewaySpec",
     "HpaMetric",
     "LatencySpec",
     "LocalReference",
@@ -53,6 +54,11 @@ def _cpu_is_measurable(spec: ModelDeploymentSpec) -> bool:
     return is_fixed or bool(scaling.metrics) or "cpu" in resources.requests or "cpu" in resources.limits
 
 
+def _shares_can_be_given(spec: ModelDeploymentSpec) -> bool:
+    asked = spec.rollout.strategy == "Canary" or bool(spec.rollout.steps)
+    return not asked or spec.rollout.is_shielded or (spec.traffic.is_routed and spec.rollout.strategy != "Recreate")
+
+
 class ModelDeploymentSpec(ApiModel):
     """Everything a user may ask for."""
 
@@ -65,6 +71,16 @@ class ModelDeploymentSpec(ApiModel):
             "autoscaling.metrics, or set autoscaling.minReplicas and maxReplicas to the same number",
             _cpu_is_measurable,
             field="serving.resources.requests",
+        ),
+        Rule(
+            "(self.rollout.strategy != 'Canary' && (!has(self.rollout.steps) || size(self.rollout.steps) == 0)) || "
+            "(self.rollout.strategy != 'Recreate' && (!has(self.rollout.shield) || self.rollout.shield || "
+            "(has(self.traffic) && has(self.traffic.router) && self.traffic.router == 'Gateway')))",
+            "exact weights are made by the active pods, which pass a share of the requests on, or by a gateway: leave "
+            "rollout.steps and strategy Canary out, or set rollout.shield: true or traffic.router: Gateway (and a "
+            "strategy other than Recreate)",
+            _shares_can_be_given,
+            field="rollout.steps",
         ),
     )
 

@@ -14,6 +14,7 @@ from verdigris.api.status.roles import (
     ActiveStatus,
     Meaning,
     RevisionRef,
+    RouteStatus,
     ScaleStatus,
     ServiceAddress,
     TargetStatus,
@@ -63,6 +64,7 @@ __all__ = [
     "RevisionName",
     "RevisionRef",
     "RolloutStatus",
+    "RouteStatus",
     "ScaleStatus",
     "ServiceAddress",
     "Sizes",
@@ -104,6 +106,7 @@ class ModelDeploymentStatus(StatusModel):
     rollout: RolloutStatus | None = None
     traffic: Annotated[tuple[TrafficStatus, ...], Field(max_length=2), ListMap("color")] = ()
     service: ServiceAddress | None = None
+    route: RouteStatus | None = None
     scale: ScaleStatus | None = None
     last_rollback: LastRollback | None = None
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=20)] = ()

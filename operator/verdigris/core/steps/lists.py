@@ -26,8 +26,9 @@ CANARY = tuple(RolloutStep(weight=weight) for weight in (1.0, 10.0, 50.0, 100.0)
 """The weights of strategy Canary, where the user gives none."""
 
 
-def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
-    """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from.
+def planned(policy: RolloutSpec, *, replaces: bool, routed: bool = False) -> tuple[StepStatus, ...]:
+    """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from. `routed`:
+    a gateway can share clients between the two.
 
     The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready.
     """
@@ -36,18 +37,19 @@ def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
         return (*_of("Start"), *approval)
     if policy.strategy == "Recreate":
         return (*approval, *_of("EndActive", "Start", "Measure", "Bake"))
-    return (*_of("Start"), *approval, *_of("Measure"), *_on_trial(policy), *_of("Bake"))
+    return (*_of("Start"), *approval, *_of("Measure"), *_on_trial(policy, routed=routed), *_of("Bake"))
 
 
 def _of(*kinds: StepKind) -> tuple[StepStatus, ...]:
     return tuple(StepStatus(kind=kind) for kind in kinds)
 
 
-def _on_trial(policy: RolloutSpec) -> tuple[StepStatus, ...]:
-    """What it goes through behind the shield; at last it answers all requests there, for a bake."""
-    if not policy.is_shielded:
-        return ()
+def _on_trial(policy: RolloutSpec, *, routed: bool) -> tuple[StepStatus, ...]:
+    """What it goes through behind the shield, or with a share by a gateway; at last it answers all requests there, for
+    a bake. By a gateway only where shares are asked for: all of its clients at once are what Bake is for."""
     asked = policy.steps or (CANARY if policy.strategy == "Canary" else ())
+    if not policy.is_shielded and not (routed and asked):
+        return ()
     weights = [step.weight for step in asked if step.weight is not None]
     last = () if weights and weights[-1] == FULL else (StepStatus(kind="Trial", weight=FULL),)
     return (*(_step(step) for step in asked), *last)
