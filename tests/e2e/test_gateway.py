@@ -59,10 +59,11 @@ def test_a_gateway_s_clients_get_exact_shares_and_lose_nothing_by_a_promotion_or
         scene.kube.apply(public())
         scene.given_active("1.0.0", **ROUTED)
         scene.until_condition("Routed", lambda condition: condition.get("status") == "True")
-        wait_for("an answer by the gateway", lambda: asked(scene, address, 1)["1.0.0"] == 1, within=30)
+        until_answered_by("1.0.0", scene, address)
         with scene.clients(at=address) as clients:
             scene.apply("1.1.0", **ROUTED)
             scene.until("30 % to be sent to 1.1.0", routed(30))
+            until_answered_by("1.1.0", scene, address)
             shares = asked(scene, address)
             scene.until("1.1.0 to be promoted", settled("1.1.0"))
             clients.until_answered_by("1.1.0")
@@ -85,19 +86,20 @@ def test_a_user_s_own_route_and_a_gateway_that_is_away_while_a_rollback_is_decid
     with gateway.running(scene.cluster) as address:
         scene.kube.apply(public(), shop(1, 0))
         scene.given_active("1.0.0", **OWN_ROUTE)
-        wait_for("an answer by the gateway", lambda: asked(scene, address, 1)["1.0.0"] == 1, within=30)
+        until_answered_by("1.0.0", scene, address)
         scene.kube.apply(shop(50, 50))
         wait_for("the weights to be put back", lambda: weights(scene) == [100, 0], within=20)
         held = merged(OWN_ROUTE, {"rollout": {"steps": [{"weight": 30, "hold": "10m"}]}})
         scene.apply("1.1.0", **held)
         trial = scene.until("30 % to be sent to 1.1.0", routed(30))
+        until_answered_by("1.1.0", scene, address)
         shares = asked(scene, address)
         gateway.stop(scene.cluster)
         scene.decide("abort", trial["rollout"]["revision"])
         wait_for("the weights to be back", lambda: weights(scene) == [100, 0], within=20)
         gateway.start(scene.cluster)
         scene.until("the rollout to end", settled("1.0.0"), within=120)
-        wait_for("an answer by the gateway", lambda: asked(scene, address, 1)["1.0.0"] == 1, within=30)
+        until_answered_by("1.0.0", scene, address)
         back = asked(scene, address)
         route = scene.kube.get("httproute", "shop")
     assert abs(shares["1.1.0"] / REQUESTS - 0.3) <= POINTS, shares
@@ -133,6 +135,11 @@ def asked(scene: Scene, address: str, requests: int = REQUESTS) -> Counter[str]:
     batch = [next(bodies) for _ in range(requests)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return Counter(pool.map(lambda body: version_of(address, body), batch))
+
+
+def until_answered_by(version: str, scene: Scene, address: str) -> None:
+    """Traefik says that it has taken a route up a moment before it goes by it."""
+    wait_for(f"an answer by {version}", lambda: asked(scene, address, AT_ONCE)[version] > 0, within=30, every=0.2)
 
 
 def version_of(address: str, body: bytes) -> str:

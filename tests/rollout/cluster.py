@@ -209,7 +209,7 @@ class Cluster:
             self.failed += self._answer(pod, share - passed + left)
         if round(self.now.timestamp()) % SCRAPE == 0:
             for pod in self.pods:
-                if pod.placed and self.now >= pod.ready_at:
+                if pod.placed and self.now >= pod.ready_at and not self._version(pod.view.revision).unscraped:
                     pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
                     pod.passed_samples += [(self.now.timestamp(), dict(pod.passed))] if pod.passed else []
 

@@ -187,8 +187,9 @@ def test_weights_that_somebody_edits_are_put_back() -> None:
     world = served()
     assert world.route is not None
     world.route = replace(world.route, rules=({"blue": 10, "green": 90},))
-    world.run(1)
+    world.run(2)
     assert weight(world) == 0
+    assert reasons(world).count("WeightsEdited") == 1
 
 
 def test_a_route_that_is_deleted_is_made_anew() -> None:

@@ -214,7 +214,7 @@ class World(Cluster):
                 continue
             assert rollout is not None, "requests are passed on without a rollout"
             assert pod.view.color != rollout.color, "law 15: a pod on trial was put in front"
-            assert self._scraped(rollout.color), "law 4: what is unseen is asked"
+            assert self.ready(self._active_color()), "law 15: nobody stands behind what it answers"
             kept = self.status.rollout
             assert kept is not None, "requests are passed on before that is in the status"
             assert kept.revision == rollout.revision, "requests are passed on before that is in the status"
@@ -251,11 +251,18 @@ class World(Cluster):
             revision = self.deployments[rollout.color].revision
             assert revision == rollout.revision, "clients reach pods of an older revision"
             assert rollout.stage == "RollingBack" or self._scraped(rollout.color), "law 4: clients reach what is unseen"
+        if rollout is not None and wanted == rollout.color and rollout.stage != "RollingBack":
+            nobody_else = not self.ready(self._active_color())
+            assert nobody_else or self._scraped(rollout.color), "law 4: clients are moved to what is unseen"
         if rollout is not None and rollout.kind == "Trial" and not rollout.wanted:
             assert rollout.color not in reached(wanted), "law 15: clients reach a version on trial"
         self.selected = wanted
         self.service_version += 1
         self.switches.append((self.now, wanted))
+
+    def _active_color(self) -> Color:
+        assert self.status.active is not None
+        return self.status.active.color
 
     def _scraped(self, color: Color) -> bool:
         ready = [p for p in self.pods if p.view.color == color and self._view(p).ready]

@@ -17,6 +17,7 @@ from verdigris.core.routing.gateway import wanted_share, weights
 from verdigris.core.turn import Turn
 
 CONDITION = "Routed"
+WEIGHTS_EDITED = "WeightsEdited"
 
 LOOK_AGAIN = timedelta(seconds=10)
 """After this long a route that is of no use is looked at again: one that no model claims is not watched."""
@@ -87,14 +88,24 @@ def remember_route(turn: Turn) -> Turn:
 
 
 def mind_route(turn: Turn) -> Turn:
-    """Come back for a route that is of no use, and say once why it is."""
+    """Come back for a route that is of no use, and say once why it is, or that it was edited."""
     fault = turn.observed.routing.fault
     if fault is None:
-        return turn
+        edited = _edited(turn)
+        told = edited is None or any(c.reason == WEIGHTS_EDITED for c in turn.status.conditions)
+        return turn if edited is None or told else turn.note("Warning", WEIGHTS_EDITED, edited)
     again = turn.now + LOOK_AGAIN
     turn = replace(turn, look_at=min(turn.look_at or again, again))
     told = any(c.reason == fault.reason and c.message == fault.message for c in turn.status.conditions)
     return turn if told else turn.note("Warning", fault.reason, fault.message)
+
+
+def _edited(turn: Turn) -> str | None:
+    """That the route sends clients to the other colour although nothing is rolled out; None when it does not."""
+    route, active = turn.observed.routing.route, turn.active
+    if route is None or active is None or turn.status.rollout is not None or not route.reaches(other(active.color)):
+        return None
+    return f"HTTPRoute {route.name} sends clients to {other(active.color)}, too: it is being put back."
 
 
 def lines(turn: Turn) -> Mapping[str, Line]:
@@ -139,9 +150,8 @@ def _by_gateways(turn: Turn, route: RouteView) -> Line:
             "controller run for their GatewayClass?"
         )
         return CONDITION, "False", "NoGateway", message
-    active = turn.active
-    if active is not None and turn.status.rollout is None and route.reaches(other(active.color)):
-        message = f"HTTPRoute {route.name} sends clients to {other(active.color)}, too: it is being put back."
-        return CONDITION, "False", "WeightsEdited", message
+    edited = _edited(turn)
+    if edited is not None:
+        return CONDITION, "False", WEIGHTS_EDITED, edited
     late = " It has yet to take up the last change." if route.lags else ""
     return CONDITION, "True", "Accepted", f"A gateway serves HTTPRoute {route.name}.{late}"

@@ -92,16 +92,26 @@ def is_moved(observed: Observed, color: Color, share: int) -> bool:
 
 def cannot_share(observed: Observed, rollout: RolloutStatus, active: Color) -> str | None:
     """Why no gateway can give the candidate a share, in a sentence; None when one can."""
-    routing = observed.routing
-    if not observed.spec.traffic.is_routed:
-        return "No gateway can give it a share: spec.traffic.router is Service."
-    if routing.fault is not None:
-        return routing.fault.message
-    if routing.route is None:
-        return "The HTTPRoute is not there yet."
-    if not routing.route.accepted:
-        return routing.route.refused or f"No gateway serves HTTPRoute {routing.route.name}."
+    useless = _of_no_use(observed)
+    if useless is not None:
+        return useless
+    if rollout.sizes is not None:
+        return "Its pods take the places of the active ones: clients are shared by the pods that each version has."
     ready = observed.endpoints
     if not ready.get(active, 0) or not ready.get(rollout.color, 0):
         return "Only one of the two versions has a pod that is ready, so no gateway can share clients between them."
     return None
+
+
+def _of_no_use(observed: Observed) -> str | None:
+    """Why there is no route by which a gateway's clients come."""
+    routing, found = observed.routing, observed.routing.route
+    if not observed.spec.traffic.is_routed:
+        return "No gateway can give it a share: spec.traffic.router is Service."
+    if routing.fault is not None:
+        return routing.fault.message
+    if found is None:
+        return "The HTTPRoute is not there yet."
+    if found.accepted:
+        return None
+    return found.refused or f"No gateway serves HTTPRoute {found.name}."

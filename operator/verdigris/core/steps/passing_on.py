@@ -22,11 +22,19 @@ FULL = 100.0
 
 
 def share_reached(rollout: RolloutStatus) -> int:
-    """Hundredths of a percent that the candidate is asked in the step under way: by the last weight that came to be."""
+    """Hundredths of a percent that the candidate is asked in the step under way: by the last weight that came to be.
+
+    Where its pods take the places of active ones, never more than its part of them: it has no pods for more.
+    """
     for step in reversed(rollout.steps[: rollout.step + 1]):
         if step.kind == "Trial":
-            return 0 if step.reason == "Skipped" else share_of(step)
+            return 0 if step.reason == "Skipped" else min(share_of(step), _part_of_places(rollout))
     return 0
+
+
+def _part_of_places(rollout: RolloutStatus) -> int:
+    sizes = rollout.sizes
+    return WHOLE if sizes is None else WHOLE * sizes.candidate // max(1, sizes.candidate + sizes.active)
 
 
 def means(turn: Turn) -> Means | None:
@@ -61,8 +69,11 @@ def time_on_trial(step: StepStatus, policy: RolloutSpec) -> timedelta:
 
 
 def time_of_step(turn: Turn) -> timedelta:
-    """How long the one under way lasts."""
-    return time_on_trial(turn.rollout.steps[turn.rollout.step], turn.policy.rollout)
+    """How long the one under way lasts; where pods are traded, as long as each of them is watched."""
+    rollout = turn.rollout
+    step = rollout.steps[rollout.step]
+    span = time_on_trial(step, turn.policy.rollout)
+    return span if rollout.sizes is None or step.hold is not None else span / rollout.replicas
 
 
 def is_to_be_watched(rollout: RolloutStatus, policy: RolloutSpec) -> bool:

@@ -12,7 +12,8 @@ from datetime import datetime
 from verdigris.api.status import EvidenceStatus, RolloutStatus
 from verdigris.core.facts.evidence import PASSED_ON
 from verdigris.core.judges.counts import covered
-from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, resumed, to_millis
+from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, resumed, ruled, to_millis
+from verdigris.core.judges.visibility import unseen as not_yet_seen
 from verdigris.core.routing.gateway import cannot_share
 from verdigris.core.routing.means import is_given, missing
 from verdigris.core.routing.shield import WHOLE
@@ -24,11 +25,12 @@ from verdigris.core.steps.passing_on import (
     means,
     passed_on,
     routed,
+    share_of,
     share_reached,
     time_of_step,
 )
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
-from verdigris.core.steps.watching import FOUND_WITHIN
+from verdigris.core.steps.watching import FOUND_WITHIN, without_evidence
 from verdigris.core.turn import Turn, evolve
 from verdigris.core.words import clip
 
@@ -39,22 +41,23 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
         return turn, leave
     why = _must_do_without(turn)
     if why is not None and not turn.observed.held:
-        return _by_gateway(turn, why)
-    share, span = share_reached(turn.rollout), time_of_step(turn)
+        return _met_by_clients(turn, why)
+    rollout = turn.rollout
+    share, span, last = share_reached(rollout), time_of_step(turn), share_of(rollout.steps[rollout.step]) == WHOLE
     given, who = _is_given(turn, share)
-    if not given and turn.now >= turn.rollout.since + span:
-        turn = turn.change_rollout(evidence=_not_given(turn.rollout, who, turn.rollout.since + span))
-    turn, ruling = wait(turn, span, passes if share == WHOLE else _may_grow)
+    if not given and turn.now >= rollout.since + span:
+        turn = turn.change_rollout(evidence=_not_given(turn.rollout, who, rollout.since + span))
+    turn, ruling = wait(turn, span, passes if last else _may_grow)
     if ruling != STAY:
         return turn, ruling
     return turn.change_rollout(message=f"{who} {turn.rollout.message}"), STAY
 
 
-def _by_gateway(turn: Turn, why: str) -> tuple[Turn, Ruling]:
-    """Where the active pods were told in vain a gateway gives the share, if one can; else the step is left out."""
+def _by_gateway(turn: Turn, why: str) -> tuple[Turn, Ruling] | None:
+    """Where the active pods were told in vain a gateway gives the share; None where none can."""
     active, rollout = turn.active, turn.rollout
     if not rollout.passed_on or active is None or cannot_share(turn.observed, rollout, active.color) is not None:
-        return turn, skip(why)
+        return None
     evidence = resumed(rollout.evidence, turn.evidence, turn.now)
     share = share_reached(rollout)
     turn = turn.change_rollout(passed_on=0, routed=share, since=turn.now, evidence=evidence)
@@ -63,12 +66,21 @@ def _by_gateway(turn: Turn, why: str) -> tuple[Turn, Ruling]:
 
 
 def _is_given(turn: Turn, share: int) -> tuple[bool, str]:
-    active = turn.active
-    return (
-        (False, "No version is active.")
-        if active is None
-        else is_given(turn.observed, turn.rollout, active.color, share)
-    )
+    if turn.active is None:
+        return False, "No version is active."
+    return is_given(turn.observed, turn.rollout, turn.active.color, share)
+
+
+def _met_by_clients(turn: Turn, why: str) -> tuple[Turn, Ruling]:
+    """Clients come to what can be seen alone (law 4), unless nobody else is left to answer them."""
+    rollout, active = turn.rollout, turn.active
+    ready = [pod.name for pod in turn.pods(rollout) if pod.ready]
+    unseen = not_yet_seen(turn.evidence, rollout.color, ready, scrape_interval(turn.observed), turn.now)
+    if unseen is None or rollout.promote_now or active is None or not turn.ready(active):
+        return _by_gateway(turn, why) or (turn, skip(why))
+    verdict, reason, message = unseen
+    evidence = ruled(rollout.evidence, (verdict, reason, f"{why} {message}"), turn.now)
+    return without_evidence(turn.change_rollout(evidence=evidence), "RolledBack")
 
 
 def _may_grow(evidence: EvidenceStatus) -> bool:
@@ -101,12 +113,15 @@ def _must_do_without(turn: Turn) -> str | None:
     return _not_on_trial(turn) or (None if turn.rollout.routed else _not_passed_on(turn))
 
 
+def stands_behind(turn: Turn) -> bool:
+    """Whether the active pods will stand in front of the candidate: then nobody depends on what it answers."""
+    return _not_on_trial(turn) is None and means(turn) == "Shield"
+
+
 def _not_on_trial(turn: Turn) -> str | None:
     """Why the candidate cannot be given a share, in a sentence; None when it can."""
     if not is_to_be_watched(turn.rollout, turn.policy.rollout):
         return "spec.rollout.bake is 0s, so it is not to be watched."
-    if turn.rollout.sizes is not None:
-        return "Its pods take the places of the active ones, which have to stay to stand in front."
     if turn.active is None:
         return "No version is active."
     shielded = turn.policy.rollout.is_shielded

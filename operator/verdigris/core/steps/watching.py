@@ -38,9 +38,15 @@ def judge(turn: Turn) -> Turn:
 
 
 def _visible(turn: Turn) -> tuple[str, ...]:
-    """Candidate pods that have been ready long enough for Prometheus to have found and scraped them."""
+    """Candidate pods that Prometheus must have scraped before a pass.
+
+    Behind the shield all that are ready: clients may be moved to them next (law 4). Else those that have been ready
+    for long enough to have been found and scraped.
+    """
+    ready = [pod for pod in turn.pods(turn.rollout) if pod.ready]
+    if turn.rollout.passed_on:
+        return tuple(pod.name for pod in ready)
     before = turn.now - FOUND_WITHIN - VISIBLE_SCRAPES * scrape_interval(turn.observed)
-    ready = (pod for pod in turn.pods(turn.rollout) if pod.ready)
     return tuple(pod.name for pod in ready if (pod.ready_changed or pod.created) <= before)
 
 
@@ -49,7 +55,8 @@ def planned_looks(turn: Turn) -> int:
     policy, rollout = turn.policy, turn.rollout
     bake = parse_duration(policy.rollout.bake)
     trials = [parse_duration(step.hold) if step.hold else bake for step in rollout.steps if step.kind == "Trial"]
-    watched = max(bake * (2 if rollout.has("Trade") else 1), sum(trials, timedelta()))
+    on_trial = sum(trials, timedelta())
+    watched = on_trial + 2 * bake if rollout.has("Trade") else max(bake, on_trial)
     return max(1, int(watched / parse_duration(policy.analysis.interval)))
 
 
