@@ -132,7 +132,15 @@ FULL_SPEC: dict[str, Any] = {
         "inconclusiveDeadline": "5m",
         "keepWarm": "30m",
     },
-    "traffic": {"unit": {"header": "x-user-id"}, "testers": {"header": "x-tester", "value": "yes"}},
+    "traffic": {
+        "router": "Gateway",
+        "gateway": {
+            "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https", "port": 443}],
+            "hostnames": ["models.example.com"],
+        },
+        "unit": {"header": "x-user-id"},
+        "testers": {"header": "x-tester", "value": "yes"},
+    },
     "analysis": {
         "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
         "interval": "5s",

@@ -162,6 +162,13 @@ WHOLE: Json = {
             {"approval": {}},
         ],
     },
+    "traffic": {
+        "router": "Gateway",
+        "gateway": {
+            "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https", "port": 443}],
+            "hostnames": ["models.example.com"],
+        },
+    },
     "analysis": {
         "prometheus": {"matchers": {"cluster": "a"}},
         "interval": "5s",
@@ -191,6 +198,7 @@ SAMPLES: tuple[Json, ...] = (
     {**WHOLE, "analysis": {"prometheus": {"address": "http://prometheus.test:9090"}}},
     {**WHOLE, "rollout": {"strategy": "BlueGreen", "allowDowntime": True}},
     {**WHOLE, "rollout": {"shield": True}},
+    {**WHOLE, "traffic": {"router": "Gateway", "gateway": {"route": "shop"}}},
     {**WHOLE, "serving": {"tolerations": [{"key": "gpu", "operator": "Equal", "effect": "NoSchedule"}]}},
     {**WHOLE, "serving": {"service": {"type": "ClusterIP"}}},
     {**WHOLE, "serving": {"podTemplate": {"volumes": [{"name": "spare", "emptyDir": {"sizeLimit": "1Gi"}}]}}},

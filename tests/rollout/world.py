@@ -20,7 +20,19 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL
-from verdigris.core.actions import Action, Keep, MoveTraffic, Note, Plan, Remove, RemovePod, Scale, SetOrder, SetTraffic
+from verdigris.core.actions import (
+    Action,
+    Keep,
+    MoveRoute,
+    MoveTraffic,
+    Note,
+    Plan,
+    Remove,
+    RemovePod,
+    Scale,
+    SetOrder,
+    SetTraffic,
+)
 from verdigris.core.engine.plan import plan
 from verdigris.core.facts.observed import (
     Decision,
@@ -29,6 +41,7 @@ from verdigris.core.facts.observed import (
     Selection,
     Traffic,
 )
+from verdigris.core.facts.route import RouteView
 from verdigris.core.routing.service import answering, min_available, reached
 from verdigris.core.steps.gate_document import digest
 
@@ -47,6 +60,8 @@ class World(Cluster):
 
     notes: list[Note] = field(default_factory=list)
     switches: list[tuple[datetime, Selection]] = field(default_factory=list)
+    routed: list[tuple[datetime, dict[Color, int]]] = field(default_factory=list)
+    """The weights of the route, one after the other."""
     decided: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     refuses: Callable[[Action], bool] = lambda _: False
     """Which writes the API server refuses."""
@@ -99,6 +114,8 @@ class World(Cluster):
             moved = moved and not (failed and self._moves_clients(action))
 
     def _moves_clients(self, action: Action) -> bool:
+        if isinstance(action, MoveRoute):
+            return self.route is None or action.weights != self.route.rules[0]
         return isinstance(action, MoveTraffic) and _selection_in(action.manifest) != self.selected
 
     def _writes_clients_service(self, action: Action) -> bool:
@@ -158,6 +175,8 @@ class World(Cluster):
                 self._scale(color, replicas)
             case SetTraffic(name, _, traffic):
                 self._set_traffic(name, traffic)
+            case MoveRoute():
+                self._move_route(action)
             case SetOrder(_, uid, order):
                 self._set_order(uid, order)
             case Remove(_, kind, name, _):
@@ -165,10 +184,30 @@ class World(Cluster):
             case RemovePod(_, uid):
                 self._remove_pod(uid)
 
+    def _move_route(self, action: MoveRoute) -> None:
+        """A gateway accepts the route at once, and follows with the next tick unless it is away."""
+        wanted, rollout = action.weights, self.decided.rollout
+        if self.route is not None and self.route.rules == (wanted,):
+            return
+        for color in (color for color in COLORS if wanted[color]):
+            nobody = not self.ready(color) and any(self.ready(one) for one in COLORS)
+            assert not nobody, "law 2: a weight for a colour without a ready pod"
+        if rollout is not None and wanted[rollout.color] and not rollout.taken_back:
+            kept = self.status.rollout
+            assert kept is not None, "a gateway sends clients to a candidate before that is in the status"
+            assert kept.routed or kept.wanted, "a gateway sends clients to a candidate before that is in the status"
+            assert self._scraped(rollout.color), "law 4: clients reach what is unseen"
+        self.route = RouteView(action.name, own=action.manifest is not None, rules=(wanted,), accepted=True)
+        if not self.by_gateway and not self.gateway_away:
+            self.followed = wanted
+        self.routed.append((self.now, dict(wanted)))
+
     def _set_traffic(self, name: str, traffic: Traffic) -> None:
         for pod in (pod for pod in self.pods if pod.view.name == name):
             drained = traffic == "off"
-            assert not drained or pod.view.color not in reached(self.selected), "a pod that has the clients was drained"
+            busy = pod.view.color in reached(self.selected)
+            busy = busy or (self.route is not None and self.route.reaches(pod.view.color))
+            assert not drained or not busy, "a pod that has the clients was drained"
             pod.view = replace(pod.view, traffic=traffic)
 
     def _set_order(self, uid: str, order: str | None) -> None:
@@ -295,6 +334,9 @@ class World(Cluster):
         color = next((c for c in COLORS if name.endswith(c)), None)
         if kind == "Deployment" and color:
             assert color not in reached(self.selected), "law 2: the colour with the clients was removed"
+            assert self.route is None or not self.route.reaches(color), (
+                "law 2: a colour that a gateway uses was removed"
+            )
             self.deployments.pop(color, None)
             self.pods = [p for p in self.pods if p.view.color != color]
         elif kind == "HorizontalPodAutoscaler" and color:

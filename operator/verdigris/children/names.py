@@ -25,6 +25,8 @@ SHIELD_ANNOTATION = f"{GROUP}/shield"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 RETRY_ANNOTATION = f"{GROUP}/retry"
 WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
+CLAIM_ANNOTATION = f"{GROUP}/routes-for"
+"""On a user's HTTPRoute: the ModelDeployment whose the weights of its backends are."""
 
 FETCH_CONTAINER = "fetch"
 SERVER_CONTAINER = "server"

@@ -100,15 +100,11 @@ class RolloutSpec(ApiModel):
             field="shield",
         ),
         Rule(
-            "(self.strategy != 'Canary' && "
-            "(!has(self.steps) || self.steps.all(s, !has(s.weight) && !has(s.shadow)))) || "
+            "!has(self.steps) || !self.steps.exists(s, has(s.shadow)) || "
             "(self.strategy != 'Recreate' && (!has(self.shield) || self.shield))",
-            "exact weights are made by the active pods, which pass a share of the requests on: leave weights, shadows "
-            "and strategy Canary out, or set shield: true (and a strategy other than Recreate)",
-            lambda rollout: (
-                (rollout.strategy != "Canary" and not any(step.is_share for step in rollout.steps))
-                or rollout.is_shielded
-            ),
+            "copies for a shadow are sent by the active pods: leave shadow out of steps, or set shield: true (and a "
+            "strategy other than Recreate)",
+            lambda rollout: rollout.is_shielded or not any(step.shadow is not None for step in rollout.steps),
             field="steps",
         ),
         Rule(
@@ -126,7 +122,7 @@ class RolloutSpec(ApiModel):
     steps: Annotated[tuple[RolloutStep, ...], Field(max_length=MOST_STEPS)] = Field(
         default=(),
         description="What the new version goes through before it gets the clients' Service: gates, then shares behind "
-        "the shield. Where the last weight is not 100, that is watched for bake afterwards.",
+        "the shield or by a gateway's weights. Where the last weight is not 100, that is watched for bake afterwards.",
     )
     gate_resources: ResourceRequirements | None = Field(
         default=None, description="Of the pods of the gates. Default: serving.resources."
@@ -148,8 +144,9 @@ class RolloutSpec(ApiModel):
     shield: bool | None = Field(
         default=None,
         description="Whether the active pods stay in front while the new version is watched: they pass the clients' "
-        "requests on to it, and answer themselves whatever does not come back well. Where they cannot, the clients "
-        "are moved and then watched, as with false. Default: true, except with strategy Recreate.",
+        "requests on to it, and answer themselves whatever does not come back well. Where they cannot, a gateway "
+        "gives the shares, or the clients are moved and then watched, as with false. Default: true, except with "
+        "strategy Recreate.",
     )
     answer_within: duration("10ms", "60s", "1s") | None = Field(  # type: ignore[valid-type]
         default=None,

@@ -15,6 +15,7 @@ from verdigris.api.status.roles import (
     ActiveStatus,
     Meaning,
     RevisionRef,
+    RouteStatus,
     ScaleStatus,
     ServiceAddress,
     TargetStatus,
@@ -67,6 +68,7 @@ __all__ = [
     "RevisionName",
     "RevisionRef",
     "RolloutStatus",
+    "RouteStatus",
     "ScaleStatus",
     "ServiceAddress",
     "Sizes",
@@ -108,6 +110,7 @@ class ModelDeploymentStatus(StatusModel):
     rollout: RolloutStatus | None = None
     traffic: Annotated[tuple[TrafficStatus, ...], Field(max_length=2), ListMap("color")] = ()
     service: ServiceAddress | None = None
+    route: RouteStatus | None = None
     scale: ScaleStatus | None = None
     last_rollback: LastRollback | None = None
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=20)] = ()

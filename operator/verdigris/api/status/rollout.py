@@ -94,6 +94,11 @@ class RolloutStatus(RevisionRef):
         description="Hundredths of a percent of the clients' requests that the active pods are to pass on to the "
         "candidate. They stand behind each answer.",
     )
+    routed: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0,
+        description="Hundredths of a percent of a gateway's requests that its HTTPRoute is to send to the candidate "
+        "while the clients' Service stays on the active colour.",
+    )
     shadowed: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0,
         description="Hundredths of a percent of the clients' requests of which the active pods are to send it copies.",

@@ -28,11 +28,14 @@ from verdigris.children import (
     service_monitor,
 )
 from verdigris.children.names import COLORS, color_name, gate_policy_name, snapshot_name
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
+from verdigris.core.actions import Action, Adopt, Keep, MoveRoute, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
+from verdigris.core.engine.gateway import keep_route, move_route
 from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
+from verdigris.core.facts.route import HTTP_ROUTE
 from verdigris.core.rendering import render, template_of
+from verdigris.core.routing.gateway import may_send_to, sends_to, wanted_share
 from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
 from verdigris.core.routing.shield import order_for, wanted_order
@@ -49,10 +52,12 @@ def realise(turn: Turn) -> tuple[Action, ...]:
     """Every effect that brings the cluster to what the status says, in the order in which to do them."""
     wanted = (
         *_clients_first(turn),
+        *move_route(turn),
         *_shield(turn),
         *_connections(turn),
         *(Adopt(*ref) for ref in turn.observed.orphans),
         *_service(turn),
+        *keep_route(turn),
         *_shared(turn),
         *_snapshots(turn),
         *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
@@ -76,6 +81,8 @@ def _object_of(action: Action) -> tuple[str, str] | None:
     match action:
         case MoveTraffic(manifest) | Keep(manifest):
             return manifest["kind"], manifest["metadata"]["name"]
+        case MoveRoute(name):
+            return HTTP_ROUTE, name
         case Remove(_, kind, name):
             return kind, name
         case _:
@@ -247,6 +254,7 @@ def _autoscaler(turn: Turn, color: Color, least: int, most: int) -> Mapping[str,
 def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
     rollout = turn.status.rollout
     busy = {*reached(turn.observed.selected), *reached(route(turn.observed, turn.status))}
+    busy |= {color} if sends_to(turn.observed, color) else set()
     grows = rollout is not None and (rollout.color == color or rollout.taken_back)
     retries = rollout.retries if rollout and grows else 0
     return deployment.build(
@@ -314,7 +322,10 @@ def _drained(turn: Turn, serving: Selection) -> Color | None:
     rollout, wanted = turn.status.rollout, wanted_selection(turn.observed, turn.status)
     if serving == "both" or serving != wanted or (rollout is not None and not had_clients(rollout)):
         return None
-    return next(color for color in COLORS if color != serving)
+    left = next(color for color in COLORS if color != serving)
+    share = wanted_share(turn.observed, turn.status)
+    # A candidate that a gateway sends clients to keeps them.
+    return None if share and turn.active is not None and turn.active.color == serving else left
 
 
 def _leftovers(turn: Turn) -> Iterator[Action]:
@@ -322,7 +333,7 @@ def _leftovers(turn: Turn) -> Iterator[Action]:
     used = roles(turn)
     for color in COLORS:
         name = color_name(observed.owner.name, color)
-        if color not in used and has_clients(observed, color):
+        if color not in used and (has_clients(observed, color) or may_send_to(observed, color)):
             # Whoever sends clients there, they are answered as long as they come.
             continue
         if color in observed.hpas and (color not in used or not _autoscaled(turn, color) or color in observed.scalers):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from verdigris.api.conditions import set_condition
 from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
-from verdigris.core.engine import names
+from verdigris.core.engine import gateway, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
@@ -26,7 +26,7 @@ Line = tuple[str, Truth, str, str]
 def report(turn: Turn) -> Turn:
     """The turn with conditions, traffic and observedGeneration filled in."""
     conditions = turn.status.conditions
-    told = {line[0]: line for line in _lines(turn)} | dict(names.lines(turn))
+    told = {line[0]: line for line in _lines(turn)} | dict(gateway.lines(turn)) | dict(names.lines(turn))
     for kind, truth, reason, message in told.values():
         conditions = set_condition(conditions, kind, truth, reason, message, turn.observed.generation, turn.now)
     return turn.change(conditions=conditions, traffic=_shares(turn), observed_generation=turn.observed.generation)
@@ -95,6 +95,8 @@ def _progress(turn: Turn) -> Iterator[Line]:
 def _held(turn: Turn) -> str:
     if turn.observed.leaving:
         return "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
+    if turn.observed.routing.fault is not None:
+        return turn.observed.routing.fault.message
     if not turn.observed.unseen:
         return "Paused by spec.paused."
     return f"Held, as no {' and no '.join(sorted(turn.observed.unseen))} can be read."
@@ -218,9 +220,15 @@ def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:
             weight=round(seen.of(ref.color)),
             wanted=round(wanted.of(ref.color)),
             shielded=_shielded(turn, ref.color),
+            routed=_routed(turn, ref.color),
         )
         for ref in refs
     )
+
+
+def _routed(turn: Turn, color: Color) -> float | None:
+    route = turn.observed.routing.route
+    return None if route is None else round(route.share(color), 2)
 
 
 def _shielded(turn: Turn, color: Color) -> float | None:

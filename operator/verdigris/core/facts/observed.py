@@ -15,6 +15,7 @@ from verdigris.children.inventory import Ref
 from verdigris.children.names import MODEL_CONTAINERS, Defaults, Owner
 from verdigris.children.snapshot import Snapshot
 from verdigris.core.facts.policy import in_force
+from verdigris.core.facts.route import Routing
 from verdigris.core.facts.skew import Skew, wanted_target
 from verdigris.core.facts.survey import Amounts, Removal, Survey
 from verdigris.core.facts.trust import refused_address
@@ -235,7 +236,8 @@ class Observed:
 
     `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
-    `gate` is the Job of the gate under way, None when there is none yet.
+    `gate` is the Job of the gate under way, None when there is none yet. `routing` is the HTTPRoute of a gateway, where
+    the spec asks for one.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
     """
@@ -272,11 +274,15 @@ class Observed:
     behind_others: frozenset[Color] = frozenset()
     last_look: LastLook | None = None
     gate: GateJob | None = None
+    routing: Routing = field(default_factory=Routing)
 
     @property
     def held(self) -> bool:
-        """Whether nothing may go forward: it is paused, or being deleted, or not all that must be known was seen."""
-        return self.spec.paused or self.leaving or bool(self.unseen)
+        """Whether nothing may go forward: it is paused, or being deleted, or not all that must be known was seen.
+
+        Nor where clients of a gateway could not be moved along.
+        """
+        return self.spec.paused or self.leaving or bool(self.unseen) or self.routing.fault is not None
 
     @property
     def starts_nothing(self) -> bool:

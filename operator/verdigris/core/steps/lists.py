@@ -29,8 +29,9 @@ ON_DATA = frozenset[StepKind]({"Quality", "Fairness"})
 """Gates that need no pod of the version."""
 
 
-def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
-    """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from.
+def planned(policy: RolloutSpec, *, replaces: bool, routed: bool = False) -> tuple[StepStatus, ...]:
+    """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from. `routed`:
+    a gateway can share clients between the two.
 
     The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready and its
     gates have passed. Gates that need no pods come before the active ones are ended.
@@ -44,11 +45,10 @@ def planned(policy: RolloutSpec, *, replaces: bool) -> tuple[StepStatus, ...]:
         on_data = tuple(step for step in gates if step.kind in ON_DATA)
         on_pods = tuple(step for step in gates if step.kind not in ON_DATA)
         return (*on_data, *approval, *_of("EndActive", "Start"), *on_pods, *_of("Measure", "Bake"))
-    if not policy.is_shielded:
-        return (*_of("Start"), *(step for _, step in asked), *approval, *_of("Measure", "Bake"))
     first = _before_any_share(policy)
     before, behind = (step for _, step in asked[:first]), tuple(step for _, step in asked[first:])
-    return (*_of("Start"), *before, *approval, *_of("Measure"), *_on_trial(policy, behind), *_of("Bake"))
+    on_trial = _on_trial(policy, behind, routed=routed)
+    return (*_of("Start"), *before, *approval, *_of("Measure"), *on_trial, *_of("Bake"))
 
 
 def _of(*kinds: StepKind) -> tuple[StepStatus, ...]:
@@ -62,12 +62,14 @@ def _before_any_share(policy: RolloutSpec) -> int:
     return max(gates, default=-1) + 1
 
 
-def _on_trial(policy: RolloutSpec, asked: tuple[StepStatus, ...]) -> tuple[StepStatus, ...]:
-    """What it goes through behind the shield; at last it answers all requests there, for a bake."""
-    weights = [step.weight for step in asked if step.kind == "Trial"]
-    if not weights and policy.strategy == "Canary":
+def _on_trial(policy: RolloutSpec, asked: tuple[StepStatus, ...], *, routed: bool) -> tuple[StepStatus, ...]:
+    """What it goes through behind the shield, or with a share by a gateway; at last it answers all requests there, for
+    a bake. By a gateway only where shares are asked for: all of its clients at once are what Bake is for."""
+    if not any(step.kind in ("Trial", "Shadow") for step in asked) and policy.strategy == "Canary":
         asked += tuple(StepStatus(kind="Trial", weight=weight) for weight in CANARY)
-        weights = list(CANARY)
+    weights = [step.weight for step in asked if step.kind == "Trial"]
+    if not policy.is_shielded and not (routed and weights):
+        return tuple(step for step in asked if step.kind not in ("Trial", "Shadow"))
     last = () if weights and weights[-1] == FULL else (StepStatus(kind="Trial", weight=FULL),)
     return (*asked, *last)
 

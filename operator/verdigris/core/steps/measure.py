@@ -21,7 +21,7 @@ from verdigris.core.steps.step import (
     end,
     scrape_interval,
 )
-from verdigris.core.steps.trial import not_behind
+from verdigris.core.steps.trial import stands_behind
 from verdigris.core.steps.watching import counted_pods, frozen_baseline, without_evidence
 from verdigris.core.turn import Turn
 
@@ -58,7 +58,7 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
 
 def _is_behind(turn: Turn) -> bool:
     """Whether the active pods will stand in front of it."""
-    return turn.rollout.has("Trial") and not_behind(turn) is None
+    return turn.rollout.has("Trial") and stands_behind(turn)
 
 
 def _held_against(turn: Turn) -> tuple[Turn, Ruling]:

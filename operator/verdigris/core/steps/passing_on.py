@@ -1,4 +1,5 @@
-"""What steps share in which the active pods pass requests on: how many, how long, and what Prometheus is asked then."""
+"""What steps share in which a candidate is given a share, by the active pods or a gateway: how much, how long, what is
+asked of Prometheus then."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import RolloutStatus, StepStatus
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.visibility import shared_window
+from verdigris.core.routing.means import Means, chosen
 from verdigris.core.routing.shield import WHOLE
 from verdigris.core.steps import full_share
 from verdigris.core.steps.step import Ruling, Since, scrape_interval
@@ -33,6 +35,22 @@ def share_reached(rollout: RolloutStatus) -> int:
 def _part_of_places(rollout: RolloutStatus) -> int:
     sizes = rollout.sizes
     return WHOLE if sizes is None else WHOLE * sizes.candidate // max(1, sizes.candidate + sizes.active)
+
+
+def means(turn: Turn) -> Means | None:
+    """Who gives the candidate its share; None where nobody can."""
+    active, shielded = turn.active, turn.policy.rollout.is_shielded
+    return None if active is None else chosen(turn.observed, turn.rollout, active.color, shielded=shielded)
+
+
+def passed_on(turn: Turn) -> int:
+    """The share that is reached, where the active pods give it."""
+    return share_reached(turn.rollout) if means(turn) == "Shield" else 0
+
+
+def routed(turn: Turn) -> int:
+    """The share that is reached, where a gateway gives it."""
+    return share_reached(turn.rollout) if means(turn) == "Gateway" else 0
 
 
 def share_of(step: StepStatus) -> int:
@@ -70,7 +88,7 @@ def asks(observed: Observed, now: datetime) -> Since:
     Of both for the same time then: what that one answers in the candidate's stead is no answer of its own share.
     """
     rollout, active = observed.status.rollout, observed.status.active
-    if rollout is None or active is None or not rollout.passed_on:
+    if rollout is None or active is None or not (rollout.passed_on or rollout.routed):
         return {}
     since = full_share.asks(observed, now)
     if share_reached(rollout) == WHOLE:
