@@ -14,9 +14,8 @@ from verdigris.api.status import Failure, GateStatus, Outcome, StepKind
 from verdigris.children.names import gate_name
 from verdigris.core.facts.observed import ContainerView, GateJob, GatePod
 from verdigris.core.judges.errors import ruled
-from verdigris.core.pods.diagnosis.candidate import candidate_fault
 from verdigris.core.steps.gate_document import digest, document
-from verdigris.core.steps.passing_on import asks, judge_share, share_reached
+from verdigris.core.steps.passing_on import asks, judge_meanwhile, passed_on, routed
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
 from verdigris.core.steps.watching import without_evidence
 from verdigris.core.turn import Turn, evolve
@@ -38,7 +37,7 @@ def gate_status(turn: Turn) -> GateStatus | None:
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
-    turn, leave = _candidate(turn)
+    turn, leave = judge_meanwhile(turn)
     gate = gate_of(turn)
     if leave is not None or gate is None:
         return turn, leave or NEXT
@@ -55,7 +54,7 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
 def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure | None) -> tuple[Turn, Ruling]:
     verdict = found.verdict if found is not None else None
     if found is not None and verdict == "Fail":
-        outcome: Outcome = "RolledBack" if turn.rollout.passed_on else "Failed"
+        outcome: Outcome = "RolledBack" if turn.rollout.passed_on or turn.rollout.routed else "Failed"
         return turn, end(outcome, Failure(reason=f"{gate.kind.capitalize()}GateFailed", message=found.message))
     if turn.observed.held:
         return turn, STAY
@@ -67,14 +66,6 @@ def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure
     if why_not is not None:
         return _inconclusive(turn, why_not)
     return turn.change_rollout(message=_under_way(turn, gate)), STAY
-
-
-def _candidate(turn: Turn) -> tuple[Turn, Ruling | None]:
-    """Whether the version has to go meanwhile: its pods are hopeless, or what it answers of its share is bad."""
-    if turn.rollout.passed_on:
-        return judge_share(turn)
-    fault = candidate_fault(turn)
-    return turn, end("Failed", fault) if fault else None
 
 
 def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
@@ -178,7 +169,8 @@ def _step(kind: StepKind) -> Step:
         lambda _: f"The {kind.lower()} gate begins.",
         _look,
         asks=asks,
-        passed_on=lambda turn: share_reached(turn.rollout),
+        passed_on=passed_on,
+        routed=routed,
     )
 
 
