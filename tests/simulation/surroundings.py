@@ -121,7 +121,7 @@ def _pods(host: Host, *, in_front: bool) -> list[Json]:
 
 
 def _on_trial(call: Call) -> bool:
-    return "/OnTrial/" in call.phase
+    return call.asked > 0
 
 
 FRONTS = (
