@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.runtime.fake_api import Json
 from tests.simulation.objects import is_ready, labels_of
+from tests.simulation.prometheus import SCRAPE
 from verdigris.api.schema.fields import parse_duration
 from verdigris.children.names import KIND, MODEL_LABEL, REVISION_LABEL, SHIELD_ANNOTATION
 from verdigris.core.routing.shield import WHOLE
@@ -19,8 +20,11 @@ from verdigris.core.routing.shield import WHOLE
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-SPARE = 2.0
-"""Seconds by which a weight may be held for less, as seen here: a second is counted once it has passed."""
+SPARE = 1.0
+"""Seconds by which a weight may be held for less, as seen here: a second is counted once it has passed.
+
+The newest sample is a scrape or two old when a step begins and when it ends, so as much of its hold may be missing.
+"""
 
 
 class StepLaws:
@@ -106,9 +110,10 @@ class StepLaws:
                 self._breach(f"law 15: a pod was told a {name} of {order[name]}: {revision} has not come to that")
 
     def _hold(self, step: Json) -> float:
-        """Seconds for which a weight is to be held, by the list of steps or the policy that the rollout keeps."""
+        """Seconds for which a weight has to be seen, by the list of steps or the policy that the rollout keeps."""
         kept = ((self._rollout.get("policy") or {}).get("rollout") or {}).get("bake", "0s")
-        return parse_duration(step.get("hold") or kept).total_seconds()
+        hold = parse_duration(step.get("hold") or kept).total_seconds()
+        return hold - min(2 * SCRAPE, hold / 2)
 
     def _can_be_told(self) -> bool:
         """Whether there is nothing that keeps the active pods from standing in front."""

@@ -22,6 +22,7 @@ from verdigris.core.words import clip
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
+    before = turn.rollout.evidence.seen
     turn, leave = judge_share(turn)
     if leave is not None:
         return turn, leave
@@ -33,6 +34,9 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     told = sum(shares(pod.order).passed_on == share for pod in ready)
     what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
     in_front = f"{told} of {len(ready)} active pods pass {what} on."
+    if not told:
+        # Time in which nobody was told this share is none of its hold.
+        turn = turn.change_rollout(evidence=evolve(turn.rollout.evidence, seen=before))
     if not told and turn.now >= turn.rollout.since + span:
         turn = turn.change_rollout(evidence=_not_asked(turn.rollout.evidence, in_front, turn.rollout.since + span))
     turn, ruling = wait(turn, span, passes if share == WHOLE else _may_grow)
