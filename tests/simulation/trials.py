@@ -135,6 +135,21 @@ def on_trial(call: Call) -> bool:
     return call.asked > 0
 
 
+def at_small_weights(call: Call) -> bool:
+    """Whether it is asked one request in a hundred, or in ten: the step from one weight to the next is among it."""
+    return 0 < call.asked <= 1000
+
+
+def while_asking(call: Call) -> bool:
+    """Whether a person is waited for while it is asked a share."""
+    return "/AwaitingApproval/" in call.phase and call.asked > 0
+
+
+def in_shadow(call: Call) -> bool:
+    """Whether it answers copies."""
+    return "/Shadowing/" in call.phase
+
+
 def while_warm(call: Call) -> bool:
     """Whether the second version has been promoted, and the first one is still there."""
     return call.phase.startswith(f"{SECOND}/")
@@ -142,35 +157,24 @@ def while_warm(call: Call) -> bool:
 
 _BESIDE = (*WATCHES, *PROMETHEUS)
 _TOLD = (*CALLS, TOLD, *FRONTS)
+_HALF = turns_bad(LADDER, lambda world: _asked(world) == 5000, "half of the requests")
+_WAITING = turns_bad(ASKING, _asks_a_person, "the question for an approval")
+_LATE = turns_bad(WARM, _is_warm, "the second version's promotion")
 WORKLOADS = (
     Workload("shielded release", good(), faults=(*SHIELDED, TOLD)),
     Workload("shielded bad release", bad(**FAILING), faults=(*SHIELDED, TOLD)),
     Workload("shielded late release", bad(goes_wrong="late"), faults=FRONTS),
     Workload("shielded broken release", bad(goes_wrong="reset"), faults=FRONTS),
     Workload("shielded release that lies", bad(lies=True, **FAILING), faults=(*FRONTS, *PROMETHEUS), where=on_trial),
-    Workload("ladder", good(LADDER), faults=(*_TOLD, *_BESIDE, *EDITS), where=on_trial),
+    Workload("ladder", good(LADDER), faults=(*_TOLD, *_BESIDE, *EDITS), where=at_small_weights),
+    Workload("whole ladder", good(LADDER), faults=(TOLD, *FRONTS), where=on_trial),
     Workload("bad ladder", bad(LADDER, **FAILING), faults=(*_TOLD, *_BESIDE), where=on_trial),
-    Workload(
-        "ladder that turns bad",
-        turns_bad(LADDER, lambda world: _asked(world) == 5000, "half of the requests"),
-        faults=_TOLD,
-        where=on_trial,
-    ),
-    Workload("approvals", good(ASKING), faults=(*_TOLD, *_BESIDE), where=on_trial),
-    Workload(
-        "approvals of what turns bad",
-        turns_bad(ASKING, _asks_a_person, "the question for an approval"),
-        faults=_TOLD,
-        where=on_trial,
-    ),
-    Workload("shadow", good(SHADOW), faults=(*_TOLD, *_BESIDE, *EDITS), where=on_trial),
-    Workload("shadow of other answers", bad(SHADOW, disagrees=0.5), faults=(*_TOLD, *_BESIDE), where=on_trial),
+    Workload("ladder that turns bad", _HALF, faults=(TOLD, *FRONTS), where=on_trial),
+    Workload("approvals", good(ASKING), faults=_TOLD, where=while_asking),
+    Workload("approvals of what turns bad", _WAITING, faults=(TOLD, *FRONTS), where=on_trial),
+    Workload("shadow", good(SHADOW), faults=(*_TOLD, *_BESIDE, *EDITS), where=in_shadow),
+    Workload("shadow of other answers", bad(SHADOW, disagrees=0.5), faults=(*_TOLD, *_BESIDE), where=in_shadow),
     Workload("watched while warm", warm_for_long, faults=(*CALLS, *_BESIDE), where=while_warm),
-    Workload(
-        "late fault",
-        turns_bad(WARM, _is_warm, "the second version's promotion"),
-        faults=(*CALLS, *_BESIDE),
-        where=while_warm,
-    ),
+    Workload("late fault", _LATE, faults=(*CALLS, *_BESIDE), where=while_warm),
 )
 """From "shielded release that lies" on, only what is new is disturbed."""
