@@ -213,7 +213,7 @@ LASTING = (
     Trouble("empty for ever", _empty, tells=_UNSEEN),
     Trouble("contradictions for ever", _twice_and_differently, tells=("ScrapedTwice",)),
     Trouble("clock ahead for ever", ahead=90.0),
-    Trouble("clock behind for ever", ahead=-90.0),
+    Trouble("clock behind for ever", ahead=-90.0, tells=("behind the operator's",)),
     Trouble("no scrapes any more", scrapes=False, tells=_UNSEEN),
 )
 """These go on to the end of the run."""

@@ -157,6 +157,8 @@ def while_warm(call: Call) -> bool:
 
 _BESIDE = (*WATCHES, *PROMETHEUS)
 _TOLD = (*CALLS, TOLD, *FRONTS)
+# Where no pod in front passes anything on there is nothing but its own word.
+_BELIE = tuple(fault for fault in (*FRONTS, *PROMETHEUS) if fault.name != "files never change")
 _HALF = turns_bad(LADDER, lambda world: _asked(world) == 5000, "half of the requests")
 _WAITING = turns_bad(ASKING, _asks_a_person, "the question for an approval")
 _LATE = turns_bad(WARM, _is_warm, "the second version's promotion")
@@ -165,7 +167,7 @@ WORKLOADS = (
     Workload("shielded bad release", bad(**FAILING), faults=(*SHIELDED, TOLD)),
     Workload("shielded late release", bad(goes_wrong="late"), faults=FRONTS),
     Workload("shielded broken release", bad(goes_wrong="reset"), faults=FRONTS),
-    Workload("shielded release that lies", bad(lies=True, **FAILING), faults=(*FRONTS, *PROMETHEUS), where=on_trial),
+    Workload("shielded release that lies", bad(lies=True, **FAILING), faults=_BELIE, where=on_trial),
     Workload("ladder", good(LADDER), faults=(*_TOLD, *_BESIDE, *EDITS), where=at_small_weights),
     Workload("whole ladder", good(LADDER), faults=(TOLD, *FRONTS), where=on_trial),
     Workload("bad ladder", bad(LADDER, **FAILING), faults=(*_TOLD, *_BESIDE), where=on_trial),
