@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pytest
 from _pytest.runner import runtestprotocol
 
-from dev.mutation.applying import apply, watch
+from dev.mutation.applying import apply, forget, watch
 from dev.mutation.mutants import Mutant
 
 Fate = Literal["killed", "timed out", "survived", "not reached"]
@@ -140,6 +140,7 @@ def _record(items: Sequence[pytest.Item], paths: Sequence[str], out: Path) -> No
         watch(path, reached)
     for item in items:
         reached.clear()
+        forget()
         began = time.process_time()
         passed = _passes(item)
         recorded[item.nodeid] = (time.process_time() - began, sorted(reached), passed)
@@ -149,6 +150,7 @@ def _record(items: Sequence[pytest.Item], paths: Sequence[str], out: Path) -> No
 def _try(tests: Sequence[tuple[pytest.Item, float]], mutant: Mutant, under_way: mmap.mmap) -> None:
     """Run each test within its seconds of CPU, until one notices; the kernel ends the process that takes longer."""
     apply(mutant)
+    forget()
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     for number, (item, seconds) in enumerate(tests):
         under_way[:_NUMBER] = number.to_bytes(_NUMBER, sys.byteorder)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from tests.rollout.capacity_cases import HALF, quota
 from tests.rollout.parts import FULL
-from tests.rollout.trial_cases import EXPOSED, MINUTE, REVISIONS, pod, trial
+from tests.rollout.trial_cases import EXPOSED, MINUTE, REVISIONS, SECOND, pod, trial
 from verdigris.api.status import Color, Failure, StepStatus
 from verdigris.children.snapshot import Snapshot
-from verdigris.core.facts.evidence import NOT_ASKED, Evidence
+from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Series
 from verdigris.core.facts.observed import DeploymentView, PodView
 from verdigris.core.facts.survey import Survey
 from verdigris.core.turn import Turn
@@ -54,3 +55,14 @@ def deployments(blue: int = 2, green: int = 2, **of_green: Any) -> dict[Color, D
 def quotas(used: str) -> Survey:
     """A quota of four pods, of which so many are in use."""
     return Survey(NOW, quotas=(quota(hard={"pods": "4"}, used={"pods": used}),), problem="nodes may not be read")
+
+
+def scraped(
+    *pods: str, requests: tuple[float, ...] = (0, 0), at: tuple[datetime, ...] = (NOW - 10 * SECOND, NOW)
+) -> tuple[Series, ...]:
+    """Each of these pods had counted so many requests at these times, and no error."""
+    times = [one.timestamp() for one in at]
+    counted = {"200": requests, "500": (0.0,) * len(times)}
+    return tuple(
+        Series(pod, code, tuple(zip(times, values, strict=True))) for pod in pods for code, values in counted.items()
+    )
