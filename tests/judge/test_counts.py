@@ -267,6 +267,13 @@ def test_the_worst_stretch_is_where_the_fault_began() -> None:
     assert found == (START + 270, Counts(requests=3000, errors=1500))
 
 
+def test_a_long_fault_is_told_from_its_beginning_though_its_end_is_worse() -> None:
+    """Of 4,200 errors in 10,000 requests chance explains less than of 600 in 1,000, whatever the rate is."""
+    series = _regular(1000, {**dict.fromkeys(range(20, 29), 400), 29: 600})
+    found = worst_stretch(series, [START + 10 * slot for slot in range(30)], limit=0.2)
+    assert found == (START + 200, Counts(requests=10_000, errors=4200))
+
+
 def test_a_candidate_within_its_limit_has_no_worst_stretch() -> None:
     assert worst_stretch(_regular(1000, {5: 2}), [START, START + 100], limit=0.005) is None
 
