@@ -186,7 +186,7 @@ def test_how_many_pods_in_front_do_as_they_are_told_is_said() -> None:
     ("seen", "says"),
     [
         (on_trial(), None),
-        (on_trial(sizes=Sizes(active=1, candidate=1)), "Its pods take the places of the active ones"),
+        (on_trial(sizes=Sizes(active=1, candidate=1)), None),
         (on_trial().change(active=None), "No version is active."),
         (replace(on_trial(), observed=replace(on_trial().observed, addresses={})), "has no address"),
         (on_trial(spec=spec("1.1.0", rollout={"bake": "0s"})), None),
