@@ -8,7 +8,7 @@ from tests.e2e.crowd import scenario
 from tests.e2e.scene import Scene, Status, active, merged, settled
 
 BASE: dict[str, Any] = {
-    "rollout": {"bake": "3s", "onInconclusive": "Rollback", "inconclusiveDeadline": "2s"},
+    "rollout": {"onInconclusive": "Rollback", "inconclusiveDeadline": "2s"},
     "autoscaling": {"minReplicas": 1, "maxReplicas": 1},
 }
 
