@@ -267,11 +267,20 @@ def test_the_worst_stretch_is_where_the_fault_began() -> None:
     assert found == (START + 270, Counts(requests=3000, errors=1500))
 
 
-def test_a_long_fault_is_told_from_its_beginning_though_its_end_is_worse() -> None:
-    """Of 4,200 errors in 10,000 requests chance explains less than of 600 in 1,000, whatever the rate is."""
-    series = _regular(1000, {**dict.fromkeys(range(20, 29), 400), 29: 600})
+@pytest.mark.parametrize(
+    ("before", "last", "since", "counts"),
+    [
+        (400, 600, 200, Counts(requests=10_000, errors=4200)),
+        (250, 1000, 290, Counts(requests=1000, errors=1000)),
+    ],
+)
+def test_a_fault_is_told_from_where_chance_explains_it_least(
+    before: int, last: int, since: int, counts: Counts
+) -> None:
+    """Of a limit of 20 %: 42 % of 10,000 requests are less like it than 60 % of 1,000; all of 1,000 than 33 %."""
+    series = _regular(1000, {**dict.fromkeys(range(20, 29), before), 29: last})
     found = worst_stretch(series, [START + 10 * slot for slot in range(30)], limit=0.2)
-    assert found == (START + 200, Counts(requests=10_000, errors=4200))
+    assert found == (START + since, counts)
 
 
 def test_a_candidate_within_its_limit_has_no_worst_stretch() -> None:

@@ -77,10 +77,10 @@ def test_a_baseline_is_replaced_by_one_that_is_worse_for_certain(errors: int, ke
     assert better_known(last, seen, few) == (last if kept else seen)
 
 
-@pytest.mark.parametrize(("value", "fits"), [(35.0, True), (40.0, True), (41.0, False), (9.0, False)])
+@pytest.mark.parametrize(("value", "fits"), [(35.0, True), (50.0, True), (51.0, False), (20.0, True), (19.0, False)])
 def test_what_a_second_job_read_must_fit_between_two_samples_on_each_side(value: float, fits: bool) -> None:
-    first = Series("pod-a", "200", ((0.0, 10.0), (10.0, 20.0), (20.0, 30.0), (30.0, 40.0)))
-    assert (once([first, Series("pod-a", "200", ((15.0, value),))])[1] is None) is fits
+    first = Series("pod-a", "200", tuple((10.0 * n, 10.0 * n + 10) for n in range(6)))
+    assert (once([first, Series("pod-a", "200", ((25.0, value),))])[1] is None) is fits
 
 
 @pytest.mark.parametrize(("value", "fits"), [(50.0, True), (51.0, False)])

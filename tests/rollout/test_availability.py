@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -120,14 +121,15 @@ def test_answers_that_are_wrong_are_its_fault_before_anything_else() -> None:
     assert (failure.reason, failure.message) == ("ErrorRateTooHigh", "too many")
 
 
-def test_what_the_operator_itself_evicted_as_stuck_is_no_excuse() -> None:
+@pytest.mark.parametrize(("at", "excused"), [(AT, False), (EXPOSED, False), (EXPOSED - SECOND, True)])
+def test_what_the_operator_itself_evicted_as_stuck_is_no_excuse(at: datetime, excused: bool) -> None:
     turn = trial(off(pod("g9", created=AT)), now=AT + SECOND)
     removed = RemovedPod(
-        pod="g0", uid="uid-g0", color="green", kind="CrashLoop", remedy="Evict", message="stuck", at=AT
+        pod="g0", uid="uid-g0", color="green", kind="CrashLoop", remedy="Evict", message="stuck", at=at
     )
     lost = unavailable(turn.change(removed=(removed,)))
     assert lost is not None
-    assert not lost.excused
+    assert lost.excused is excused
 
 
 def test_new_pods_beside_one_that_it_had_all_along_are_no_excuse() -> None:

@@ -284,6 +284,13 @@ def test_an_approval_is_waited_for(changes: dict[str, Any], wanted: Any, then: s
     assert APPROVAL.look(seen)[1].then == then
 
 
+def test_a_version_that_turns_out_bad_while_a_person_is_waited_for_ends() -> None:
+    bad = EvidenceStatus(verdict="Fail", reason="ErrorRateDoubled", message="it fails")
+    asked = {**steps("Trial", "Approval"), "passed_on": 100, "approval": YES, "evidence": bad}
+    found, ruling = APPROVAL.look(starting(*READY, **asked))
+    assert (ruling.then, ruling.outcome, found.rollout.evidence) == ("End", "RolledBack", bad)
+
+
 def test_the_active_pods_end_once_their_baseline_is_kept_and_only_where_that_is_still_asked_for() -> None:
     ending = {**steps("EndActive"), "replicas": 3}
     kept = turn(rollout={**ending, "weight": 0}, evidence=KNOWN, spec=recreate("1.1.0"))

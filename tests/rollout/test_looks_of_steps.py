@@ -49,6 +49,7 @@ BAKED = {"evidence": PASS, "steps": (StepStatus(kind="Bake"),), "step": 0}
     [
         ("0s", NOW - 10 * SECOND, 2, "Next"),
         ("0s", NOW - 9 * SECOND, 2, "Stay"),
+        ("0s", NOW - 9 * SECOND, 1, "Stay"),
         ("0s", NOW - 9 * SECOND, 0, "Next"),
         ("2m", NOW - 9 * SECOND, 2, "Next"),
     ],
@@ -111,6 +112,24 @@ def test_the_candidate_gets_one_pod_more_after_its_share_of_the_bake(seen: Turn,
     assert (found.rollout.since == NOW, found.rollout.wanted) == (grown, 67)
     if grown:
         assert (found.rollout.evidence.seen, found.rollout.deadline) == (0.0, None)
+
+
+def test_a_trade_that_makes_no_progress_is_taken_back() -> None:
+    seen = trading(sizes=Sizes(active=1, candidate=3), deadline=NOW, ready_high_water=2)
+    ruling = TRADE.look(seen)[1]
+    assert (ruling.then, ruling.outcome) == ("End", "RolledBack")
+
+
+def test_a_version_that_turns_out_bad_in_a_trade_is_taken_back() -> None:
+    bad = EvidenceStatus(verdict="Fail", reason="ErrorRateDoubled", message="it fails")
+    ruling = TRADE.look(trading(evidence=AWAY).change_rollout(evidence=bad))[1]
+    assert (ruling.then, ruling.outcome) == ("End", "RolledBack")
+
+
+def test_in_a_trade_the_candidate_is_never_said_to_have_all_clients() -> None:
+    alone = trading()
+    seen = replace(alone, observed=replace(alone.observed, endpoints={"green": 2}))
+    assert TRADE.look(seen)[0].rollout.wanted == 99
 
 
 def test_a_trade_asks_about_both_and_is_left_out_where_all_pods_fit() -> None:
@@ -211,6 +230,10 @@ def uncounted(after: int, **changes: Any) -> Turn:
     return on_trial(answered=0, **{**began, **changes})
 
 
+HALF_SEEN = (NOW - 25 * SECOND, NOW - 10 * SECOND)
+"""Thirty seconds of the last forty were watched: those before each of two scrapes."""
+
+
 @pytest.mark.parametrize(
     ("seen", "skipped"),
     [
@@ -219,6 +242,7 @@ def uncounted(after: int, **changes: Any) -> Turn:
         (uncounted(40, spec=PAUSED), False),
         (on_trial(evidence=EvidenceStatus(sealed_at=EXPOSED, at=EXPOSED), since=NOW - 40 * SECOND), False),
         (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", "g1")})), False),
+        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", at=HALF_SEEN)})), True),
     ],
 )
 def test_active_pods_that_count_nothing_do_not_stand_in_front(seen: Turn, skipped: bool) -> None:

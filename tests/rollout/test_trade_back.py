@@ -45,6 +45,7 @@ def back(blue: int = 1, green: int = 2, **changes: Any) -> Turn:
         (back(steps=(StepStatus(kind="EndActive"),)), 0),
         (back(blue=0, green=2, sizes=Sizes(active=0, candidate=2), lacking_since=NOW - capacity.CONFIRM), 1),
         (back(blue=0, green=2, sizes=Sizes(active=0, candidate=2), lacking_since=NOW - SECOND), 2),
+        (back(blue=0, green=3, sizes=Sizes(active=0, candidate=3), lacking_since=NOW - capacity.CONFIRM), 2),
         (back(blue=0, green=2, sizes=Sizes(active=0, candidate=2), since=NOW - timedelta(seconds=60)), 1),
         (back(blue=0, green=2, sizes=Sizes(active=0, candidate=2), since=NOW - timedelta(seconds=59)), 2),
         (back(blue=0, green=1, sizes=Sizes(active=0, candidate=1), since=NOW - timedelta(seconds=60)), 1),
@@ -105,3 +106,6 @@ def test_an_active_replicaset_that_backs_off_is_told_of_room_on_the_way_back() -
     seen = back(blue=0, sizes=Sizes(active=3, candidate=2), deployments={"blue": of_blue})
     told = trade_back.trade_back(replace(seen, observed=replace(seen.observed, survey=quotas("3"))))
     assert (told.rollout.retries, told.rollout.retried_at) == (1, NOW)
+    alone = seen.change_rollout(sizes=None)
+    untold = trade_back.trade_back(replace(alone, observed=replace(alone.observed, survey=quotas("3"))))
+    assert untold.rollout.retries == 0, "where no pods were traded nothing waits for it"

@@ -16,6 +16,7 @@ from verdigris.api.status import CapacityStatus, Sizes, StepStatus
 from verdigris.core.facts.observed import PodView
 from verdigris.core.facts.survey import Survey
 from verdigris.core.steps import capacity, capacity_words
+from verdigris.core.steps.gathering import gather_pods
 from verdigris.core.turn import Turn
 
 # what is done about it
@@ -42,6 +43,11 @@ def test_active_pods_are_traded_once_lack_of_room_is_sure() -> None:
     assert [step.kind for step in rollout.steps] == ["Start", "Trade", "Bake"]
     assert found.notes[-1].reason == "InPlace"
     assert "at least 2 of both versions stay ready" in found.notes[-1].message
+
+
+def test_a_rollout_that_gathers_its_pods_begins_to_trade() -> None:
+    found, failure = gather_pods(lacking(deadline=NOW + SECOND, ready_high_water=0))
+    assert (failure, found.rollout.sizes) == (None, Sizes(active=3, candidate=1))
 
 
 def test_pods_of_the_candidate_that_have_found_a_place_keep_it_in_a_trade() -> None:
@@ -78,14 +84,11 @@ def test_abort_waits_for_nothing() -> None:
 
 @pytest.mark.parametrize(("lasted", "ends"), [(30, True), (29, False)])
 def test_what_no_freed_place_heals_ends_the_rollout_in_the_time_of_what_is_hopeless(lasted: int, ends: bool) -> None:
-    too_large = Survey(NOW, quotas=(quota(hard={"requests_cpu": "100m"}),), problem="nodes may not be read")
-    seen = lacking("Wait", pod("g0"), survey=too_large, lacking_since=NOW - timedelta(seconds=lasted))
-    lack = capacity.lacking_room(seen)
-    assert lack is not None
-    reason = None if lack.reason in capacity.NO_ROOM else lack.reason
+    not_said = Survey(NOW, quotas=(quota(hard={"requests_memory": "1Gi"}),), problem="nodes may not be read")
+    seen = lacking("Wait", pod("g0"), survey=not_said, lacking_since=NOW - timedelta(seconds=lasted))
     found, failure = capacity.make_room(seen)
-    assert (failure is not None) is (ends and reason is not None)
     assert found == seen
+    assert (failure.reason if failure is not None else None) == ("ResourcesNotSet" if ends else None)
 
 
 @pytest.mark.parametrize(
