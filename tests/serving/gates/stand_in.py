@@ -12,6 +12,10 @@ from contextlib import contextmanager
 Behaviour = Callable[[bytes], Awaitable[bytes | None]]
 
 
+#: At the end of an answer: close the connection behind it, without a word.
+CLOSE = b"\0close"
+
+
 def http(status: int, body: bytes = b"{}") -> bytes:
     """An answer's bytes."""
     return b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
@@ -37,8 +41,10 @@ def stand_in(behaviour: Behaviour) -> Iterator[str]:
                 answer = await behaviour(request)
                 if answer is None:
                     break
-                writer.write(answer)
+                writer.write(answer.removesuffix(CLOSE))
                 await writer.drain()
+                if answer.endswith(CLOSE):
+                    break
         writer.close()
 
     loop = asyncio.new_event_loop()
