@@ -30,10 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     with Pool(given.jobs) as pool:
         counts = pool.imap(partial(examined, runs=given.runs), chosen)
-        found = [
-            Found(every[number], given.runs, count[Verdict.PASS], count[Verdict.FAIL], count[Verdict.INCONCLUSIVE])
-            for number, count in zip(chosen, counts, strict=True)
-        ]
+        found = []
+        for number, count in zip(chosen, counts, strict=True):
+            shares = count[Verdict.PASS], count[Verdict.FAIL], count[Verdict.INCONCLUSIVE]
+            found.append(Found(every[number], given.runs, *shares))
+            print(
+                f"{len(found)} of {len(chosen)}: {every[number].rule}, n {every[number].n}", file=sys.stderr, flush=True
+            )
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(as_json(found), indent=1) + "\n", encoding="utf-8")
     print("\n".join(tables(found)))

@@ -53,11 +53,16 @@ class Address:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; ``status`` 0 and no body: none came, and ``fault`` says why."""
+    """An answer; ``status`` 0 and no body: none came, and ``fault`` says why.
+
+    ``stale``: the connection had been kept, and its other end closed it while the request was on its way, which is no
+    fault of anybody's: it is to be asked once more on a new one.
+    """
 
     status: int
     body: bytes = b""
     fault: str = ""
+    stale: bool = False
 
 
 Ended = Callable[[Reply], None]
@@ -73,6 +78,8 @@ class Line(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._size = 0
         self._whole = False
+        #: Whether it has answered before, and whether a part of the next answer is here.
+        self._kept = self._answering = False
 
     @property
     def usable(self) -> bool:
@@ -81,9 +88,9 @@ class Line(asyncio.Protocol):
 
     def ask(self, request: bytes, ended: Ended) -> None:
         """Send a request; the one before is answered."""
-        self._ended = ended
+        self._ended, self._answering = ended, False
         if self._transport is None or self._transport.is_closing():
-            self._end(Reply(0, fault="the connection was closed"))
+            self._end(Reply(0, fault="the connection was closed", stale=self._kept))
         else:
             self._transport.write(request)
 
@@ -108,10 +115,12 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called once, last."""
-        self._end(Reply(0, fault=f"the connection was {'reset' if exc else 'closed without an answer'}"))
+        fault = f"the connection was {'reset' if exc else 'closed without an answer'}"
+        self._end(Reply(0, fault=fault, stale=self._kept and not self._answering))
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of the answer."""
+        self._answering = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -121,7 +130,7 @@ class Line(asyncio.Protocol):
             reply = Reply(self._parser.get_status_code(), b"".join(self._pieces))
             if not self._parser.should_keep_alive():
                 self.close()
-            self._pieces, self._size, self._whole = [], 0, False
+            self._pieces, self._size, self._whole, self._kept = [], 0, False, True
             self._end(reply)
 
     def on_body(self, data: bytes) -> None:

@@ -57,6 +57,8 @@ class Generator:
         self._run = Run(self.latencies)
         self._began = 0.0
         self._over = False
+        #: Requests of the schedule that have come due.
+        self._due = 0
         self._idle: deque[Line] = deque()
         self._lines: set[Line] = set()
         #: When each request under way was due, and when it was sent.
@@ -82,8 +84,8 @@ class Generator:
         config, run = self._config, self._run
         self._began, cpu = time.monotonic(), time.process_time()
         if config.rate is None:
-            for _ in range(len(self._idle)):
-                self._next(self._idle.popleft())
+            while line := self._free():
+                self._next(line)
         look, lateness = self._began, Latencies([], config.for_seconds)
         while (passed := time.monotonic() - self._began) < config.for_seconds and not run.stopped:
             if config.rate is not None:
@@ -95,6 +97,9 @@ class Generator:
             slept = time.monotonic()
             await asyncio.sleep(_PUMP)
             lateness.add(time.monotonic() - slept - _PUMP, passed)
+        if config.rate is not None and not run.stopped:
+            # What fell due while the last look was late.
+            self._pump(config.rate, config.for_seconds)
         run.late = lateness.quantile(0.99)
         run.seconds = time.monotonic() - self._began
         run.busy = (time.process_time() - cpu) / run.seconds
@@ -109,15 +114,26 @@ class Generator:
     def _pump(self, rate: float, passed: float) -> None:
         """Send what is due by now."""
         run = self._run
-        while run.asked < passed * rate:
-            due = self._began + run.asked / rate
+        while self._due < passed * rate:
+            due = self._began + self._due / rate
+            self._due += 1
             run.asked += 1
-            if self._idle:
-                self._send(self._idle.popleft(), due)
+            line = self._free()
+            if line is not None:
+                self._send(line, due)
             elif len(self._waiting) < _MOST_WAITING:
                 self._waiting.append(due)
             else:
                 run.errors["it could not be sent, because all connections were busy"] += 1
+
+    def _free(self) -> Line | None:
+        """A connection that waits for a request; one that was closed meanwhile is made anew."""
+        while self._idle:
+            line = self._idle.popleft()
+            if line.usable:
+                return line
+            self._renew(line)
+        return None
 
     def _send(self, line: Line, due: float) -> None:
         self._under_way[line] = due, time.monotonic()
@@ -128,16 +144,23 @@ class Generator:
         now = time.monotonic()
         if reply.status == 200:
             self.latencies.add(now - due, due - self._began)
+        elif reply.stale:
+            self._waiting.appendleft(due)
         else:
             self._run.errors[reply.fault or f"it was answered {reply.status}"] += 1
         if line.usable:
             self._next(line)
         else:
-            self._lines.discard(line)
-            if not self._over:
-                task = asyncio.get_running_loop().create_task(self._connect())
-                self._connecting.add(task)
-                task.add_done_callback(self._connecting.discard)
+            self._renew(line)
+
+    def _renew(self, line: Line) -> None:
+        """Another connection in the place of one that ended; at the end, only for what still waits."""
+        self._lines.discard(line)
+        if self._over and not self._waiting:
+            return
+        task = asyncio.get_running_loop().create_task(self._connect())
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     def _next(self, line: Line) -> None:
         """Give a free connection what waits for one; without a rate there is always another request."""
@@ -150,13 +173,15 @@ class Generator:
             self._idle.append(line)
 
     async def _connect(self) -> None:
-        """One connection more; a failure is an error of the run, and is tried again for as long as it lasts."""
-        while not self._over:
+        """One connection more; a failure is an error, and is tried again while the run lasts."""
+        while not self._over or self._waiting:
             try:
                 line = await connected(self._address, self._config.answer_seconds)
             except OSError:
                 self._run.asked += 1
                 self._run.errors["there was no connection"] += 1
+                if not self._began:
+                    return
                 await asyncio.sleep(_LOOK)
             else:
                 self._take(line)

@@ -114,6 +114,8 @@ def _missing(estimate: Estimate, interval: Limits, threshold: float, what: str) 
     if not math.isfinite(estimate.value):
         return f"other {what} are needed"
     gap = estimate.value - threshold
+    if estimate.n < LEAST_ROWS:
+        return f"at least {LEAST_ROWS} {what} are needed"
     # The limit on the threshold's side: the one that more rows would bring to this side of it.
     half = estimate.value - interval[0] if gap > 0 else interval[1] - estimate.value
     wanted = math.inf if not gap or not math.isfinite(half) else estimate.n * (half / gap) ** 2

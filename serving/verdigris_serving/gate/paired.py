@@ -20,7 +20,12 @@ _OF_LABELS = frozenset({"balanced_accuracy", "f1", "precision"})
 
 
 def gain(metric: str, model: Answers, active: Answers) -> Estimate:
-    """How much better the model is than the active one. Raises Refusal where the metric is not defined here."""
+    """How much better the model is than the active one. Raises Refusal where the metric is not defined here.
+
+    Given the very same answers it is nothing, for certain.
+    """
+    if model is active:
+        return Estimate(0.0, model.rows, lambda _: (0.0, 0.0))
     if metric == "auc":
         positives, negatives = by_class(model)
         first, second = ((picked(a.scores, positives), picked(a.scores, negatives)) for a in (model, active))

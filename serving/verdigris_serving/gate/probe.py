@@ -28,6 +28,9 @@ async def probe(address: Address, request: bytes) -> None:
                     line.close()
                 line = await connected(address, WITHIN)
             reply = await asked(line, request, WITHIN)
+            if reply.stale:
+                line = await connected(address, WITHIN)
+                reply = await asked(line, request, WITHIN)
         except OSError as error:
             reply = Reply(0, fault=str(error))
         took = time.monotonic() - due

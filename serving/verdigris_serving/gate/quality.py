@@ -50,7 +50,8 @@ def quality(config: Quality, fetcher: Fetcher) -> Finding:
     other, why = None, ""
     if active:
         try:
-            other = answered(active, path, config.data.target)
+            same = active.sha256 == model.sha256
+            other = answers if same else answered(active, path, config.data.target)
         except (NoAnswer, Refusal) as fault:
             why = f"the active version cannot be compared with: {fault}"
     finding.checks = judge(config, Inputs(answers, other, why))

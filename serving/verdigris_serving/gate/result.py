@@ -31,8 +31,8 @@ EXIT_BAD_INPUT = 2
 EXIT_CRASH = 70
 
 
-class _Answered(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
-    """Names in camel case, as in the status that they go to."""
+class _Answered(Struct, frozen=True, rename="camel", kw_only=True):
+    """Names in camel case, as in the status that they go to. Who reads it skips what a later version adds."""
 
 
 class Check(_Answered, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,7 +171,8 @@ def bounded(result: Result, most: int = TERMINATION_MESSAGE_BYTES) -> bytes:
     document = encoded(result)
     if len(document) <= most:
         return document
-    groups = [] if isinstance(result.groups, UnsetType) else result.groups
+    # Small groups were not judged: they are the first that can be done without.
+    groups = [] if isinstance(result.groups, UnsetType) else sorted(result.groups, key=lambda group: not group.judged)
     for kept in range(len(groups), -1, -1):
         told = f"{len(groups) - kept} of {len(groups)} groups; the log has all" if groups else "the log has the whole"
         shorter = _with(result, groups[:kept], told)
@@ -187,7 +188,6 @@ def bounded(result: Result, most: int = TERMINATION_MESSAGE_BYTES) -> bytes:
 
 
 def _with(result: Result, groups: list[Group], cut: str) -> Result:
-    # Small groups were not judged: they are the first that can be done without.
     return msgspec.structs.replace(result, groups=groups or UNSET, cut=cut)
 
 

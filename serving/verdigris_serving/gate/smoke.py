@@ -169,9 +169,13 @@ async def _ask(line: Line | None, address: Address, request: bytes, within: floa
     try:
         if line is None or not line.usable:
             line = await connected(address, within)
+        reply = await asked(line, request, within)
+        if reply.stale:
+            line = await connected(address, within)
+            reply = await asked(line, request, within)
     except OSError as error:
         return None, Reply(0, fault=f"there was no connection: {error}")
-    return line, await asked(line, request, within)
+    return line, reply
 
 
 async def _reach(address: Address, within: float) -> None:

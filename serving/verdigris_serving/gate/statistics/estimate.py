@@ -27,7 +27,7 @@ def z_of(tail: float) -> float:
     return -_NORMAL.inv_cdf(tail)
 
 
-def bisected(falls: Callable[[float], float], low: float, high: float, steps: int = 60) -> float:
+def bisected(falls: Callable[[float], float], low: float, high: float, steps: int = 50) -> float:
     """Where a function that falls from ``low`` to ``high`` crosses zero; an end of these where it does not."""
     for _ in range(steps):
         middle = (low + high) / 2

@@ -6,7 +6,9 @@ and corrects for skewness and bias, which a value plus and minus its standard er
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import mul
 from statistics import NormalDist
 
 from verdigris_serving.gate.statistics.estimate import Estimate, Limits
@@ -16,29 +18,42 @@ Function = Callable[[Vector], float]
 _NORMAL = NormalDist()
 #: Step of the numeric derivatives, in standard deviations of a row's entry.
 _STEP = 1e-3
+#: What is left of terms that cancel each other, as in the difference of a model from itself.
+_ROUNDING = 1e-9
+#: The correction for bias is of the order of one standard error divided by the root of the rows, not of several.
+_LARGEST_SHIFT = 2.0
+#: Where one row outweighs all others, the correction for skewness would go beyond every limit.
+_LEAST_SCALE = 0.5
 
 
 def of_means(rows: Sequence[Vector], function: Function) -> Estimate:
     """``function`` of the means of the rows' entries; it is defined, and smooth, near these."""
     n = len(rows)
-    columns = list(zip(*rows, strict=True))
-    means = [math.fsum(column) / n for column in columns]
+    # Labels make rows of few kinds: each is looked at once.
+    kinds = Counter(map(tuple, rows))
+    counts = list(kinds.values())
+    columns = list(zip(*kinds, strict=True))
+    means = [math.fsum(map(mul, column, counts)) / n for column in columns]
     centered = [[value - mean for value in column] for column, mean in zip(columns, means, strict=True)]
-    spread = [[_product(a, b) / n for b in centered] for a in centered]
-    gradient, hessian = _derivatives(function, means, [math.sqrt(row[k]) for k, row in enumerate(spread)])
+    weighted = [list(map(mul, column, counts)) for column in centered]
+    spread = [[_product(a, b) / n for b in centered] for a in weighted]
+    scale = [math.sqrt(row[k]) for k, row in enumerate(spread)]
+    gradient, hessian = _derivatives(function, means, scale)
     influence = [_product(gradient, row) for row in zip(*centered, strict=True)]
-    squares = math.fsum(value**2 for value in influence)
+    squares = math.fsum(count * value**2 for count, value in zip(counts, influence, strict=True))
     value, error = function(means), math.sqrt(squares) / n
-    if not error:
+    if error <= _ROUNDING * sum(abs(slope) * size for slope, size in zip(gradient, scale, strict=True)):
         return Estimate(value, n, lambda _: (value, value))
     steepest = [_product(row, gradient) / (n * error) for row in spread]
-    skew = math.fsum(value**3 for value in influence) / (6 * squares**1.5)
+    cubes = math.fsum(count * value**3 for count, value in zip(counts, influence, strict=True))
+    skew = cubes / (6 * squares**1.5)
     bias = sum(_product(a, b) for a, b in zip(hessian, spread, strict=True)) / (2 * n)
     curvature = bias / error - _product(steepest, [_product(row, steepest) for row in hessian]) / (2 * error)
-    shift = _NORMAL.inv_cdf(2 * _NORMAL.cdf(skew) * _NORMAL.cdf(-curvature))
+    least, most = _NORMAL.cdf(-_LARGEST_SHIFT), _NORMAL.cdf(_LARGEST_SHIFT)
+    shift = _NORMAL.inv_cdf(min(max(2 * _NORMAL.cdf(skew) * _NORMAL.cdf(-curvature), least), most))
 
     def limit(z: float) -> float:
-        far = (shift + z) / (1 - skew * (shift + z)) ** 2
+        far = (shift + z) / max(1 - skew * (shift + z), _LEAST_SCALE) ** 2
         return function([mean + far * step for mean, step in zip(means, steepest, strict=True)])
 
     def limits(tail: float) -> Limits:
@@ -70,4 +85,4 @@ def _derivatives(function: Function, at: list[float], scale: list[float]) -> tup
 
 
 def _product(first: Vector, second: Vector) -> float:
-    return sum(a * b for a, b in zip(first, second, strict=True))
+    return float(sum(map(mul, first, second)))
