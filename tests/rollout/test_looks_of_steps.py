@@ -242,7 +242,8 @@ HALF_SEEN = (NOW - 25 * SECOND, NOW - 10 * SECOND)
         (uncounted(40, spec=PAUSED), False),
         (on_trial(evidence=EvidenceStatus(sealed_at=EXPOSED, at=EXPOSED), since=NOW - 40 * SECOND), False),
         (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", "g1")})), False),
-        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", at=HALF_SEEN)})), True),
+        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", "g1", at=HALF_SEEN)})), True),
+        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", at=HALF_SEEN)})), False),
     ],
 )
 def test_active_pods_that_count_nothing_do_not_stand_in_front(seen: Turn, skipped: bool) -> None:
