@@ -29,6 +29,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m verdigris.tools.crds --check
 	@$(PY) -m verdigris.tools.stuck_table --check
 	@$(PY) -m dev.protobuf --check
+	@$(PY) -m dev.gate_schemas --check
 	@$(PY) -m verdigris.tools.chart_readme --check
 	@$(PY) -m verdigris.tools.cli_schema --check
 
@@ -37,6 +38,9 @@ crds: setup      ## write the CRDs from the models
 
 cli: setup       ## kubectl-verdigris as one file that needs python3 and kubectl only: out/kubectl-verdigris
 	@$(PY) -m verdigris.tools.zipapp
+
+gate-schemas: setup  ## write the schemas of the gates' documents, docs/gates
+	@$(PY) -m dev.gate_schemas --write
 
 lock: setup      ## resolve the lock files again
 	@sh dev/lock.sh
@@ -80,6 +84,9 @@ bench-laws: setup  ## refused writes and a storm of new models, under load: tabl
 bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
 	@$(PY) -m benchmarks.shield
 
+bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
+	@$(PY) -m benchmarks.gates
+
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
 
@@ -87,4 +94,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-pack clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack gate-schemas clean

@@ -83,6 +83,6 @@ def operator(cluster: Cluster) -> Cluster:
     """The cluster with the project's images on its nodes and the operator installed as a user would."""
     cluster.load_images()
     with cluster.alone():
-        install_operator(cluster)
+        install_operator(cluster, "gatewayApi.enabled=true")
     PACE.started(probe(cluster))
     return cluster

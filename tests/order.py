@@ -25,6 +25,11 @@ def second_node() -> AbstractContextManager[None]:
     return exclusive(from_environment().cache / "tests-second-node.lock")
 
 
+def gateway() -> AbstractContextManager[None]:
+    """Held by who has the gateway, in whichever process."""
+    return exclusive(from_environment().cache / "tests-gateway.lock")
+
+
 class Slot(IntEnum):
     """When a test runs, from first to last."""
 

@@ -1,4 +1,4 @@
-"""The command line: python -m dev.cluster up, down, status, kubeconfig, images, build, env, fake-nodes, node."""
+"""The command line: python -m dev.cluster up, down, status, kubeconfig, images, build, env, and what comes on top."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 
-from dev.cluster import fake_nodes, second_node
+from dev.cluster import fake_nodes, gateway, second_node
 from dev.cluster.cluster import Cluster, find
 from dev.cluster.shell import ClusterError
 from dev.cluster.toolchain import ALL_TOOLS
@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: all of {', '.join(ALL_TOOLS)}")
     fakes = commands.add_parser("fake-nodes", help="add nodes that only pretend to run pods (kwok)")
     fakes.add_argument("count", type=int, help="how many there shall be; 0 removes them")
+    door = commands.add_parser("gateway", help="the Gateway API, and Traefik as a gateway (compiled the first time)")
+    door.add_argument("action", choices=("up", "stop", "down"), help="stop ends Traefik; down removes the API, too")
     _add_node(commands.add_parser("node", help="a second real node: bring it up, lose it, bring it back, remove it"))
     return parser
 
@@ -81,11 +83,18 @@ def _run(options: argparse.Namespace) -> int:
             return _build(cluster, options.tools or list(ALL_TOOLS))
         case "fake-nodes":
             fake_nodes.scale(cluster, options.count)
-        case "node":
-            _node(cluster, options)
+        case "node" | "gateway":
+            _on_top(cluster, options)
         case "status":
             return _status(cluster)
     return 0
+
+
+def _on_top(cluster: Cluster, options: argparse.Namespace) -> None:
+    if options.command == "node":
+        _node(cluster, options)
+    else:
+        {"up": gateway.up, "stop": gateway.stop, "down": gateway.down}[options.action](cluster)
 
 
 def _node(cluster: Cluster, options: argparse.Namespace) -> None:

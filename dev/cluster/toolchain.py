@@ -57,6 +57,7 @@ CLUSTER_TOOLS = {
 }
 LAZY_TOOLS = {
     "kwok": Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    "traefik": Tool("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
     "kubeconform": Tool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
 }
 ALL_TOOLS = {**CLUSTER_TOOLS, **LAZY_TOOLS}
@@ -141,15 +142,19 @@ class Toolchain:
             unfinished.rename(target)
         return target
 
-    def module_file(self, name: str, path: str) -> Path:
-        """A file or folder of the source of a tool's module, kept beside the program (the module cache may go)."""
+    def module_file(self, name: str, path: str, module: str = "") -> Path:
+        """A file or folder of the source of a tool's module, kept beside the program (the module cache may go).
+
+        `module` is another one that its go.mod pins.
+        """
         target = self.cached(name).parent / Path(path).name
         if not target.exists():
             source = _TOOLS / ALL_TOOLS[name].module
-            module = ALL_TOOLS[name].package.split("/cmd/")[0]
+            module = module or ALL_TOOLS[name].package.split("/cmd/")[0]
             go = find_go(self.settings, source / "go.mod")
             run([go, "mod", "download", module], cwd=source, env=_go_environment())
             root = run([go, "list", "-m", "-f", "{{.Dir}}", module], cwd=source, env=_go_environment()).strip()
+            target.parent.mkdir(parents=True, exist_ok=True)
             unfinished = target.with_name(f"{target.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             shutil.copytree(Path(root) / path, unfinished)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.api.gates import GATES
 from tests.api.manifests import SHA256
 
 FULL_SPEC: dict[str, Any] = {
@@ -117,11 +118,13 @@ FULL_SPEC: dict[str, Any] = {
         "schemaChange": True,
         "watchWarm": True,
         "steps": [
+            *GATES,
             {"shadow": {"for": "10m", "share": 5.5, "maxDisagreement": 0.02}},
             {"weight": 1.5, "hold": "10m"},
             {"approval": {}},
             {"weight": 100},
         ],
+        "gateResources": {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}},
         "answerWithin": "500ms",
         "progressDeadline": "10m",
         "approval": "None",
@@ -129,7 +132,15 @@ FULL_SPEC: dict[str, Any] = {
         "inconclusiveDeadline": "5m",
         "keepWarm": "30m",
     },
-    "traffic": {"unit": {"header": "x-user-id"}, "testers": {"header": "x-tester", "value": "yes"}},
+    "traffic": {
+        "router": "Gateway",
+        "gateway": {
+            "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https", "port": 443}],
+            "hostnames": ["models.example.com"],
+        },
+        "unit": {"header": "x-user-id"},
+        "testers": {"header": "x-tester", "value": "yes"},
+    },
     "analysis": {
         "prometheus": {"address": "http://prometheus.monitoring.svc:9090"},
         "interval": "5s",

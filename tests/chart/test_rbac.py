@@ -74,6 +74,16 @@ def test_the_operator_may_watch_and_apply_every_child(default_manifests: list[Ma
     assert granted[0] >= {"list", "watch", "create", "patch"}
 
 
+def test_the_operator_has_rights_over_routes_only_where_they_are_asked_for(
+    helm: Helm, default_manifests: list[Manifest]
+) -> None:
+    asked = helm.render({"gatewayApi": {"enabled": True}})
+    wanted = {"list", "watch", "create", "patch", "delete"}
+    assert verbs(asked, "verdigris", kinds.HTTP_ROUTE.plural) == wanted
+    assert verbs(default_manifests, "verdigris", kinds.HTTP_ROUTE.plural) == set()
+    assert verbs(asked, "verdigris", "gateways") == set()
+
+
 def test_the_operator_may_watch_who_answers_and_change_nothing_about_it(default_manifests: list[Manifest]) -> None:
     assert verbs(default_manifests, "verdigris", "endpointslices") == {"list", "watch"}
 

@@ -79,6 +79,7 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
             "imagePullSecrets": [{"name": "a"}, {"name": "b"}],
         },
         "podSecurity": {"anyUser": True},
+        "gatewayApi": {"enabled": True},
         "workers": 9,
         "lease": {"duration": "30s", "renewDeadline": "20s", "retryPeriod": "5s"},
         "prometheus": {
@@ -100,6 +101,7 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         serving_image_sklearn="registry.example.com/sklearn:3",
         serving_pull_secrets=("a", "b"),
         any_user=True,
+        gateway_api=True,
         workers=9,
         lease_duration=timedelta(seconds=30),
         lease_renew_deadline=timedelta(seconds=20),

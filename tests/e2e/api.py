@@ -17,6 +17,7 @@ KINDS = {
     "deployment": ("apps/v1", "Deployment"),
     "event": ("v1", "Event"),
     "hpa": ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    "httproute": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     "modeldeployment": (OURS, "ModelDeployment"),
     "networkpolicy": ("networking.k8s.io/v1", "NetworkPolicy"),
     "pdb": ("policy/v1", "PodDisruptionBudget"),

@@ -143,14 +143,16 @@ class Scene:
         self.kube.run("patch", kind, name, "--type=merge", "-p", json.dumps(patient(change)))
 
     @contextmanager
-    def clients(self, rate: float = 60.0, *, paced: bool = True, seconds: float = LONGEST) -> Iterator[Clients]:
+    def clients(
+        self, rate: float = 60.0, *, paced: bool = True, seconds: float = LONGEST, at: str = ""
+    ) -> Iterator[Clients]:
         """Clients that send while the block runs, for `seconds` at most, half of them over kept connections.
 
-        `rate` is in requests per second; where `paced`, on a quiet machine: pods that get less of a slow one answer
-        fewer.
+        To the model's Service, or to the address `at`. `rate` is in requests per second; where `paced`, on a quiet
+        machine: pods that get less of a slow one answer fewer.
         """
         rate = max(LEAST_RATE, rate / PACE.factor) if paced else rate
-        url = f"http://{NAME}.{self.namespace}.svc/v2/models/diabetes/infer"
+        url = f"{at or f'http://{NAME}.{self.namespace}.svc'}/v2/models/diabetes/infer"
         self.kube.apply(*clients(CLIENTS, self.stock.models.bodies, url, rate, stretched(seconds)), server_side=True)
         self.kube.run("wait", "--for=condition=Ready", "pod/clients", "--timeout=60s")
         sending = Clients(self.kube)

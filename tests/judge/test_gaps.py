@@ -208,6 +208,11 @@ def test_a_bake_that_was_not_seen_is_none(seen: float, verdict: str) -> None:
         assert (state.reason, state.inconclusive_since) == ("NotWatched", clock(300))
 
 
+@pytest.mark.parametrize(("seen", "verdict"), [(5.0, "Pass"), (4.0, "Inconclusive")])
+def test_of_a_bake_of_two_scrapes_half_is_seen(seen: float, verdict: str) -> None:
+    assert long_enough(passing(seen), timedelta(seconds=10), clock(0), SCRAPE).verdict == verdict
+
+
 def test_what_holds_for_another_reason_keeps_it() -> None:
     state = passing(0).model_copy(update={"verdict": "Inconclusive", "reason": "NoSamples"})
     assert long_enough(state, timedelta(minutes=5), clock(0), SCRAPE) == state

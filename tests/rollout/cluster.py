@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,11 +29,13 @@ from verdigris.core.facts.observed import (
     Decision,
     DeploymentView,
     Exit,
+    GateJob,
     Observed,
     PodView,
     Selection,
     Snapshot,
 )
+from verdigris.core.facts.route import RouteView, Routing, Weights, percent
 from verdigris.core.facts.survey import QuotaView, Survey
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.shield import WHOLE, shares
@@ -83,8 +86,19 @@ class Cluster:
     """Requests that clients got an error for."""
     asked: dict[Color, float] = field(default_factory=dict)
     """Requests that each colour's pods got from the pods in front of them."""
+    gates: dict[str, GateJob] = field(default_factory=dict)
+    """The Jobs of gates, by name."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
+    route: RouteView | None = None
+    """The HTTPRoute, whosever it is."""
+    route_fault: Failure | None = None
+    by_gateway: float = 0.0
+    """Share of the clients that come by a gateway."""
+    gateway_away: bool = False
+    """Whether what runs the gateway does not follow the route: it goes on as it last saw it."""
+    followed: Weights = field(default_factory=dict)
+    """The weights that the gateway goes by."""
 
     def observe(self) -> Observed:
         """The picture that a reconcile would take now."""
@@ -106,7 +120,21 @@ class Cluster:
             hpas=frozenset(self.hpas),
             seen_at=self.now,
             survey=self._survey(),
+            gate=self._gate(),
+            routing=Routing(self._route(), self.route_fault),
         )
+
+    def _gate(self) -> GateJob | None:
+        """The Job of the gate under way."""
+        rollout = self.status.rollout
+        step = rollout.steps[rollout.step] if rollout is not None and rollout.kind is not None else None
+        return self.gates.get(step.gate.job) if step is not None and step.gate is not None else None
+
+    def _route(self) -> RouteView | None:
+        """What the gateway says of it: which weights it goes by."""
+        if self.route is None or self.route_fault is not None:
+            return None
+        return replace(self.route, lags=self.followed != self.route.rules[0])
 
     def _survey(self) -> Survey | None:
         if self.quota is None or not self.quota_is_seen:
@@ -183,9 +211,7 @@ class Cluster:
 
     def _serve(self) -> None:
         """A tick's requests are answered, and the pods scraped when it is time."""
-        serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
-        for pod in serving:
-            share = self.rate / len(serving)
+        for pod, share in (*self._by_service(), *self._through_gateway()):
             told = shares(pod.view.order)
             passed = share * told.passed_on / WHOLE
             self._copy(pod, (share - passed) * told.shadowed / WHOLE)
@@ -193,9 +219,27 @@ class Cluster:
             self.failed += self._answer(pod, share - passed + left)
         if round(self.now.timestamp()) % SCRAPE == 0:
             for pod in self.pods:
-                if pod.placed and self.now >= pod.ready_at:
+                if pod.placed and self.now >= pod.ready_at and not self._version(pod.view.revision).unscraped:
                     pod.samples.append((self.now.timestamp(), pod.requests - pod.errors, pod.errors))
                     pod.passed_samples += [(self.now.timestamp(), dict(pod.passed))] if pod.passed else []
+
+    def _by_service(self) -> Iterator[tuple[Pod, float]]:
+        serving = [p for p in self.pods if p.view.color in reached(self.selected) and self._view(p).ready]
+        for pod in serving:
+            yield pod, self.rate * (1 - self.by_gateway) / len(serving)
+
+    def _through_gateway(self) -> Iterator[tuple[Pod, float]]:
+        """By weight, and within a colour evenly. Who is sent to a colour without a pod that is ready gets an error."""
+        if self.route is None or not self.by_gateway:
+            return
+        if not self.gateway_away:
+            self.followed = self.route.rules[0]
+        for color in COLORS:
+            share = self.rate * self.by_gateway * percent(self.followed, color) / 100
+            ready = [p for p in self.pods if p.view.color == color and self._view(p).ready]
+            self.failed += 0 if ready else share
+            for pod in ready:
+                yield pod, share / len(ready)
 
     def _answer(self, pod: Pod, share: float) -> float:
         """The pod answers so many requests; how many of them with an error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Version, spec
+from tests.rollout.small import until
 from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving
 from verdigris.api.spec import ModelDeploymentSpec
@@ -76,6 +78,30 @@ def test_a_good_version_is_watched_behind_the_shield_and_then_gets_the_clients_w
     assert reasons(world)[-4:] == ["CandidateReady", "OnTrial", "TrafficShifted", "Promoted"]
 
 
+def test_it_is_asked_as_soon_as_it_is_ready_as_the_pods_in_front_count_what_it_answers() -> None:
+    world = serving("1.0.0")
+    world.versions["1.1.0"] = Version(ready_after=4, unscraped=True)
+    until(world.apply(shielded()), lambda w: w.ready("green") == 2)
+    assert world.run(3).asked["green"] > 0
+
+
+@pytest.mark.parametrize("asks", [{}, {"strategy": "Canary"}, {"steps": [{"weight": 5, "hold": "20s"}]}])
+@pytest.mark.parametrize("on_inconclusive", ["Hold", "Rollback"])
+def test_no_client_is_moved_to_what_prometheus_does_not_see_however_well_it_answers(
+    asks: dict[str, Any], on_inconclusive: str
+) -> None:
+    given = {"onInconclusive": on_inconclusive, "inconclusiveDeadline": "60s", **asks}
+    world = on_trial(serving("1.0.0"), behaviour=Version(unscraped=True), **given).run(240)
+    assert (active_version(world), len(world.switches)) == ("1.0.0", 1)
+    if on_inconclusive == "Rollback":
+        assert world.status.rejected[-1].reason == "CandidateNotScraped"
+        return
+    assert rollout_of(world).stage == "OnTrial"
+    assert "has not scraped 2 ready candidate pods" in rollout_of(world).message
+    world.versions["1.1.0"] = Version()
+    assert active_version(bake(world).run(10)) == "1.1.0"
+
+
 def test_no_client_gets_an_error_of_a_version_that_fails_half_its_calls() -> None:
     world = on_trial(serving("1.0.0"), behaviour=Version(error_rate=0.5))
     began = rollout_of(world).since
@@ -103,7 +129,7 @@ def test_a_version_that_answers_nobody_is_found_by_what_the_active_pods_count() 
     last = world.status.last_rollback
     assert last
     assert last.reason == "ErrorRateDoubled"
-    assert "as the active pods saw it: 400 late; of these 400 they answered 400 themselves" in last.message
+    assert re.search(r"as the active pods saw it: (\d+) late; of these \1 they answered \1 themselves", last.message)
 
 
 def test_what_the_status_says_of_a_version_on_trial() -> None:
@@ -350,14 +376,6 @@ def test_clients_are_not_left_with_nobody_because_a_version_is_on_trial() -> Non
     assert "No active pod is ready" in step(world, "Trial").message
     world.run(25)
     assert rollout_of(world).stage == "Baking", "it is watched in full"
-
-
-def test_where_pods_are_traded_there_is_no_shield() -> None:
-    world = serving("1.0.0")
-    world.room = 3
-    world.apply(shielded(onInsufficientCapacity="InPlace")).run(120)
-    assert world.asked == {}
-    assert active_version(world) == "1.1.0"
 
 
 def test_a_bake_of_nothing_is_no_trial() -> None:

@@ -71,6 +71,28 @@ def test_a_bad_version_is_taken_back_at_the_first_step_in_the_plan_that_finds_it
     assert world.hpas == {"blue": 3}
 
 
+def test_a_pod_that_took_a_place_is_tried_behind_the_shield_before_any_client_meets_it() -> None:
+    world = full(shield=True)
+    world.versions["1.1.0"] = Version(error_rate=0.5)
+    until(world.apply(small("1.1.0", shield=True)).run(1), stage("OnTrial"), least=2)
+    assert world.status.rollout
+    assert world.status.rollout.passed_on == 3333
+    until(world, lambda w: over(w) and serves(w, "1.0.0", 3), least=2)
+    assert world.status.rejected[-1].reason == "ErrorRateDoubled"
+    assert world.failed == 0
+    assert {selected for _, selected in world.switches} == {"blue"}
+
+
+def test_a_good_one_is_traded_after_its_trial_and_two_pods_are_always_ready() -> None:
+    world = full(shield=True).apply(small("1.1.0", shield=True)).run(1)
+    until(world, stage("OnTrial"), least=2)
+    began = world.now
+    until(world, stage("Trading"), least=2)
+    assert (world.now - began).total_seconds() >= 10
+    until(world, over, least=2)
+    assert serves(world, "1.1.0", 3)
+
+
 @pytest.mark.parametrize("moment", ["with the last pod", "while it bakes"])
 def test_the_way_back_is_the_same_path_backwards(moment: str) -> None:
     world = full().apply(small("1.1.0")).run(1)

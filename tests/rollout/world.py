@@ -12,7 +12,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
+from tests.patience import callers, refuse
 from tests.rollout.cluster import Cluster
+from tests.rollout.manifests import is_clients_service, revision_made_by, selection_in, writes_clients_service
 from tests.rollout.parts import TICK, Pod, Version, born, spec
 from verdigris.api.decision import Verb
 from verdigris.api.schema.fields import parse_duration
@@ -20,15 +22,27 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.names import COLOR_LABEL, COLORS, RETRY_ANNOTATION, REVISION_LABEL
-from verdigris.core.actions import Action, Keep, MoveTraffic, Note, Plan, Remove, RemovePod, Scale, SetOrder, SetTraffic
-from verdigris.core.engine.plan import plan
-from verdigris.core.facts.observed import (
-    Decision,
-    DeploymentView,
-    Selection,
-    Traffic,
+from verdigris.core.actions import (
+    Action,
+    Keep,
+    MoveRoute,
+    MoveTraffic,
+    Note,
+    Plan,
+    Remove,
+    RemovePod,
+    Scale,
+    SetOrder,
+    SetTraffic,
 )
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.observed import Decision, DeploymentView, GateJob, Selection, Traffic
+from verdigris.core.facts.route import RouteView
 from verdigris.core.routing.service import answering, min_available, reached
+from verdigris.core.steps.gate_document import digest
+
+MOST_LOOKS = 20_000
+"""Looks at one world: no scenario needs a tenth of them."""
 
 
 class Late(NamedTuple):
@@ -45,6 +59,8 @@ class World(Cluster):
 
     notes: list[Note] = field(default_factory=list)
     switches: list[tuple[datetime, Selection]] = field(default_factory=list)
+    routed: list[tuple[datetime, dict[Color, int]]] = field(default_factory=list)
+    """The weights of the route, one after the other."""
     decided: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     refuses: Callable[[Action], bool] = lambda _: False
     """Which writes the API server refuses."""
@@ -56,11 +72,18 @@ class World(Cluster):
     late: list[Late] = field(default_factory=list)
     keeps_status: Callable[[], bool] = lambda: True
     """Whether the status of this reconcile is written."""
+    judges: Callable[[str, GateJob, str], GateJob] = lambda _kind, job, _question: job
+    """What becomes of the Job of a gate of this kind that is asked so."""
     marks: Callable[[Decision], bool] = lambda _: True
     """Whether what became of a decision can be written on it."""
+    looks: int = 0
 
     def reconcile(self) -> Plan:
-        """One reconcile: plan and do it."""
+        """One reconcile: plan and do it. Raises Endless when there were so many that somebody waits for ever."""
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            now = self.status.rollout and f"It is {self.status.rollout.stage}: {self.status.rollout.message}"
+            raise refuse(f"{MOST_LOOKS} looks", callers(), now or "No rollout is under way.")
         made = plan(self.observe(), self.evidence(), self.now)
         self.decided = made.status
         self._carry_out(made.actions)
@@ -80,7 +103,7 @@ class World(Cluster):
         for action in actions:
             if not moved and isinstance(action, Scale | SetTraffic | Remove | RemovePod):
                 continue
-            if _revision_made_by(action) in unsaved:
+            if revision_made_by(action) in unsaved:
                 # Pods are made only from a snapshot that is kept (law 7).
                 continue
             refused = self.refuses(action) or (isinstance(action, Scale) and action.color not in self.deployments)
@@ -95,13 +118,15 @@ class World(Cluster):
             moved = moved and not (failed and self._moves_clients(action))
 
     def _moves_clients(self, action: Action) -> bool:
-        return isinstance(action, MoveTraffic) and _selection_in(action.manifest) != self.selected
+        if isinstance(action, MoveRoute):
+            return self.route is None or action.weights != self.route.rules[0]
+        return isinstance(action, MoveTraffic) and selection_in(action.manifest) != self.selected
 
     def _writes_clients_service(self, action: Action) -> bool:
         if not isinstance(action, MoveTraffic | Keep) or not writes_clients_service(action):
             return False
         marks = isinstance(action, MoveTraffic) and action.fence is not None
-        return marks or _selection_in(action.manifest) != self.selected
+        return marks or selection_in(action.manifest) != self.selected
 
     def _land(self) -> None:
         """What was late takes effect, unless the Service was written since it was read for it."""
@@ -144,7 +169,7 @@ class World(Cluster):
     def _do(self, action: Action) -> None:
         match action:
             case MoveTraffic(manifest, fence=mark):
-                if mark is not None and _selection_in(manifest) == self.selected:
+                if mark is not None and selection_in(manifest) == self.selected:
                     self.withdrawn = mark
                     self.service_version += 1
                 self._keep(manifest)
@@ -154,6 +179,8 @@ class World(Cluster):
                 self._scale(color, replicas)
             case SetTraffic(name, _, traffic):
                 self._set_traffic(name, traffic)
+            case MoveRoute():
+                self._move_route(action)
             case SetOrder(_, uid, order):
                 self._set_order(uid, order)
             case Remove(_, kind, name, _):
@@ -161,10 +188,30 @@ class World(Cluster):
             case RemovePod(_, uid):
                 self._remove_pod(uid)
 
+    def _move_route(self, action: MoveRoute) -> None:
+        """A gateway accepts the route at once, and follows with the next tick unless it is away."""
+        wanted, rollout = action.weights, self.decided.rollout
+        if self.route is not None and self.route.rules == (wanted,):
+            return
+        for color in (color for color in COLORS if wanted[color]):
+            nobody = not self.ready(color) and any(self.ready(one) for one in COLORS)
+            assert not nobody, "law 2: a weight for a colour without a ready pod"
+        if rollout is not None and wanted[rollout.color] and not rollout.taken_back:
+            kept = self.status.rollout
+            assert kept is not None, "a gateway sends clients to a candidate before that is in the status"
+            assert kept.routed or kept.wanted, "a gateway sends clients to a candidate before that is in the status"
+            assert self._scraped(rollout.color), "law 4: clients reach what is unseen"
+        self.route = RouteView(action.name, own=action.manifest is not None, rules=(wanted,), accepted=True)
+        if not self.by_gateway and not self.gateway_away:
+            self.followed = wanted
+        self.routed.append((self.now, dict(wanted)))
+
     def _set_traffic(self, name: str, traffic: Traffic) -> None:
         for pod in (pod for pod in self.pods if pod.view.name == name):
             drained = traffic == "off"
-            assert not drained or pod.view.color not in reached(self.selected), "a pod that has the clients was drained"
+            busy = pod.view.color in reached(self.selected)
+            busy = busy or (self.route is not None and self.route.reaches(pod.view.color))
+            assert not drained or not busy, "a pod that has the clients was drained"
             pod.view = replace(pod.view, traffic=traffic)
 
     def _set_order(self, uid: str, order: str | None) -> None:
@@ -175,7 +222,7 @@ class World(Cluster):
                 continue
             assert rollout is not None, "requests are passed on without a rollout"
             assert pod.view.color != rollout.color, "law 15: a pod on trial was put in front"
-            assert self._scraped(rollout.color), "law 4: what is unseen is asked"
+            assert self.ready(self._active_color()), "law 15: nobody stands behind what it answers"
             kept = self.status.rollout
             assert kept is not None, "requests are passed on before that is in the status"
             assert kept.revision == rollout.revision, "requests are passed on before that is in the status"
@@ -195,8 +242,20 @@ class World(Cluster):
             self._keep_deployment(color, manifest)
         elif kind == "HorizontalPodAutoscaler":
             self.hpas[color] = manifest["spec"]["minReplicas"]
-        elif _is_clients_service(manifest):
-            self._select(_selection_in(manifest))
+        elif kind == "Job":
+            self._run(manifest)
+        elif is_clients_service(manifest):
+            self._select(selection_in(manifest))
+
+    def _run(self, job: Mapping[str, Any]) -> None:
+        """The Job of a gate is made, and answers by the next look, when it does."""
+        name, kept = job["metadata"]["name"], self.status.rollout
+        assert name not in self.gates, "a Job was made a second time"
+        assert kept is not None, "a gate is asked without a rollout"
+        asked = [step.gate.asked for step in kept.steps if step.gate is not None and step.gate.job == name]
+        (question,) = (one["value"] for one in gate_container(job)["env"] if one["name"] == "VERDIGRIS_GATE")
+        assert asked == [digest(question)], "a gate is asked what is not in the status"
+        self.gates[name] = self.judges(gate_container(job)["command"][-1], GateJob(name), question)
 
     def _select(self, wanted: Selection) -> None:
         if wanted == self.selected:
@@ -212,11 +271,18 @@ class World(Cluster):
             revision = self.deployments[rollout.color].revision
             assert revision == rollout.revision, "clients reach pods of an older revision"
             assert rollout.stage == "RollingBack" or self._scraped(rollout.color), "law 4: clients reach what is unseen"
+        if rollout is not None and wanted == rollout.color and rollout.stage != "RollingBack":
+            nobody_else = not self.ready(self._active_color())
+            assert nobody_else or self._scraped(rollout.color), "law 4: clients are moved to what is unseen"
         if rollout is not None and rollout.kind == "Trial" and not rollout.wanted:
             assert rollout.color not in reached(wanted), "law 15: clients reach a version on trial"
         self.selected = wanted
         self.service_version += 1
         self.switches.append((self.now, wanted))
+
+    def _active_color(self) -> Color:
+        assert self.status.active is not None
+        return self.status.active.color
 
     def _scraped(self, color: Color) -> bool:
         ready = [p for p in self.pods if p.view.color == color and self._view(p).ready]
@@ -272,34 +338,23 @@ class World(Cluster):
         color = next((c for c in COLORS if name.endswith(c)), None)
         if kind == "Deployment" and color:
             assert color not in reached(self.selected), "law 2: the colour with the clients was removed"
+            assert self.route is None or not self.route.reaches(color), (
+                "law 2: a colour that a gateway uses was removed"
+            )
             self.deployments.pop(color, None)
             self.pods = [p for p in self.pods if p.view.color != color]
         elif kind == "HorizontalPodAutoscaler" and color:
             self.hpas.pop(color, None)
+        elif kind == "Job":
+            self.gates.pop(name, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
 
 
-def writes_clients_service(action: Action) -> bool:
-    """Whether it is about the clients' Service, as a move or as a whole."""
-    return isinstance(action, MoveTraffic | Keep) and _is_clients_service(action.manifest)
-
-
-def _is_clients_service(manifest: Mapping[str, Any]) -> bool:
-    return manifest["kind"] == "Service" and COLOR_LABEL not in manifest["metadata"]["labels"]
-
-
-def _selection_in(manifest: Mapping[str, Any]) -> Selection:
-    selection: Selection = manifest["spec"]["selector"].get(COLOR_LABEL, "both")
-    return selection
-
-
-def _revision_made_by(action: Action) -> str | None:
-    """The revision whose pods a Deployment would make; None for every other action."""
-    if not isinstance(action, Keep) or action.manifest["kind"] != "Deployment":
-        return None
-    labels: Mapping[str, str] = action.manifest["spec"]["template"]["metadata"]["labels"]
-    return labels[REVISION_LABEL]
+def gate_container(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container of the Job of a gate."""
+    container: Mapping[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return container
 
 
 def serving(version: str = "1.0.0", **behaviour: Any) -> World:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -200,6 +200,21 @@ class FakeApi:
             made = updated(live, made, manager, subresource or "")
         return await self._answer("patch", ref, self._store(ref, made))
 
+    async def edit(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        manager: str = "verdigris",
+    ) -> Json:
+        await self._arrive("edit", resource.kind, name)
+        live = self._found(resource.kind, namespace, name)
+        made = edited(live, operations)
+        ref = (resource.kind, namespace, name)
+        return await self._answer("edit", ref, self._store(ref, updated(live, made, manager, "")))
+
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
     ) -> None:
@@ -301,6 +316,29 @@ def _field(raw: Json, path: list[str]) -> Any:
     for part in path:
         found = found.get(part, "") if isinstance(found, dict) else ""
     return found
+
+
+def edited(live: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> Json:
+    """JSON patch, as far as the operator uses it: `test` and `add`. Raises Conflict where it does not fit."""
+    made = json_copy(dict(live))
+    for operation in operations:
+        *path, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
+        place: Any = made
+        for part in path:
+            place = _member(place, part)
+        if operation["op"] == "test":
+            if _member(place, last) != operation["value"]:
+                raise Conflict("the server rejected our request due to an error in our request")
+        else:
+            place[int(last) if isinstance(place, list) else last] = json_copy(operation["value"])
+    return made
+
+
+def _member(place: Any, part: str) -> Any:
+    try:
+        return place[int(part)] if isinstance(place, list) else place[part]
+    except (KeyError, IndexError) as error:
+        raise Conflict("the server rejected our request due to an error in our request") from error
 
 
 def merge_patch(live: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:

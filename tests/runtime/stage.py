@@ -16,7 +16,7 @@ from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.kube.reading.survey import Surveyor
 from verdigris.adapters.kube.reading.watches import Filter
 from verdigris.adapters.kube.transport.errors import ApiError
-from verdigris.adapters.kube.transport.kinds import MODEL_DEPLOYMENT, ROLLOUT_DECISION, WATCHED
+from verdigris.adapters.kube.transport.kinds import HTTP_ROUTE, MODEL_DEPLOYMENT, ROLLOUT_DECISION, WATCHED
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.port import UsageSource
 from verdigris.app.metrics import Metrics
@@ -75,6 +75,8 @@ def _version(raw: Mapping[str, Any]) -> str:
 
 def is_watched(raw: Mapping[str, Any]) -> bool:
     """By kind, and by the label that the watches select by: what loses it is gone for them."""
+    if raw["kind"] == HTTP_ROUTE.kind:
+        return True
     labeled = MODEL_LABEL in (raw["metadata"].get("labels") or {})
     return raw["kind"] in (MODEL_DEPLOYMENT.kind, ROLLOUT_DECISION.kind) or (
         labeled and raw["kind"] in {resource.kind for resource in WATCHED}

@@ -101,6 +101,21 @@ async def test_a_selector_is_one_value_so_that_applying_removes_what_somebody_ad
     assert found["spec"]["selector"] == {"app": "a"}
 
 
+async def test_an_edit_changes_what_it_names_and_fails_whole_where_one_of_its_tests_does(place: Place) -> None:
+    await place.api.apply(service(place.namespace))
+    name = {"op": "test", "path": "/spec/ports/0/name", "value": "http"}
+    label = {"op": "add", "path": "/metadata/labels/example.com~1team", "value": "web"}
+    port = {"op": "add", "path": "/spec/ports/0/port", "value": 81}
+    found = await place.api.edit(kinds.SERVICE, place.namespace, "a", [name, label, port])
+    assert (found["spec"]["ports"][0]["port"], found["spec"]["selector"]) == (81, {"app": "a"})
+    assert found["metadata"]["labels"] == {"verdigris.dev/model": "m", "example.com/team": "web"}
+    with pytest.raises(Conflict):
+        await place.api.edit(kinds.SERVICE, place.namespace, "a", [{**name, "value": "other"}, {**port, "value": 82}])
+    with pytest.raises(Conflict):
+        await place.api.edit(kinds.SERVICE, place.namespace, "a", [{**name, "path": "/spec/ports/7/name"}])
+    assert (await place.api.get(kinds.SERVICE, place.namespace, "a"))["spec"]["ports"][0]["port"] == 81
+
+
 async def test_applying_without_a_field_that_was_applied_before_removes_it(place: Place) -> None:
     more = service(place.namespace)
     more["metadata"]["labels"]["tier"] = "x"

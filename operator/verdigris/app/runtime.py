@@ -53,6 +53,8 @@ DRAIN_SECONDS = 5.0
 """How long running reconciles may go on after SIGTERM."""
 RELEASE_SECONDS = 3.0
 """How long giving the lease back may take; after that it expires by itself."""
+ROUTES_SECONDS = 15.0
+"""Time between two looks whether the API server has come to know HTTPRoutes."""
 GUARD_SECONDS = 30.0
 """Time between two looks at the admission policy while nobody decides anything."""
 
@@ -172,24 +174,12 @@ class Runtime:
     async def _lead(self) -> None:
         """Work until one of the parts ends, which none of them should."""
         hold = _task("lease", self._elector.hold())
-        started = asyncio.Event()
         served = await self._served(hold)
-        watching = _task(
-            "watches",
-            watch(
-                self._connection,
-                self._settings.namespaces,
-                served,
-                enqueue=self._queue.add,
-                hear=self._memory.hear,
-                started=started,
-            ),
-        )
-        # kopf takes SIGTERM for itself when it starts; it is ours.
-        started_task = _task("watches have started", started.wait())
-        await asyncio.wait({started_task, watching}, return_when=asyncio.FIRST_COMPLETED)
-        await _end(started_task)
-        self._take_signals()
+        self._started = asyncio.Event()
+        watching = _task("watches", self._watch(served))
+        begun = _task("watches have started", self._started.wait())
+        await asyncio.wait({begun, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await _end(begun)
         workers = [_task("workers", WorkerPool(self._queue, self._reconciler, self._settings.workers).run())]
         again = _task(
             "resync",
@@ -203,7 +193,8 @@ class Runtime:
             ),
         )
         guarding = _task("guard", self._watch_guard())
-        parts = [hold, watching, again, guarding, *workers]
+        routes = [_task("watch of routes", self._watch_routes())] if self._settings.gateway_api else []
+        parts = [hold, watching, again, guarding, *routes, *workers]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             self._broken = "; ".join(_why(task) for task in done)
@@ -213,7 +204,7 @@ class Runtime:
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
             await self._reconciler.close()
-            for part in (again, guarding, hold, watching):
+            for part in (again, guarding, hold, *routes, watching):
                 await _end(part)
 
     async def _served(self, hold: asyncio.Task[None]) -> list[kinds.Resource]:
@@ -242,6 +233,26 @@ class Runtime:
                 log.warning("decisions: %s", sentence)
             told = sentence
             await asyncio.sleep(GUARD_SECONDS)
+
+    async def _watch_routes(self) -> None:
+        """Watch HTTPRoutes, once the API server knows them: the Gateway API may be installed at any time."""
+        await self._client.until_known(kinds.HTTP_ROUTE, ROUTES_SECONDS)
+        await self._watch([kinds.HTTP_ROUTE])
+
+    async def _watch(self, resources: list[kinds.Resource]) -> None:
+        """Until the watching is broken. kopf takes SIGTERM for itself when it starts; it is ours."""
+        started = asyncio.Event()
+        connection, namespaces, heard = self._connection, self._settings.namespaces, self._memory.hear
+        watches = watch(connection, namespaces, resources, enqueue=self._queue.add, hear=heard, started=started)
+        watching, begun = _task("watches", watches), _task("watches have started", started.wait())
+        try:
+            await asyncio.wait({begun, watching}, return_when=asyncio.FIRST_COMPLETED)
+            self._take_signals()
+            self._started.set()
+            await watching
+        finally:
+            await _end(begun)
+            await _end(watching)
 
     def _note(self) -> str | None:
         return "; ".join(filter(None, (self._namespaces.notice(), self._guard.sentence))) or None

@@ -52,6 +52,8 @@ class Settings:
     # VERDIGRIS_DECISION_POLICY: the ValidatingAdmissionPolicy, and its binding, without which no version goes on by a
     # RolloutDecision; empty: decisions are believed as they are.
     decision_policy: str | None = None
+    # VERDIGRIS_GATEWAY_API: true: HTTPRoutes may be read and written, and are watched once the API server knows them.
+    gateway_api: bool = False
     # VERDIGRIS_LEASE_NAMESPACE: default is the pod's own namespace, else verdigris-system.
     lease_namespace: str = DEFAULT_NAMESPACE
     # VERDIGRIS_LEASE_NAME
@@ -90,6 +92,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         prometheus_matchers=read.matchers("VERDIGRIS_PROMETHEUS_MATCHERS"),
         isolate_queries=read.flag("VERDIGRIS_ISOLATE_QUERIES"),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
+        gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
         lease_name=read.text("VERDIGRIS_LEASE_NAME", Settings.lease_name),
         lease_duration=read.duration("VERDIGRIS_LEASE_DURATION", Settings.lease_duration),

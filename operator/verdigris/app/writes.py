@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -170,6 +170,19 @@ class LookWriter:
         )
         return await self._do((resource.kind, name, subresource or manager), body, call)
 
+    async def edit(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        manager: str = "verdigris",
+    ) -> dict[str, Any]:
+        """JSON patch, as `Writer.edit`. Raises Late, or what the API server said."""
+        call = partial(self._writes.writer.edit, resource, namespace, name, operations, manager=manager)
+        return await self._do((resource.kind, name, manager), operations, call)
+
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
     ) -> None:
@@ -180,9 +193,7 @@ class LookWriter:
         """As `Writer.evict`."""
         await self._writes.writer.evict(namespace, pod, uid)
 
-    async def _do(
-        self, ref: Ref, body: Mapping[str, Any], call: Callable[[], Awaitable[dict[str, Any]]]
-    ) -> dict[str, Any]:
+    async def _do(self, ref: Ref, body: Any, call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         write = self._writes.known(self._key, ref, hash(json.dumps(body, sort_keys=True, default=str)))
         wait = write.not_before - self._writes.clock()
         if write.flight is None and write.error is not None and _has_own_backoff(ref) and 0 < wait <= SIDE.cap:
@@ -220,7 +231,7 @@ class LookWriter:
 
 
 def _is_beside_traffic(ref: Ref) -> bool:
-    return ref[0] != kinds.SERVICE.kind
+    return ref[0] not in (kinds.SERVICE.kind, kinds.HTTP_ROUTE.kind)
 
 
 def _has_own_backoff(ref: Ref) -> bool:

@@ -29,6 +29,23 @@ class MoveTraffic:
 
 
 @dataclass(frozen=True)
+class MoveRoute:
+    """Give the colours these weights in an HTTPRoute: one write, of its rules alone, beside the move of the Service.
+
+    With a `manifest` the route is ours: its rules are written as they stand there, and it is made where there is none.
+    Without one it is somebody else's: only the weights of the backends that name our colours are written.
+
+    With `as_seen` it is made of the route as it was read. `back`: it is part of a rollback, which nothing holds up.
+    """
+
+    name: str
+    weights: Mapping[Color, int]
+    manifest: Mapping[str, Any] | None = None
+    as_seen: bool = False
+    back: bool = False
+
+
+@dataclass(frozen=True)
 class Adopt:
     """Put our owner reference on a child that provably was ours and lost it: one write of its metadata alone."""
 
@@ -96,7 +113,7 @@ class RemovePod:
     message: str
 
 
-Action = MoveTraffic | Adopt | Keep | Scale | SetTraffic | SetOrder | Remove | RemovePod
+Action = MoveTraffic | MoveRoute | Adopt | Keep | Scale | SetTraffic | SetOrder | Remove | RemovePod
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from verdigris.api.status import (
     RemovedPod,
     RevisionRef,
     RolloutStatus,
+    RouteStatus,
     ScaleStatus,
     ServiceAddress,
     Sizes,
@@ -60,6 +61,7 @@ class StatusChanges(TypedDict, total=False):
     rollout: RolloutStatus | None
     traffic: tuple[TrafficStatus, ...]
     service: ServiceAddress | None
+    route: RouteStatus | None
     scale: ScaleStatus | None
     last_rollback: LastRollback | None
     rejected: tuple[Rejected, ...]
@@ -80,6 +82,7 @@ class RolloutChanges(TypedDict, total=False):
     step: int
     wanted: int
     passed_on: int
+    routed: int
     shadowed: int
     shadow: EvidenceStatus | None
     weight: int

@@ -47,6 +47,16 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
+# The Jobs of gates: made, read by name, and ended with their rollout.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, create, patch, delete]
+{{- if (.Values.gatewayApi).enabled }}
+# Routes of gateways: those that it makes, and the weights of those that models name.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [list, watch, create, patch, delete]
+{{- end }}
 # Which pods are ready and answer, and which of them drain (patch: the traffic annotation). Watched, so that they need
 # not be listed at each look. Stuck ones are evicted, so that disruption budgets hold; delete is for what has ended and
 # for what a dead node will never end.

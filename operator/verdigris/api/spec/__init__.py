@@ -9,6 +9,7 @@ from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec
 from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
+from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.model import ModelSpec
 from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
@@ -17,16 +18,21 @@ from verdigris.api.spec.resources import ResourceRequirements
 from verdigris.api.spec.rollout import RolloutSpec, RolloutStep
 from verdigris.api.spec.service import ServiceSpec
 from verdigris.api.spec.serving import LocalReference, ServingSpec, Toleration
-from verdigris.api.spec.traffic import TrafficSpec
+from verdigris.api.spec.traffic import GatewaySpec, TrafficSpec
 
 __all__ = [
     "AnalysisSpec",
+    "AnyGate",
     "AutoscalingSpec",
     "CleanupSpec",
     "EnvVar",
     "ErrorRateSpec",
+    "FairnessGate",
+    "GateData",
+    "GatewaySpec",
     "HpaMetric",
     "LatencySpec",
+    "LoadGate",
     "LocalReference",
     "MetricCheck",
     "ModelDeploymentSpec",
@@ -35,12 +41,14 @@ __all__ = [
     "NetworkPolicySpec",
     "PodTemplateSpec",
     "PrometheusSpec",
+    "QualityGate",
     "ResourceRequirements",
     "RolloutSpec",
     "RolloutStep",
     "ServiceMonitorSpec",
     "ServiceSpec",
     "ServingSpec",
+    "SmokeGate",
     "Toleration",
     "TrafficSpec",
 ]
@@ -51,6 +59,11 @@ def _cpu_is_measurable(spec: ModelDeploymentSpec) -> bool:
     scaling, resources = spec.autoscaling, spec.serving.resources
     is_fixed = scaling.external or scaling.min_replicas == scaling.max_replicas
     return is_fixed or bool(scaling.metrics) or "cpu" in resources.requests or "cpu" in resources.limits
+
+
+def _shares_can_be_given(spec: ModelDeploymentSpec) -> bool:
+    asked = spec.rollout.strategy == "Canary" or any(step.is_share for step in spec.rollout.steps)
+    return not asked or spec.rollout.is_shielded or (spec.traffic.is_routed and spec.rollout.strategy != "Recreate")
 
 
 class ModelDeploymentSpec(ApiModel):
@@ -65,6 +78,17 @@ class ModelDeploymentSpec(ApiModel):
             "autoscaling.metrics, or set autoscaling.minReplicas and maxReplicas to the same number",
             _cpu_is_measurable,
             field="serving.resources.requests",
+        ),
+        Rule(
+            "(self.rollout.strategy != 'Canary' && (!has(self.rollout.steps) || "
+            "self.rollout.steps.all(s, !has(s.weight) && !has(s.shadow)))) || "
+            "(self.rollout.strategy != 'Recreate' && (!has(self.rollout.shield) || self.rollout.shield || "
+            "(has(self.traffic) && has(self.traffic.router) && self.traffic.router == 'Gateway')))",
+            "exact weights are made by the active pods, which pass a share of the requests on, or by a gateway: leave "
+            "weights, shadows and strategy Canary out, or set rollout.shield: true or traffic.router: Gateway (and a "
+            "strategy other than Recreate)",
+            _shares_can_be_given,
+            field="rollout.steps",
         ),
     )
 

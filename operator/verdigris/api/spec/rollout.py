@@ -8,6 +8,8 @@ from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, Rule
 from verdigris.api.schema.values import duration, number
+from verdigris.api.spec.gates import AnyGate, FairnessGate, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec.resources import ResourceRequirements
 
 MOST_STEPS = 16
 
@@ -30,14 +32,17 @@ class ShadowStep(ApiModel):
     )
 
 
+STEP_KINDS = ("quality", "fairness", "smoke", "load", "shadow", "weight", "approval")
+
+
 class RolloutStep(ApiModel):
-    """One step that a version goes through behind the shield: copies, a weight, or an approval."""
+    """One step that a version goes through: a gate, copies of what clients ask, a weight, or an approval."""
 
     rules = (
         Rule(
-            "(has(self.shadow) ? 1 : 0) + (has(self.weight) ? 1 : 0) + (has(self.approval) ? 1 : 0) == 1",
-            "a step is one of shadow, weight and approval: give each step a list entry of its own",
-            lambda step: sum(kind is not None for kind in (step.shadow, step.weight, step.approval)) == 1,
+            " + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS) + " == 1",
+            f"a step is one of {', '.join(STEP_KINDS)}: give each step a list entry of its own",
+            lambda step: sum(getattr(step, kind) is not None for kind in STEP_KINDS) == 1,
         ),
         Rule(
             "!has(self.hold) || has(self.weight)",
@@ -46,6 +51,10 @@ class RolloutStep(ApiModel):
             field="hold",
         ),
     )
+    quality: QualityGate | None = None
+    fairness: FairnessGate | None = None
+    smoke: SmokeGate | None = None
+    load: LoadGate | None = None
     shadow: ShadowStep | None = None
     weight: number(0.01, 100, "it is in percent, so that 0.5 is one request of 200") | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -55,6 +64,16 @@ class RolloutStep(ApiModel):
         default=None, description="How long this weight is watched. Default: bake."
     )
     approval: ApprovalStep | None = None
+
+    @property
+    def gate(self) -> AnyGate | None:
+        """What it asks of the version before clients meet it."""
+        return self.quality or self.fairness or self.smoke or self.load
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the active pods have to stand in front for it."""
+        return self.weight is not None or self.shadow is not None
 
 
 def _never_falls(rollout: RolloutSpec) -> bool:
@@ -81,11 +100,11 @@ class RolloutSpec(ApiModel):
             field="shield",
         ),
         Rule(
-            "(self.strategy != 'Canary' && (!has(self.steps) || size(self.steps) == 0)) || "
+            "!has(self.steps) || !self.steps.exists(s, has(s.shadow)) || "
             "(self.strategy != 'Recreate' && (!has(self.shield) || self.shield))",
-            "exact weights are made by the active pods, which pass a share of the requests on: leave steps and "
-            "strategy Canary out, or set shield: true (and a strategy other than Recreate)",
-            lambda rollout: (rollout.strategy != "Canary" and not rollout.steps) or rollout.is_shielded,
+            "copies for a shadow are sent by the active pods: leave shadow out of steps, or set shield: true (and a "
+            "strategy other than Recreate)",
+            lambda rollout: rollout.is_shielded or not any(step.shadow is not None for step in rollout.steps),
             field="steps",
         ),
         Rule(
@@ -102,8 +121,11 @@ class RolloutSpec(ApiModel):
     )
     steps: Annotated[tuple[RolloutStep, ...], Field(max_length=MOST_STEPS)] = Field(
         default=(),
-        description="What the new version goes through behind the shield before it gets the clients' Service. Where "
-        "the last weight is not 100, that is watched for bake afterwards.",
+        description="What the new version goes through before it gets the clients' Service: gates, then shares behind "
+        "the shield or by a gateway's weights. Where the last weight is not 100, that is watched for bake afterwards.",
+    )
+    gate_resources: ResourceRequirements | None = Field(
+        default=None, description="Of the pods of the gates. Default: serving.resources."
     )
     allow_downtime: bool = Field(default=False, description="Needed for strategy Recreate: nobody answers for a while.")
     on_insufficient_capacity: Literal["Wait", "Abort", "InPlace"] = Field(
@@ -122,8 +144,9 @@ class RolloutSpec(ApiModel):
     shield: bool | None = Field(
         default=None,
         description="Whether the active pods stay in front while the new version is watched: they pass the clients' "
-        "requests on to it, and answer themselves whatever does not come back well. Where they cannot, the clients "
-        "are moved and then watched, as with false. Default: true, except with strategy Recreate.",
+        "requests on to it, and answer themselves whatever does not come back well. Where they cannot, a gateway "
+        "gives the shares, or the clients are moved and then watched, as with false. Default: true, except with "
+        "strategy Recreate.",
     )
     answer_within: duration("10ms", "60s", "1s") | None = Field(  # type: ignore[valid-type]
         default=None,

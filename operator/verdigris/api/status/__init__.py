@@ -8,12 +8,14 @@ from pydantic import Field
 
 from verdigris.api.schema.fields import ListMap, StatusModel, Text, Time
 from verdigris.api.status.evidence import Baseline, Breaches, CheckValue, Counts, EvidenceStatus
+from verdigris.api.status.gates import GateCheck, GateGroup, GateStatus
 from verdigris.api.status.pods import ContainerExit, Recommendation, RemovedPod, StuckPod, Unsteady
 from verdigris.api.status.records import AnsweredUpTo, DecisionRecord, HistoryEntry, LastRollback, Rejected
 from verdigris.api.status.roles import (
     ActiveStatus,
     Meaning,
     RevisionRef,
+    RouteStatus,
     ScaleStatus,
     ServiceAddress,
     TargetStatus,
@@ -50,6 +52,9 @@ __all__ = [
     "DecisionRecord",
     "EvidenceStatus",
     "Failure",
+    "GateCheck",
+    "GateGroup",
+    "GateStatus",
     "HistoryEntry",
     "LastRollback",
     "Meaning",
@@ -63,6 +68,7 @@ __all__ = [
     "RevisionName",
     "RevisionRef",
     "RolloutStatus",
+    "RouteStatus",
     "ScaleStatus",
     "ServiceAddress",
     "Sizes",
@@ -104,6 +110,7 @@ class ModelDeploymentStatus(StatusModel):
     rollout: RolloutStatus | None = None
     traffic: Annotated[tuple[TrafficStatus, ...], Field(max_length=2), ListMap("color")] = ()
     service: ServiceAddress | None = None
+    route: RouteStatus | None = None
     scale: ScaleStatus | None = None
     last_rollback: LastRollback | None = None
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=20)] = ()

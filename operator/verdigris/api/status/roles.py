@@ -79,6 +79,16 @@ class TrafficStatus(StatusModel):
         description="Percent of the clients' requests that the pods of the other colour pass on to this one, by what "
         "those pods were seen to be told. They stand behind each answer.",
     )
+    routed: float | None = Field(
+        default=None, description="Percent of a gateway's requests that its HTTPRoute was seen to send to this colour."
+    )
+
+
+class RouteStatus(StatusModel):
+    """The HTTPRoute by which clients of a gateway come."""
+
+    name: Annotated[str, Field(max_length=253)]
+    own: bool = Field(default=False, description="Whether the operator made it, and removes it when it is not wanted.")
 
 
 class ScaleStatus(StatusModel):

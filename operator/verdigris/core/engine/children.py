@@ -8,30 +8,40 @@ drain, and last remove what nobody needs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Any
 
+from verdigris.api.schema.fields import parse_duration
+from verdigris.api.spec import AnyGate, FairnessGate, QualityGate
 from verdigris.api.status import Color, RevisionRef
 from verdigris.children import (
     controller_revision,
     deployment,
+    gate_job,
     hpa,
     network_policy,
     pdb,
+    pod_additions,
     pod_template,
     service,
     service_account,
     service_monitor,
 )
-from verdigris.children.names import COLORS, color_name, snapshot_name
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
+from verdigris.children.names import COLORS, color_name, gate_policy_name, snapshot_name
+from verdigris.core.actions import Action, Adopt, Keep, MoveRoute, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
+from verdigris.core.engine.gateway import keep_route, move_route
 from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
+from verdigris.core.facts.route import HTTP_ROUTE
 from verdigris.core.rendering import render, template_of
+from verdigris.core.routing.gateway import may_send_to, sends_to, wanted_share
 from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
 from verdigris.core.routing.shield import order_for, wanted_order
 from verdigris.core.routing.split import had_clients
+from verdigris.core.steps.gate import GATE_KINDS, gate_of, gate_status
+from verdigris.core.steps.gate_document import claims, digest, document
 from verdigris.core.turn import Turn
 
 KEPT_SNAPSHOTS = 5
@@ -42,13 +52,16 @@ def realise(turn: Turn) -> tuple[Action, ...]:
     """Every effect that brings the cluster to what the status says, in the order in which to do them."""
     wanted = (
         *_clients_first(turn),
+        *move_route(turn),
         *_shield(turn),
         *_connections(turn),
         *(Adopt(*ref) for ref in turn.observed.orphans),
         *_service(turn),
+        *keep_route(turn),
         *_shared(turn),
         *_snapshots(turn),
         *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
+        *_gates(turn),
         *_leftovers(turn),
         *turn.removals,
     )
@@ -68,6 +81,8 @@ def _object_of(action: Action) -> tuple[str, str] | None:
     match action:
         case MoveTraffic(manifest) | Keep(manifest):
             return manifest["kind"], manifest["metadata"]["name"]
+        case MoveRoute(name):
+            return HTTP_ROUTE, name
         case Remove(_, kind, name):
             return kind, name
         case _:
@@ -91,6 +106,7 @@ def _shared(turn: Turn) -> Iterator[Action]:
     grpc = _speaks_grpc(turn)
     if not observed.skew.cannot_read(("serving", "networkPolicy")):
         yield _network_policy(turn, grpc=grpc)
+        yield from _gate_policy(turn)
     for color in COLORS:
         yield Keep(service.colored(owner, color, grpc=grpc))
     if not observed.service_monitors_known:
@@ -108,6 +124,53 @@ def _network_policy(turn: Turn, *, grpc: bool) -> Action:
     shield = spec.rollout.is_shielded or turn.policy.rollout.is_shielded
     manifest = network_policy.build(owner, _uris(turn), wished, external=exposed, grpc=grpc, shield=shield)
     return Keep(manifest) if wished.enabled else Remove(manifest["apiVersion"], manifest["kind"], owner.name)
+
+
+def _gates(turn: Turn) -> Iterator[Action]:
+    """The Job of the gate under way, once what it is asked is kept; and the end of those whose rollout is over."""
+    rollout, kept = turn.status.rollout, turn.observed.status.rollout
+    if kept is None:
+        return
+    if rollout is None or rollout.taken_back or rollout.started_at != kept.started_at:
+        for step in kept.steps:
+            if step.gate is not None and step.gate.verdict not in ("Pass", "Fail"):
+                yield Remove(gate_job.API_VERSION, "Job", step.gate.job)
+        return
+    gate, known = (gate_of(turn), gate_status(turn)) if rollout.kind is not None else (None, None)
+    template = template_of(turn, rollout.revision)
+    if gate is None or known is None or known.verdict is not None or turn.observed.gate is not None or template is None:
+        return
+    question = document(turn, gate)
+    is_kept = any(step.gate is not None and step.gate.job == known.job for step in kept.steps)
+    if is_kept and isinstance(question, str) and digest(question) == known.asked:
+        yield Keep(_gate_job(turn, gate, known.job, question, template))
+
+
+def _gate_job(turn: Turn, gate: AnyGate, name: str, question: str, template: Mapping[str, Any]) -> Mapping[str, Any]:
+    other = turn.policy.rollout.gate_resources
+    asked = gate_job.Question(
+        gate.kind,
+        question,
+        ceil(parse_duration(gate.deadline).total_seconds()),
+        claims(turn, gate),
+        pod_additions.resources(other) if other is not None else None,
+    )
+    return gate_job.build(turn.observed.owner, name, asked, template, turn.rollout.revision)
+
+
+def _gate_policy(turn: Turn) -> Iterator[Action]:
+    """What the pods of gates may reach, while a rollout has gates; and its end."""
+    owner, spec, rollout = turn.observed.owner, turn.observed.spec, turn.status.rollout
+    before = turn.observed.status.rollout
+    if not any(step.kind in GATE_KINDS for one in (before, rollout) if one is not None for step in one.steps):
+        return
+    asked = turn.policy.rollout.steps if rollout is not None else ()
+    uris = {step.gate.data.uri for step in asked if isinstance(step.gate, QualityGate | FairnessGate)}
+    manifest = network_policy.of_gates(owner, sorted({*_uris(turn), *uris}), spec.serving.network_policy)
+    if spec.serving.network_policy.enabled and any(step.gate is not None for step in asked):
+        yield Keep(manifest)
+    else:
+        yield Remove(manifest["apiVersion"], manifest["kind"], gate_policy_name(owner.name))
 
 
 def _uris(turn: Turn) -> tuple[str, ...]:
@@ -191,6 +254,7 @@ def _autoscaler(turn: Turn, color: Color, least: int, most: int) -> Mapping[str,
 def _deployment(turn: Turn, color: Color, ref: RevisionRef, template: Mapping[str, Any]) -> Mapping[str, Any]:
     rollout = turn.status.rollout
     busy = {*reached(turn.observed.selected), *reached(route(turn.observed, turn.status))}
+    busy |= {color} if sends_to(turn.observed, color) else set()
     grows = rollout is not None and (rollout.color == color or rollout.taken_back)
     retries = rollout.retries if rollout and grows else 0
     return deployment.build(
@@ -258,7 +322,10 @@ def _drained(turn: Turn, serving: Selection) -> Color | None:
     rollout, wanted = turn.status.rollout, wanted_selection(turn.observed, turn.status)
     if serving == "both" or serving != wanted or (rollout is not None and not had_clients(rollout)):
         return None
-    return next(color for color in COLORS if color != serving)
+    left = next(color for color in COLORS if color != serving)
+    share = wanted_share(turn.observed, turn.status)
+    # A candidate that a gateway sends clients to keeps them.
+    return None if share and turn.active is not None and turn.active.color == serving else left
 
 
 def _leftovers(turn: Turn) -> Iterator[Action]:
@@ -266,7 +333,7 @@ def _leftovers(turn: Turn) -> Iterator[Action]:
     used = roles(turn)
     for color in COLORS:
         name = color_name(observed.owner.name, color)
-        if color not in used and has_clients(observed, color):
+        if color not in used and (has_clients(observed, color) or may_send_to(observed, color)):
             # Whoever sends clients there, they are answered as long as they come.
             continue
         if color in observed.hpas and (color not in used or not _autoscaled(turn, color) or color in observed.scalers):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from verdigris.api.decision import Verb
 from verdigris.api.status import Approval, DecisionRecord, Failure, RolloutStatus
 from verdigris.core.engine.endings import rejection
-from verdigris.core.engine.taking_back import back_to_warm, give_up_active, is_stranded, take_back
+from verdigris.core.engine.taking_back import back_to_warm, give_up_active, take_back
+from verdigris.core.engine.way_back import is_stranded
 from verdigris.core.facts.answered import is_passed, open_of, place, remember
 from verdigris.core.facts.observed import Decision
 from verdigris.core.facts.trust import not_vouched_for

@@ -16,6 +16,7 @@ from verdigris.core.actions import Plan
 from verdigris.core.advice.sizing import advise
 from verdigris.core.engine.children import realise
 from verdigris.core.engine.decisions import answer_decisions
+from verdigris.core.engine.gateway import mind_route, remember_route
 from verdigris.core.engine.names import mind_names, remember_address
 from verdigris.core.engine.progress import advance, withdraw
 from verdigris.core.engine.report import report
@@ -53,7 +54,9 @@ CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     clean_up,
     advise,
     remember_address,
+    remember_route,
     mind_names,
+    mind_route,
     keep_foreign,
     tell,
     report,

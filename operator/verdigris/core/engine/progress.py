@@ -9,15 +9,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepStatus
+from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepKind, StepStatus, Verdict
 from verdigris.core.engine.endings import promote
 from verdigris.core.engine.taking_back import begin_again, finish_taking_back, take_back, traffic_is_back
 from verdigris.core.engine.understanding import hold_foreign
 from verdigris.core.judges.errors import begun, resumed
 from verdigris.core.judges.visibility import watched_anew
+from verdigris.core.routing.gateway import is_moved, meets_clients, sends_to
 from verdigris.core.routing.late import was_withdrawn
 from verdigris.core.routing.service import reached, seen_split, selection_of
 from verdigris.core.routing.split import Split
+from verdigris.core.steps.gate import GATE_KINDS
 from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import Ruling, Step
 from verdigris.core.steps.watching import planned_looks
@@ -49,8 +51,8 @@ def _follow(step: Step, turn: Turn, ruling: Ruling) -> Turn:
 
 
 def _stay(turn: Turn, step: Step) -> Turn:
-    share = step.passed_on(turn)
-    turn = turn.change_rollout(wanted=step.share(turn), passed_on=share, shadowed=step.shadowed(turn))
+    share, routed = step.passed_on(turn), step.routed(turn)
+    turn = turn.change_rollout(wanted=step.share(turn), passed_on=share, routed=routed, shadowed=step.shadowed(turn))
     turn = turn.change_rollout(shielded_at=_shielded_at(turn, share))
     if not _lost_its_clients(turn):
         return turn
@@ -78,11 +80,13 @@ def _current(rollout: RolloutStatus) -> Step:
 
 def _note_traffic(turn: Turn) -> Turn:
     """Who has the clients is what is seen, whatever was written, or not, before."""
-    rollout, split = turn.rollout, seen_split(turn.observed)
-    if rollout.color not in reached(turn.observed.selected):
+    rollout, split, route = turn.rollout, seen_split(turn.observed), turn.observed.routing.route
+    if not meets_clients(turn.observed, rollout.color):
         turn = turn if rollout.weight == 0 else turn.change_rollout(weight=0)
         return turn if rollout.taken_back else traffic_is_back(turn)
-    weight = round(split.of(rollout.color)) if split is not None else 0
+    by_service = split.of(rollout.color) if split is not None else 0.0
+    by_route = max(1.0, route.share(rollout.color)) if sends_to(turn.observed, rollout.color) and route else 0.0
+    weight = round(max(by_service, by_route))
     return turn.change_rollout(weight=weight, exposed_at=rollout.exposed_at or turn.now)
 
 
@@ -111,7 +115,9 @@ def _is_seen(turn: Turn, share: int) -> bool:
         return share == 0
     wanted = selection_of(Split.between(active.color, rollout.color, share))
     # Where nobody is selected yet, nobody has to be moved for a share of nothing.
-    return turn.observed.selected == wanted or (share == 0 and rollout.color not in reached(turn.observed.selected))
+    selected = turn.observed.selected == wanted
+    none = share == 0 and rollout.color not in reached(turn.observed.selected)
+    return (selected or none) and is_moved(turn.observed, rollout.color, share)
 
 
 def _wish(turn: Turn, share: int) -> Turn:
@@ -137,24 +143,41 @@ def _counting(turn: Turn) -> Turn:
 def _not_moved(turn: Turn) -> Failure:
     rollout = turn.rollout
     message = (
-        f"No client was moved to {rollout.version} within {turn.policy.rollout.progress_deadline}: the API server "
-        "refuses each write to the clients' Service, or somebody else keeps writing it. kubectl get service "
-        f"{turn.observed.owner.name} --show-managed-fields -o yaml says who."
+        f"Clients were not moved to {rollout.version} within {turn.policy.rollout.progress_deadline}: the API server "
+        f"refuses each write to {_unmoved(turn)}, or somebody else keeps writing it. kubectl get "
+        f"{_kubectl_name(turn)} --show-managed-fields -o yaml says who."
     )
     return Failure(reason="TrafficNotMoved", message=clip(message))
+
+
+def _unmoved(turn: Turn) -> str:
+    return "the clients' Service" if _service_is_late(turn) else "the HTTPRoute"
+
+
+def _kubectl_name(turn: Turn) -> str:
+    if _service_is_late(turn):
+        return f"service {turn.observed.owner.name}"
+    route = turn.status.route
+    return f"httproute {route.name if route is not None else turn.observed.owner.name}"
+
+
+def _service_is_late(turn: Turn) -> bool:
+    return turn.rollout.color not in reached(turn.observed.selected)
 
 
 def _enter(turn: Turn, number: int) -> Turn:
     rollout = turn.rollout
     step = STEPS[rollout.steps[number].kind]
-    if rollout.kind in ("Measure", "Shadow"):
+    if rollout.kind in ("Measure", "Shadow", *GATE_KINDS):
         turn = turn.change_rollout(evidence=_not_judged_yet(rollout.evidence))
     turn = turn.change_rollout(evidence=watched_anew(turn.rollout.evidence))
     steps = _with(rollout.steps, number, rollout.steps[number].model_copy(update={"began": turn.now}))
     turn = turn.change_rollout(steps=steps, step=number, stage=step.stage, since=turn.now, deadline=None)
     turn = turn.change_rollout(wanted=step.share(turn), wished_at=None, message=step.message(turn))
+    routed = step.routed(turn)
     turn = _pass_on(turn.change_rollout(shadowed=step.shadowed(turn), shadow=None), step.passed_on(turn))
-    return _announce(turn, step)
+    turn = turn.change_rollout(routed=routed)
+    return _announce(_counting(turn) if routed else turn, step)
 
 
 def _pass_on(turn: Turn, share: int) -> Turn:
@@ -178,7 +201,8 @@ def _announce(turn: Turn, step: Step) -> Turn:
     if step.kind == "Approval":
         return turn.note("Normal", "AwaitingApproval", rollout.message)
     if step.kind == "Trial":
-        share = f"{rollout.passed_on / 100:g} % of the requests."
+        whose = "its requests" if rollout.routed else "the requests"
+        share = f"{(rollout.routed or rollout.passed_on) / 100:g} % of {whose}."
         return turn.note("Normal", "OnTrial", f"{rollout.message} {share} {held_against}")
     if step.kind != "Bake":
         return turn
@@ -193,11 +217,18 @@ def _not_judged_yet(evidence: EvidenceStatus) -> EvidenceStatus:
     return evidence.model_copy(update={field: getattr(blank, field) for field in fields})
 
 
+_JUDGED = frozenset[StepKind]({"Measure", "Shadow", "Trial", "Trade", "Bake"})
+"""Kinds of steps whose verdict is the rollout's evidence."""
+
+
 def _ended(turn: Turn, number: int) -> Turn:
     """The step that is over keeps its verdict: what the evidence said at its end, or that it was done."""
     rollout, step = turn.rollout, turn.rollout.steps[number]
-    judged = step.kind in ("Measure", "Shadow", "Trial", "Trade", "Bake")
-    said, by = rollout.message, rollout.approval
+    verdict: Verdict | None = "Pass"
+    reason, said, by = "Done", rollout.message, rollout.approval
+    judged = step.gate if step.kind in GATE_KINDS else rollout.evidence if step.kind in _JUDGED else None
+    if judged is not None:
+        verdict, reason, said = judged.verdict, judged.reason, judged.message
     if step.kind == "Approval" and by is not None:
         # The next one that is asked for needs an answer of its own.
         said, turn = clip(f"Approved by {by.by}: {by.reason}"), turn.change_rollout(approval=None)
@@ -205,9 +236,9 @@ def _ended(turn: Turn, number: int) -> Turn:
         update={
             "began": step.began or rollout.since,
             "ended": turn.now,
-            "verdict": rollout.evidence.verdict if judged else "Pass",
-            "reason": rollout.evidence.reason if judged else "Done",
-            "message": rollout.evidence.message if judged else said,
+            "verdict": verdict,
+            "reason": reason,
+            "message": said,
         }
     )
     return turn.change_rollout(steps=_with(rollout.steps, number, ended))

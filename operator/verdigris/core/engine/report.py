@@ -7,13 +7,14 @@ from typing import Literal
 
 from verdigris.api.conditions import set_condition
 from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
-from verdigris.core.engine import names
+from verdigris.core.engine import gateway, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
 from verdigris.core.routing.service import answering, seen_split
 from verdigris.core.routing.shield import seen_share
 from verdigris.core.routing.split import Split, had_requests, wanted_split
+from verdigris.core.steps.gate import GATE_KINDS
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
@@ -25,7 +26,7 @@ Line = tuple[str, Truth, str, str]
 def report(turn: Turn) -> Turn:
     """The turn with conditions, traffic and observedGeneration filled in."""
     conditions = turn.status.conditions
-    told = {line[0]: line for line in _lines(turn)} | dict(names.lines(turn))
+    told = {line[0]: line for line in _lines(turn)} | dict(gateway.lines(turn)) | dict(names.lines(turn))
     for kind, truth, reason, message in told.values():
         conditions = set_condition(conditions, kind, truth, reason, message, turn.observed.generation, turn.now)
     return turn.change(conditions=conditions, traffic=_shares(turn), observed_generation=turn.observed.generation)
@@ -35,6 +36,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield _available(turn)
     yield from _progress(turn)
     yield from _verified(turn)
+    yield from _gates(turn)
     yield from _analysis(turn)
     yield from _rolled_back(turn)
     yield _pods(turn)
@@ -93,6 +95,8 @@ def _progress(turn: Turn) -> Iterator[Line]:
 def _held(turn: Turn) -> str:
     if turn.observed.leaving:
         return "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
+    if turn.observed.routing.fault is not None:
+        return turn.observed.routing.fault.message
     if not turn.observed.unseen:
         return "Paused by spec.paused."
     return f"Held, as no {' and no '.join(sorted(turn.observed.unseen))} can be read."
@@ -132,6 +136,24 @@ def _verified(turn: Turn) -> Iterator[Line]:
             yield "ModelVerified", "True", "ChecksumMatched", f"Version {ref.version} has SHA-256 {ref.sha256}."
         else:
             yield "ModelVerified", "False", "Unverified", f"Version {ref.version} runs without a checksum, as allowed."
+
+
+def _gates(turn: Turn) -> Iterator[Line]:
+    """What the gates of the rollout under way have answered; afterwards it stays what it was."""
+    steps = turn.status.rollout.steps if turn.status.rollout is not None else ()
+    gates = [step for step in steps if step.kind in GATE_KINDS]
+    answers = [(step.kind, step.gate) for step in gates if step.gate is not None and step.gate.verdict is not None]
+    refused = next(((kind, gate) for kind, gate in answers if gate.verdict != "Pass"), None)
+    if refused is not None:
+        kind, gate = refused
+        assert gate.verdict is not None
+        yield "GatesPassed", _TRUTH[gate.verdict], gate.reason, f"{kind}: {gate.message}"
+    elif gates and len(answers) == len(gates):
+        told = " ".join(f"{kind}: {gate.message}" for kind, gate in answers)
+        yield "GatesPassed", "True", "Passed", clip(told)
+    elif gates:
+        message = f"{len(answers)} of {len(gates)} gates have passed."
+        yield "GatesPassed", "Unknown", "AtGate", message
 
 
 def _analysis(turn: Turn) -> Iterator[Line]:
@@ -198,9 +220,15 @@ def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:
             weight=round(seen.of(ref.color)),
             wanted=round(wanted.of(ref.color)),
             shielded=_shielded(turn, ref.color),
+            routed=_routed(turn, ref.color),
         )
         for ref in refs
     )
+
+
+def _routed(turn: Turn, color: Color) -> float | None:
+    route = turn.observed.routing.route
+    return None if route is None else round(route.share(color), 2)
 
 
 def _shielded(turn: Turn, color: Color) -> float | None:

@@ -8,8 +8,10 @@ from datetime import timedelta
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import ActiveStatus, Color, EvidenceStatus, Failure, RolloutStatus, Sizes, other
 from verdigris.core.engine.endings import rejection
-from verdigris.core.engine.taking_back import back_to_warm, is_stranded, make_way, take_back
+from verdigris.core.engine.taking_back import back_to_warm, make_way, take_back
+from verdigris.core.engine.way_back import is_stranded
 from verdigris.core.facts import policy
+from verdigris.core.routing.gateway import may_send_to
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.split import DRAIN, had_clients
 from verdigris.core.steps.capacity import needed_replicas, with_trade
@@ -62,7 +64,7 @@ def _with_steps(turn: Turn) -> Turn:
     if rollout is None or rollout.kind is not None:
         return turn
     asked = turn.policy.rollout
-    steps = planned(asked, replaces=turn.active is not None)
+    steps = planned(asked, replaces=turn.active is not None, routed=turn.observed.spec.traffic.is_routed)
     if rollout.sizes is not None and asked.strategy != "Recreate":
         steps = with_trade(steps)
     turn = turn.change_rollout(steps=steps, step=index_of(steps, rollout.stage))
@@ -168,7 +170,7 @@ def start(turn: Turn) -> Turn:
     if _still_drains(turn):
         return replace(turn, look_at=turn.now + timedelta(seconds=1))
     model, asked = observed.spec.model, observed.spec.rollout
-    steps = planned(asked, replaces=active is not None)
+    steps = planned(asked, replaces=active is not None, routed=observed.spec.traffic.is_routed)
     rollout = RolloutStatus(
         color=other(active.color) if active else "blue",
         version=model.version,
@@ -197,7 +199,7 @@ def _is_moving(turn: Turn) -> bool:
     active, observed = turn.active, turn.observed
     if active is None or not observed.endpoints.get(active.color):
         return False
-    return other(active.color) in reached(observed.selected)
+    return other(active.color) in reached(observed.selected) or may_send_to(observed, other(active.color))
 
 
 def _still_drains(turn: Turn) -> bool:

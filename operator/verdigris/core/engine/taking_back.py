@@ -17,8 +17,8 @@ from verdigris.api.status import (
     StepStatus,
 )
 from verdigris.core.engine.endings import KEPT, remember
-from verdigris.core.routing.late import LATEST, may_still_come
-from verdigris.core.routing.service import reached
+from verdigris.core.engine.way_back import candidate_answers, may_have_clients, waits_for, waits_for_gateway
+from verdigris.core.routing.gateway import PATIENCE, lags, sends_to
 from verdigris.core.routing.shield import is_passed_on
 from verdigris.core.routing.split import DRAIN, had_clients, had_requests
 from verdigris.core.steps.trade_back import has_waited, sizes_back, trade_back
@@ -37,6 +37,7 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
         stage="RollingBack",
         wanted=0,
         passed_on=0,
+        routed=0,
         shadowed=0,
         since=turn.now,
         deadline=None,
@@ -70,6 +71,7 @@ def begin_again(turn: Turn, failure: Failure, *, excused: bool) -> Turn:
         stage="Starting",
         wanted=0,
         passed_on=0,
+        routed=0,
         shadowed=0,
         shadow=None,
         since=turn.now,
@@ -108,11 +110,13 @@ def finish_taking_back(turn: Turn) -> Turn:
     """End a rollout that is being taken back, once clients are off the candidate and had time to notice."""
     turn = trade_back(turn)
     rollout, active = turn.rollout, turn.active
-    if active is not None and (_may_have_clients(turn, rollout) or _not_back_yet(turn, active)):
-        return turn.change_rollout(message=_waits_for(turn, active))
+    if active is not None and (may_have_clients(turn, rollout) or _not_back_yet(turn, active)):
+        return turn.change_rollout(message=waits_for(turn, active))
     # Its pods stay while the active ones may still ask them, so that no request is late. Nobody depends on it.
     if is_passed_on(turn.observed, rollout) and turn.now < rollout.since + DRAIN:
         return turn
+    if _gateway_is_waited_for(turn):
+        return turn.change_rollout(message=waits_for_gateway(turn))
     restored = traffic_is_back(turn)
     if restored is not turn:
         # The drain is counted from here.
@@ -126,8 +130,10 @@ def finish_taking_back(turn: Turn) -> Turn:
     return _close(turn, rollout)
 
 
-def _may_have_clients(turn: Turn, rollout: RolloutStatus) -> bool:
-    return rollout.color in reached(turn.observed.selected) or may_still_come(turn.observed, rollout, turn.now)
+def _gateway_is_waited_for(turn: Turn) -> bool:
+    last = turn.status.last_rollback
+    waits = last is not None and last.traffic_restored_at is None and had_clients(turn.rollout)
+    return waits and lags(turn.observed) and turn.now < turn.rollout.since + PATIENCE
 
 
 def _refused_pods(turn: Turn, active: ActiveStatus) -> str | None:
@@ -137,30 +143,6 @@ def _refused_pods(turn: Turn, active: ActiveStatus) -> str | None:
         return None
     trouble = deployment.trouble
     return trouble.message if trouble is not None and trouble.reason == "QuotaExceeded" else None
-
-
-def _waits_for(turn: Turn, active: ActiveStatus) -> str:
-    """Why clients are not back yet, and what ends it."""
-    rollout = turn.rollout
-    why = rollout.failure.message if rollout.failure else ""
-    if rollout.color not in reached(turn.observed.selected) and may_still_come(turn.observed, rollout, turn.now):
-        return (
-            f"{why} A move of clients to {rollout.version} may still be on its way: its pods stay until the clients' "
-            f"Service could be written, {LATEST.total_seconds():.0f} s at most."
-        )
-    if not is_stranded(turn):
-        return why
-    nobody = f"no pod of {active.version} ({active.color}) is ready"
-    keep = f"create a RolloutDecision with verb promote and revision {rollout.revision}; or ask for another version"
-    if _candidate_answers(turn):
-        return (
-            f"{why} Clients stay on {rollout.version} ({rollout.color}): {nobody}. They go back as soon as one is. "
-            f"To keep {rollout.version}, {keep} in the spec."
-        )
-    return (
-        f"{why} Nobody answers: {nobody}. Clients are served as soon as one is. To start {rollout.version} again "
-        f"instead, {keep} in the spec."
-    )
 
 
 def _not_back_yet(turn: Turn, active: ActiveStatus) -> bool:
@@ -177,7 +159,11 @@ def traffic_is_back(turn: Turn) -> Turn:
     last, active = turn.status.last_rollback, turn.active
     if last is None or not had_requests(turn.rollout) or last.traffic_restored_at is not None or active is None:
         return turn
-    if turn.rollout.passed_on or is_passed_on(turn.observed, turn.rollout):
+    if (
+        turn.rollout.passed_on
+        or is_passed_on(turn.observed, turn.rollout)
+        or sends_to(turn.observed, turn.rollout.color)
+    ):
         return turn
     turn = turn.change(last_rollback=last.model_copy(update={"traffic_restored_at": turn.now}))
     took = (turn.now - last.decided_at).total_seconds()
@@ -261,32 +247,15 @@ def with_roles_swapped(status: ModelDeploymentStatus, now: datetime) -> ModelDep
 _REF = {"version", "revision", "color", "sha256"}
 
 
-def is_stranded(turn: Turn) -> bool:
-    """Whether a rollout that is taken back cannot give its clients back, as no pod of the active version answers.
-
-    Where the active colour gave its pods and has to make them anew, that is normal until the progress deadline.
-    """
-    rollout, active = turn.status.rollout, turn.active
-    if rollout is None or active is None or not rollout.taken_back or turn.observed.endpoints.get(active.color, 0):
-        return False
-    if rollout.sizes is not None:
-        return has_waited(turn)
-    return turn.observed.selected == rollout.color and _candidate_answers(turn)
-
-
-def _candidate_answers(turn: Turn) -> bool:
-    return turn.observed.endpoints.get(turn.rollout.color, 0) > 0
-
-
 def make_way(turn: Turn, why: str) -> Turn:
     """End a stranded rollout for another one: who answers is active; where nobody does, who was it stays so."""
-    return give_up_active(turn, why) if _candidate_answers(turn) else _close(turn, turn.rollout)
+    return give_up_active(turn, why) if candidate_answers(turn) else _close(turn, turn.rollout)
 
 
 def give_up_active(turn: Turn, why: str) -> Turn:
     """Make the candidate the active version, as no pod of the active one is left to go back to."""
     rollout, active = turn.rollout, turn.active
-    has = "which has the clients," if _candidate_answers(turn) else "whose pods are made anew,"
+    has = "which has the clients," if candidate_answers(turn) else "whose pods are made anew,"
     turn = remember(turn, rollout, rollout.outcome or "Failed", rollout.failure.reason if rollout.failure else "")
     serving = ActiveStatus(**rollout.model_dump(include=_REF), since=turn.now)
     gone = f"No pod of {active.version} ({active.color}) is ready" if active else "No version was active"

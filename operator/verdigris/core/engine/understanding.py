@@ -11,7 +11,7 @@ from verdigris.core.facts.evidence import Evidence
 from verdigris.core.facts.observed import Observed
 from verdigris.core.facts.revision import known_revisions, meaning_of
 from verdigris.core.facts.skew import wanted_target
-from verdigris.core.routing.service import reached
+from verdigris.core.routing.gateway import meets_clients
 from verdigris.core.turn import Turn
 
 Truth = Literal["True", "False", "Unknown"]
@@ -48,7 +48,7 @@ def hold_foreign(turn: Turn) -> Turn:
     It is then rejected, not begun anew: what the other operator wanted to see of it first is not known here.
     """
     rollout = turn.rollout
-    if turn.active is None or rollout.color not in reached(turn.observed.selected):
+    if turn.active is None or not meets_clients(turn.observed, rollout.color):
         return turn
     failure = Failure(reason="UnknownState", message=f"The rollout is taken back: {rollout.message}")
     weight = rollout.weight or 100

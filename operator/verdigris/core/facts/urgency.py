@@ -27,7 +27,7 @@ def urgency_of(status: ModelDeploymentStatus) -> Urgency:
         return Urgency.STEADY
     if rollout.stage == "RollingBack" or rollout.evidence.verdict == "Fail":
         return Urgency.ROLLBACK
-    asked = rollout.weight > 0 or rollout.passed_on > 0
+    asked = rollout.weight > 0 or rollout.passed_on > 0 or rollout.routed > 0
     return Urgency.EXPOSED if asked and status.active is not None else Urgency.ROLLOUT
 
 

@@ -24,6 +24,9 @@ _NOTED_CLOCK = 30.0
 
 _FUTURE = timedelta(seconds=15)
 
+_VISIBLE: Ruling = ("Pass", "CandidateVisible", "Prometheus scrapes every candidate pod.")
+_COUNTED_IN_FRONT: Ruling = ("Pass", "CountedInFront", "The active pods will count what it answers.")
+
 
 def measured(
     previous: EvidenceStatus,
@@ -32,14 +35,15 @@ def measured(
     candidate: Color,
     policy: AnalysisSpec,
     scrape: timedelta,
-    ready: Collection[str],
+    ready: Collection[str] | None,
     baseline: Baseline,
     now: datetime,
     pods: Collection[str] | None = None,
 ) -> EvidenceStatus:
     """The evidence before the candidate has clients: Pass when both versions can be counted and nothing holds it.
 
-    `ready` are the names of its ready pods, `pods` of all of them, `baseline` what it will be held against.
+    `ready` are the names of its ready pods, None when pods in front will count for them; `pods` those of all of them;
+    `baseline` is what it will be held against.
     """
     strangers: Collection[str] = ()
     if pods is not None:
@@ -47,10 +51,10 @@ def measured(
         _, strangers = of_pods(evidence.counters.get(candidate, ()), marks, fresh(evidence.clock(now), scrape))
     values = queries.values_of_active(previous.active_values, policy, evidence.checks)
     ruling = (
-        unseen(evidence, candidate, ready, scrape, now)
+        unseen(evidence, candidate, ready or (), scrape, now)
         or _uncounted(evidence, candidate)
         or queries.holds_before_traffic(policy, scrape, values, evidence.checks)
-        or ("Pass", "CandidateVisible", "Prometheus scrapes every candidate pod.")
+        or (_COUNTED_IN_FRONT if ready is None else _VISIBLE)
     )
     verdict, reason, message = ruling
     return previous.model_copy(
@@ -206,7 +210,7 @@ def long_enough(state: EvidenceStatus, bake: timedelta, since: datetime, scrape:
         return state
     message = (
         f"Only {watched(state).total_seconds():.0f} of the {bake.total_seconds():.0f} s that it is to be watched were "
-        f"seen, as Prometheus has no samples of the rest. {state.message}"
+        f"seen, as there are no samples of the rest, or of another share. {state.message}"
     )
     return state.model_copy(
         update={

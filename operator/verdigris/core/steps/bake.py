@@ -6,13 +6,15 @@ from datetime import timedelta
 
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import RolloutSpec
-from verdigris.api.status import RolloutStatus
+from verdigris.api.status import Failure, RolloutStatus
+from verdigris.core.routing.gateway import lags
 from verdigris.core.routing.shield import WHOLE
 from verdigris.core.routing.split import DRAIN
 from verdigris.core.steps.full_share import asks, watch
 from verdigris.core.steps.passing_on import last_trial, share_of, time_on_trial
-from verdigris.core.steps.step import STAY, Ruling, Step
+from verdigris.core.steps.step import STAY, Ruling, Step, end
 from verdigris.core.turn import Turn
+from verdigris.core.words import clip
 
 
 def was_on_trial(rollout: RolloutStatus) -> bool:
@@ -25,9 +27,23 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     # To watch it once more would tell nothing new, and clients would wait for nothing.
     rollout = turn.rollout
     turn, ruling = watch(turn, timedelta() if was_on_trial(rollout) else _time(rollout, turn.policy.rollout))
+    if ruling.then == "Next" and lags(turn.observed) and not turn.rollout.promote_now:
+        return _wait_for_gateway(turn, rollout)
     if ruling.then == "Next" and _drains(turn):
         return turn.change_rollout(message=f"{turn.rollout.evidence.message} {_leaving(turn)}"), STAY
     return turn, ruling
+
+
+def _wait_for_gateway(turn: Turn, rollout: RolloutStatus) -> tuple[Turn, Ruling]:
+    """A move counts when it is seen: nothing of the old version ends while a gateway may still send clients there."""
+    policy = turn.policy.rollout
+    over = timedelta() if was_on_trial(rollout) else _time(rollout, policy)
+    name = turn.observed.routing.route.name if turn.observed.routing.route is not None else ""
+    why = f"The gateway has not taken up the weights of HTTPRoute {name} yet: look at its controller."
+    if turn.now < rollout.since + over + parse_duration(policy.progress_deadline):
+        return turn.change_rollout(message=why), STAY
+    message = clip(f"{why} That lasted for {policy.progress_deadline}, so the rollout ended.")
+    return turn, end("RolledBack", Failure(reason="TrafficNotMoved", message=message))
 
 
 def _time(rollout: RolloutStatus, policy: RolloutSpec) -> timedelta:

@@ -10,6 +10,7 @@ from verdigris.api.status import EvidenceStatus, Failure
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.visibility import long_enough
 from verdigris.core.pods.diagnosis.candidate import candidate_trouble
+from verdigris.core.steps.capacity import candidate_size
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Since, end, scrape_interval
 from verdigris.core.steps.watching import judge, must_leave, since_exposed, without_evidence
 from verdigris.core.turn import Turn
@@ -77,9 +78,11 @@ def _full_size(turn: Turn) -> int:
     Somebody else's autoscaler, which sees the clients' load by now, may find fewer pods enough.
     """
     rollout = turn.rollout
+    if rollout.sizes is not None:
+        return candidate_size(turn)
     size = turn.size(rollout.color)
     theirs = rollout.color in turn.observed.scalers or turn.observed.spec.autoscaling.leaves_sizes_alone
-    if theirs and rollout.sizes is None:
+    if theirs:
         return min(rollout.replicas, max(1, size))
     placed = sum(pod.unscheduled is None for pod in turn.pods(rollout))
     return max(rollout.replicas, min(placed, size))

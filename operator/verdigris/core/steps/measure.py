@@ -1,4 +1,7 @@
-"""Measure: until the candidate can be seen and the baseline is known. No traffic to what cannot be seen (law 4)."""
+"""Measure: until the candidate can be seen and the baseline is known. No traffic to what cannot be seen (law 4).
+
+Behind the shield it need not be seen yet: the active pods count what it answers, and no client is moved.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from verdigris.core.steps.step import (
     end,
     scrape_interval,
 )
+from verdigris.core.steps.trial import stands_behind
 from verdigris.core.steps.watching import counted_pods, frozen_baseline, without_evidence
 from verdigris.core.turn import Turn
 
@@ -29,14 +33,14 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     turn, failure = gather_pods(turn)
     if failure:
         return turn, end("Failed", failure)
-    rollout = turn.rollout
+    rollout, behind = turn.rollout, _is_behind(turn)
     evidence = measured(
         rollout.evidence,
         turn.evidence,
         candidate=rollout.color,
         policy=turn.policy.analysis,
         scrape=scrape_interval(turn.observed),
-        ready=[pod.name for pod in turn.pods(rollout) if pod.ready],
+        ready=None if behind else [pod.name for pod in turn.pods(rollout) if pod.ready],
         baseline=frozen_baseline(turn),
         now=turn.now,
         pods=counted_pods(turn),
@@ -50,6 +54,11 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     if rollout.promote_now or _unseen_is_better_than_nobody(turn):
         return turn, NEXT
     return _held_against(turn) if evidence.verdict == "Pass" else without_evidence(turn, "Failed")
+
+
+def _is_behind(turn: Turn) -> bool:
+    """Whether the active pods will stand in front of it."""
+    return turn.rollout.has("Trial") and stands_behind(turn)
 
 
 def _held_against(turn: Turn) -> tuple[Turn, Ruling]:
@@ -105,6 +114,4 @@ def _asks(observed: Observed, now: datetime) -> Since:
     return {rollout.color: now - VISIBLE_SCRAPES * scrape_interval(observed), active.color: now - BASELINE_WINDOW}
 
 
-MEASURE = Step(
-    "Measure", "Measuring", lambda _: "Waiting until Prometheus has scraped every candidate pod.", _look, asks=_asks
-)
+MEASURE = Step("Measure", "Measuring", lambda _: "Waiting until both versions can be counted.", _look, asks=_asks)

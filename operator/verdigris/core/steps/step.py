@@ -76,6 +76,8 @@ class Step:
             share of that kind (none, some, all) is seen.
         passed_on: hundredths of a percent of the clients' requests that the active pods are to pass on to the candidate
             while it is under way. They answer themselves what does not come back well, so it is entered at once.
+        routed: hundredths of a percent of a gateway's requests that its HTTPRoute is to send to the candidate while it
+            is under way, where that is not what the clients' Service does. It is entered at once, too.
         shadowed: hundredths of a percent of the requests of which the active pods are to send it copies.
         skipped: why the rollout goes on to the one after it, in a sentence; None: it does not.
         asks: the colours whose counters the look needs, and since when; empty for none.
@@ -88,6 +90,7 @@ class Step:
     share: Callable[[Turn], int] = no_share
     asks: Callable[[Observed, datetime], Since] = asks_nothing
     passed_on: Callable[[Turn], int] = no_share
+    routed: Callable[[Turn], int] = no_share
     shadowed: Callable[[Turn], int] = no_share
     skipped: Callable[[Turn], str | None] = never
 

@@ -1,44 +1,90 @@
 """Trial: clients stay on the active colour, whose pods pass a share of their requests on and stand behind each answer.
 
 What the candidate answers is judged as in Bake. No client's answer depends on it, so taking it back is to stop asking.
-Where the active pods cannot stand in front, this step is left out, and Bake does all of it.
+Where the active pods cannot stand in front, a gateway's weights give the share, and taking it back is to write them.
+Where neither can, this step is left out, and Bake does all of it.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from verdigris.api.status import EvidenceStatus
+from verdigris.api.status import EvidenceStatus, RolloutStatus
 from verdigris.core.facts.evidence import PASSED_ON
 from verdigris.core.judges.counts import covered
-from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, to_millis
-from verdigris.core.routing.shield import WHOLE, cannot_be_told, fronts, shares
+from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, resumed, ruled, to_millis
+from verdigris.core.judges.visibility import unseen as not_yet_seen
+from verdigris.core.routing.gateway import cannot_share
+from verdigris.core.routing.means import is_given, missing
+from verdigris.core.routing.shield import WHOLE
 from verdigris.core.steps.full_share import passes, wait
-from verdigris.core.steps.passing_on import asks, is_to_be_watched, judge_share, share_reached, time_of_step
+from verdigris.core.steps.passing_on import (
+    asks,
+    is_to_be_watched,
+    judge_share,
+    means,
+    passed_on,
+    routed,
+    share_of,
+    share_reached,
+    time_of_step,
+)
 from verdigris.core.steps.step import STAY, Ruling, Step, scrape_interval, skip
-from verdigris.core.steps.watching import FOUND_WITHIN
+from verdigris.core.steps.watching import FOUND_WITHIN, without_evidence
 from verdigris.core.turn import Turn, evolve
 from verdigris.core.words import clip
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
+    before = turn.rollout.evidence.seen
     turn, leave = judge_share(turn)
     if leave is not None:
         return turn, leave
     why = _must_do_without(turn)
     if why is not None and not turn.observed.held:
-        return turn, skip(why)
-    share, span = share_reached(turn.rollout), time_of_step(turn)
-    ready = fronts(turn.observed, turn.active.color) if turn.active is not None else ()
-    told = sum(shares(pod.order).passed_on == share for pod in ready)
-    what = "its requests" if share == WHOLE else f"{share / 100:g} % of their requests"
-    in_front = f"{told} of {len(ready)} active pods pass {what} on."
-    if not told and turn.now >= turn.rollout.since + span:
-        turn = turn.change_rollout(evidence=_not_asked(turn.rollout.evidence, in_front, turn.rollout.since + span))
-    turn, ruling = wait(turn, span, passes if share == WHOLE else _may_grow)
+        return _met_by_clients(turn, why)
+    rollout = turn.rollout
+    share, span, last = share_reached(rollout), time_of_step(turn), share_of(rollout.steps[rollout.step]) == WHOLE
+    given, who = _is_given(turn, share)
+    if not given:
+        # Time in which nobody was told this share is none of its hold.
+        turn = turn.change_rollout(evidence=evolve(turn.rollout.evidence, seen=before))
+    if not given and turn.now >= rollout.since + span:
+        turn = turn.change_rollout(evidence=_not_given(turn.rollout, who, rollout.since + span))
+    turn, ruling = wait(turn, span, passes if last else _may_grow)
     if ruling != STAY:
         return turn, ruling
-    return turn.change_rollout(message=f"{in_front} {turn.rollout.message}"), STAY
+    return turn.change_rollout(message=f"{who} {turn.rollout.message}"), STAY
+
+
+def _by_gateway(turn: Turn, why: str) -> tuple[Turn, Ruling] | None:
+    """Where the active pods were told in vain a gateway gives the share; None where none can."""
+    active, rollout = turn.active, turn.rollout
+    if not rollout.passed_on or active is None or cannot_share(turn.observed, rollout, active.color) is not None:
+        return None
+    evidence = resumed(rollout.evidence, turn.evidence, turn.now)
+    share = share_reached(rollout)
+    turn = turn.change_rollout(passed_on=0, routed=share, since=turn.now, evidence=evidence)
+    message = f"A gateway gives {rollout.version} its share now: {why}"
+    return turn.change_rollout(message=message).note("Normal", "NotShielded", message), STAY
+
+
+def _is_given(turn: Turn, share: int) -> tuple[bool, str]:
+    if turn.active is None:
+        return False, "No version is active."
+    return is_given(turn.observed, turn.rollout, turn.active.color, share)
+
+
+def _met_by_clients(turn: Turn, why: str) -> tuple[Turn, Ruling]:
+    """Clients come to what can be seen alone (law 4), unless nobody else is left to answer them."""
+    rollout, active = turn.rollout, turn.active
+    ready = [pod.name for pod in turn.pods(rollout) if pod.ready]
+    unseen = not_yet_seen(turn.evidence, rollout.color, ready, scrape_interval(turn.observed), turn.now)
+    if unseen is None or rollout.promote_now or active is None or not turn.ready(active):
+        return _by_gateway(turn, why) or (turn, skip(why))
+    verdict, reason, message = unseen
+    evidence = ruled(rollout.evidence, (verdict, reason, f"{why} {message}"), turn.now)
+    return without_evidence(turn.change_rollout(evidence=evidence), "RolledBack")
 
 
 def _may_grow(evidence: EvidenceStatus) -> bool:
@@ -46,38 +92,44 @@ def _may_grow(evidence: EvidenceStatus) -> bool:
     return passes(evidence) or evidence.reason == TOO_FEW
 
 
-def _not_asked(evidence: EvidenceStatus, in_front: str, since: datetime) -> EvidenceStatus:
-    """What is known of another share says nothing of this one, which nobody was told to pass on."""
+def _not_given(rollout: RolloutStatus, who: str, since: datetime) -> EvidenceStatus:
+    """What is known of another share says nothing of this one, which nobody was seen to give."""
+    evidence = rollout.evidence
     if not _may_grow(evidence):
         return evidence
     why = "The API server refuses to annotate them, or somebody else does so as well."
-    message = clip(f"{in_front} {why} {evidence.message}")
-    return evolve(
-        evidence, verdict="Inconclusive", reason="NotPassedOn", message=message, inconclusive_since=to_millis(since)
-    )
+    if rollout.routed:
+        why = "The API server refuses to write it, somebody else does so as well, or the gateway is away."
+    message = clip(f"{who} {why} {evidence.message}")
+    reason = "NotRouted" if rollout.routed else "NotPassedOn"
+    return evolve(evidence, verdict="Inconclusive", reason=reason, message=message, inconclusive_since=to_millis(since))
 
 
 def _must_do_without(turn: Turn) -> str | None:
     """Why the trial cannot begin, or go on, and clients are moved instead, in a sentence; None when it can.
 
-    Once the active pods were seen to pass requests on, all but one thing passes, and is waited for: only where none of
-    them is left to answer, clients are better off with the candidate.
+    Once it was seen to be asked, all but one thing passes, and is waited for: only where no active pod is left to
+    answer, clients are better off with the candidate.
     """
     was_asked, active = turn.rollout.evidence.began is not None, turn.active
     if was_asked and active is not None and turn.ready(active):
         return None
-    return _not_behind(turn) or _not_passed_on(turn)
+    return _not_on_trial(turn) or (None if turn.rollout.routed else _not_passed_on(turn))
 
 
-def _not_behind(turn: Turn) -> str | None:
-    """Why the active pods do not stand in front of the candidate, in a sentence; None when they can."""
+def stands_behind(turn: Turn) -> bool:
+    """Whether the active pods will stand in front of the candidate: then nobody depends on what it answers."""
+    return _not_on_trial(turn) is None and means(turn) == "Shield"
+
+
+def _not_on_trial(turn: Turn) -> str | None:
+    """Why the candidate cannot be given a share, in a sentence; None when it can."""
     if not is_to_be_watched(turn.rollout, turn.policy.rollout):
         return "spec.rollout.bake is 0s, so it is not to be watched."
-    if turn.rollout.sizes is not None:
-        return "Its pods take the places of the active ones, which have to stay to stand in front."
     if turn.active is None:
         return "No version is active."
-    return cannot_be_told(turn.observed, turn.rollout, turn.active.color)
+    shielded = turn.policy.rollout.is_shielded
+    return missing(turn.observed, turn.rollout, turn.active.color, shielded=shielded)
 
 
 def _not_passed_on(turn: Turn) -> str | None:
@@ -103,12 +155,19 @@ def _active(turn: Turn) -> str:
     return turn.active.version if turn.active is not None else "it"
 
 
+def _message(turn: Turn) -> str:
+    if means(turn) == "Gateway":
+        return f"A gateway shares clients between {_active(turn)} and {turn.rollout.version}."
+    return f"The pods of {_active(turn)} pass requests on to {turn.rollout.version}, and stand behind it."
+
+
 TRIAL = Step(
     "Trial",
     "OnTrial",
-    lambda turn: f"The pods of {_active(turn)} pass requests on to {turn.rollout.version}, and stand behind it.",
+    _message,
     _look,
     asks=asks,
-    passed_on=lambda turn: share_reached(turn.rollout),
-    skipped=_not_behind,
+    passed_on=passed_on,
+    routed=routed,
+    skipped=_not_on_trial,
 )

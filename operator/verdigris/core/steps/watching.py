@@ -38,9 +38,15 @@ def judge(turn: Turn) -> Turn:
 
 
 def _visible(turn: Turn) -> tuple[str, ...]:
-    """Candidate pods that have been ready long enough for Prometheus to have found and scraped them."""
+    """Candidate pods that Prometheus must have scraped before a pass.
+
+    Behind the shield all that are ready: clients may be moved to them next (law 4). Else those that have been ready
+    for long enough to have been found and scraped.
+    """
+    ready = [pod for pod in turn.pods(turn.rollout) if pod.ready]
+    if turn.rollout.passed_on:
+        return tuple(pod.name for pod in ready)
     before = turn.now - FOUND_WITHIN - VISIBLE_SCRAPES * scrape_interval(turn.observed)
-    ready = (pod for pod in turn.pods(turn.rollout) if pod.ready)
     return tuple(pod.name for pod in ready if (pod.ready_changed or pod.created) <= before)
 
 
@@ -49,7 +55,8 @@ def planned_looks(turn: Turn) -> int:
     policy, rollout = turn.policy, turn.rollout
     bake = parse_duration(policy.rollout.bake)
     trials = [parse_duration(step.hold) if step.hold else bake for step in rollout.steps if step.kind == "Trial"]
-    watched = max(bake * (2 if rollout.has("Trade") else 1), sum(trials, timedelta()))
+    on_trial = sum(trials, timedelta())
+    watched = on_trial + 2 * bake if rollout.has("Trade") else max(bake, on_trial)
     return max(1, int(watched / parse_duration(policy.analysis.interval)))
 
 
@@ -66,12 +73,10 @@ def hold_against_active(turn: Turn) -> Turn:
 
 def frozen_baseline(turn: Turn) -> Baseline:
     """The active colour's counts of the last minutes (law 5), or those from before that tell more of it."""
-    active, last = turn.active, turn.rollout.evidence.baseline
-    gone = turn.rollout.has("EndActive")
-    if (turn.evidence.problem or gone) and last.at is not None:
+    rollout, last = turn.rollout, turn.rollout.evidence.baseline
+    if (turn.evidence.problem or rollout.has("EndActive")) and last.at is not None:
         return last
-    color = active.color if active else other(turn.rollout.color)
-    return better_known(last, _seen(turn, color), turn.policy.analysis.error_rate)
+    return better_known(last, _seen(turn, other(rollout.color)), turn.policy.analysis.error_rate)
 
 
 def _seen(turn: Turn, color: Color) -> Baseline:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from verdigris.adapters.kube.reading import unseen, views
 from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
+from verdigris.adapters.kube.reading.routes import read_routes, routing
 from verdigris.adapters.kube.reading.understand import Malformed, understand
 from verdigris.adapters.kube.reading.unseen import Listed, TolerantReads
 from verdigris.adapters.kube.transport import kinds
@@ -102,7 +103,8 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
     generation = views.metadata(parent).get("generation", 0)
     spec, status, skew = _understood(parent, mine, tolerant)
     names = needed_names(owner, spec, wanted_target(spec, key.name, generation, status, skew)[0])
-    live = found.live | await _by_name(reader, key, found, names, tolerant)
+    routes = await read_routes(reader, owner, spec, status, tolerant)
+    live = found.live | routes.live | await _by_name(reader, key, found, names, tolerant)
     if len(live) > len(found.live):
         mine = ownership.mine(live)
         spec, status, skew = _understood(parent, mine, tolerant)
@@ -142,6 +144,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         skew=skew,
         unseen=frozenset(tolerant.unseen),
         leaving=views.is_leaving(parent),
+        routing=routing(routes, ownership, spec, status, kinds.HTTP_ROUTE.kind not in tolerant.unseen),
         behind_others=_behind_others(live.get((kinds.SERVICE.kind, key.name)), mine, key.name),
     )
     return Picture(observed, parent, live, tuple(found.decisions), tolerant.unseen)
@@ -239,7 +242,7 @@ async def _by_name(
     missing = [
         (resource_of(name.api_version, name.kind), name.name)
         for name in names
-        if (name.kind, name.name) not in found.live
+        if (name.kind, name.name) not in found.live and name.kind != kinds.HTTP_ROUTE.kind
     ]
     listed = await _together(
         *(

@@ -21,7 +21,7 @@ from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.connection import Connection
 from verdigris.adapters.kube.transport.kinds import Resource
-from verdigris.children.names import MODEL_LABEL, SHIELD_ANNOTATION, TRAFFIC_ANNOTATION
+from verdigris.children.names import CLAIM_ANNOTATION, MODEL_LABEL, SHIELD_ANNOTATION, TRAFFIC_ANNOTATION
 from verdigris.core.facts.urgency import Urgency, urgency_of_decision
 
 log = logging.getLogger(__name__)
@@ -117,10 +117,10 @@ class Filter:
 
     def take(self, kind: str | None, raw: Mapping[str, Any]) -> None:
         """One event: `kind` is ADDED, MODIFIED, DELETED, or None when `raw` comes from a listing."""
-        key = key_of(raw)
+        uid = views.metadata(raw)["uid"]
+        key = key_of(raw) or self._last.get(uid, (None, ""))[0]
         if key is None:
             return
-        uid = views.metadata(raw)["uid"]
         if _is_history(raw):
             self._last.pop(uid, None)
             return
@@ -191,6 +191,9 @@ def key_of(raw: Mapping[str, Any]) -> Key | None:
         name = (raw.get("spec") or {}).get("modelDeployment")
     else:
         name = (meta.get("labels") or {}).get(MODEL_LABEL)
+        if raw.get("kind") == kinds.HTTP_ROUTE.kind:
+            # A user's own route has no label of ours; a model that writes its weights says so.
+            name = (meta.get("annotations") or {}).get(CLAIM_ANNOTATION) or name
     return Key(meta["namespace"], name) if isinstance(name, str) and name else None
 
 
@@ -209,6 +212,13 @@ def fingerprint(raw: Mapping[str, Any]) -> str:
         annotations = dict(meta.get("annotations") or {})
         annotations.pop("deployment.kubernetes.io/revision", None)
         seen["annotations"] = annotations
+    if raw.get("kind") == kinds.HTTP_ROUTE.kind:
+        # What the gateways say about it, and of which state of it.
+        parents = (raw.get("status") or {}).get("parents") or ()
+        seen["parents"] = [
+            [(c.get("type"), c.get("status"), c.get("observedGeneration")) for c in parent.get("conditions") or ()]
+            for parent in parents
+        ]
     if raw.get("kind") == kinds.AUTOSCALER.kind:
         # Two on one Deployment are told here, and nowhere else, for as long as neither scales.
         conditions = (raw.get("status") or {}).get("conditions") or ()

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
 from verdigris.adapters.kube.transport import answers, kinds
 from verdigris.adapters.kube.transport.connection import Connection
-from verdigris.adapters.kube.transport.errors import ApiError, Unreachable, from_answer
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Invalid, Unreachable, from_answer
 from verdigris.adapters.kube.transport.kinds import Resource, resource_of
 from verdigris.children.names import MANAGER
 
 Json = dict[str, Any]
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""An object, or the operations of a JSON patch."""
 
 PAGE = 500
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=4)
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+_EDIT = "application/json-patch+json"
 _JSON = "application/json"
 
 
@@ -83,6 +88,14 @@ class Client:
         answers.of_kind(served, f"reading the API {resource.api_version}", {"APIResourceList"})
         return any(entry.get("name") == resource.plural for entry in served.get("resources") or ())
 
+    async def until_known(self, resource: Resource, every: float) -> None:
+        """Wait until the API server serves this kind, which is asked `every` so many seconds."""
+        while True:
+            with suppress(ApiError):
+                if await self.knows(resource):
+                    return
+            await asyncio.sleep(every)
+
     async def apply(self, manifest: Mapping[str, Any], manager: str = MANAGER) -> Json:
         """Server-side apply with force: what we set is ours. Returns the object as it is then."""
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
@@ -120,6 +133,32 @@ class Client:
             subresource=subresource,
         )
 
+    async def edit(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        manager: str = MANAGER,
+    ) -> Json:
+        """JSON patch (RFC 6902). Its `test` operations are preconditions (Conflict)."""
+        try:
+            return await self._write(
+                "PATCH",
+                resource,
+                namespace,
+                name,
+                body=operations,
+                content_type=_EDIT,
+                query={"fieldManager": manager},
+            )
+        except Invalid as error:
+            if error.fields:
+                raise
+            # The API server does not say which test failed, only that the object is none that the patch fits.
+            raise Conflict(f"{error}: it is not as it was read") from error
+
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None
     ) -> None:
@@ -152,7 +191,7 @@ class Client:
         namespace: str,
         name: str | None,
         *,
-        body: Mapping[str, Any],
+        body: Body,
         content_type: str = _JSON,
         query: Mapping[str, str] | None = None,
         subresource: str | None = None,
@@ -172,7 +211,7 @@ class Client:
         about: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
         content_type: str = _JSON,
     ) -> Json:
         what = f"{_VERBS[method]} {about}"
@@ -220,7 +259,7 @@ def _written_kinds(method: str, resource: Resource, subresource: str | None) -> 
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Body) -> bytes:
     """The body as UTF-8 that is JSON and YAML at once: server-side apply is read as YAML.
 
     YAML knows no pairs of escapes for what is beyond 16 bits (an emoji), so such characters stand as they are; it takes

@@ -17,7 +17,18 @@ from verdigris.adapters.kube.writing.executor import Executor, NotOurs
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.children.names import REVISION_LABEL, color_name
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetOrder, SetTraffic
+from verdigris.core.actions import (
+    Action,
+    Adopt,
+    Keep,
+    MoveRoute,
+    MoveTraffic,
+    Remove,
+    RemovePod,
+    Scale,
+    SetOrder,
+    SetTraffic,
+)
 
 __all__ = ["Contested", "NotOurs", "Outcome", "Writer", "apply"]
 
@@ -52,8 +63,9 @@ async def apply(
 
     A failure never ends it. `_Caution` says what is left out after which failure (laws 1, 2 and 7).
     Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together. So are stuck pods, which
-    come last: a webhook that keeps each removal waiting must not add up before the next look. And so is a move of
-    clients together with what pods are told to pass on: either may be a rollback, and neither waits for the other.
+    come last: a webhook that keeps each removal waiting must not add up before the next look. And so are moves of
+    clients, by the Service and by a gateway, together with what pods are told to pass on: each may be a rollback, and
+    none waits for another.
     """
     executor, caution, outcome = Executor(writer, picture, backoff), _Caution(picture), Outcome()
     for batch in _batches(actions):
@@ -77,6 +89,7 @@ def _batches(actions: Iterable[Action]) -> Iterator[Sequence[Action]]:
 
 _AT_ONCE: Mapping[type[Action], str] = {
     MoveTraffic: "clients",
+    MoveRoute: "clients",
     SetOrder: "clients",
     SetTraffic: "connections",
     RemovePod: "stuck pods",
@@ -106,6 +119,8 @@ def _about(action: Action) -> str:
     match action:
         case MoveTraffic(manifest) | Keep(manifest):
             return f"{manifest['kind']} {manifest['metadata']['name']}"
+        case MoveRoute(name):
+            return f"{kinds.HTTP_ROUTE.kind} {name}"
         case Adopt(_, kind, name) | Remove(_, kind, name):
             return f"{kind} {name}"
         case Scale(color):
@@ -134,6 +149,8 @@ class _Caution:
         """This one was refused, or its answer was lost."""
         if isinstance(action, MoveTraffic):
             self.moved = self.moved and self._is_there(action)
+        elif isinstance(action, MoveRoute):
+            self.moved = False
         elif isinstance(action, Scale):
             self._firm = False
         elif isinstance(action, Keep):

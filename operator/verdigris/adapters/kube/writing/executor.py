@@ -10,6 +10,7 @@ from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from verdigris.adapters.kube.transport.kinds import resource_of
+from verdigris.adapters.kube.writing import routes
 from verdigris.adapters.kube.writing.compare import difference, digest, shown, with_applied_hash
 from verdigris.adapters.kube.writing.contested import added_to, hold_back
 from verdigris.adapters.kube.writing.fields import last_manager, last_to_scale, strays
@@ -27,7 +28,18 @@ from verdigris.children.names import (
     color_name,
 )
 from verdigris.children.ownership import kept_references, whose
-from verdigris.core.actions import Action, Adopt, Keep, MoveTraffic, Remove, RemovePod, Scale, SetOrder, SetTraffic
+from verdigris.core.actions import (
+    Action,
+    Adopt,
+    Keep,
+    MoveRoute,
+    MoveTraffic,
+    Remove,
+    RemovePod,
+    Scale,
+    SetOrder,
+    SetTraffic,
+)
 
 Json = Mapping[str, Any]
 
@@ -63,6 +75,8 @@ class Executor:
         match action:
             case MoveTraffic():
                 done = self._move(action)
+            case MoveRoute():
+                done = self._move_route(action)
             case Adopt():
                 done = self._adopt(action)
             case Keep():
@@ -139,6 +153,16 @@ class Executor:
         assert refusal is not None
         raise refusal
 
+    async def _move_route(self, action: MoveRoute) -> bool:
+        live = self._live.get((kinds.HTTP_ROUTE.kind, action.name))
+        if action.manifest is not None and self._seen(action.manifest) is None:
+            return not self._leaving and await self._apply(with_applied_hash(action.manifest))
+        written = None if live is None else await routes.move(self._writer, action, live, self._owner, self._backoff)
+        if live is None or written is None:
+            return False
+        self._remember(live, written)
+        return True
+
     async def _adopt(self, action: Adopt) -> bool:
         live = self._live.get((action.kind, action.name))
         if live is None:
@@ -179,8 +203,8 @@ class Executor:
     async def _applied_over(self, wanted: Json, live: Json) -> Json:
         # With the UID, so that no object that somebody has made meanwhile in its place is taken over.
         meta = {**wanted["metadata"], "uid": views.metadata(live)["uid"]}
-        if live["kind"] == kinds.SERVICE.kind:
-            # It states a selector: carried out late, it would move clients that have been moved since.
+        if live["kind"] in (kinds.SERVICE.kind, kinds.HTTP_ROUTE.kind):
+            # It states a selector, or weights: carried out late, it would move clients that have been moved since.
             meta["resourceVersion"] = views.metadata(live)["resourceVersion"]
         try:
             return await self._writer.apply({**wanted, "metadata": meta})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from verdigris.adapters.kube.transport.kinds import Resource
@@ -25,6 +25,17 @@ class Writer(Protocol):
         manager: str = "verdigris",
     ) -> dict[str, Any]:
         """JSON merge patch."""
+
+    async def edit(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        manager: str = "verdigris",
+    ) -> dict[str, Any]:
+        """JSON patch (RFC 6902). Its `test` operations are preconditions (Conflict)."""
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None

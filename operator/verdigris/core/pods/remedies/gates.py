@@ -15,6 +15,7 @@ from verdigris.core.facts.observed import PodView
 from verdigris.core.pods.diagnosis.check import Diagnosis, Role
 from verdigris.core.pods.diagnosis.questions import OUT_OF_SERVICE
 from verdigris.core.routing import service
+from verdigris.core.routing.gateway import sends_to
 from verdigris.core.turn import Turn
 
 FRESH_VIEW = timedelta(seconds=15)
@@ -61,9 +62,10 @@ def has_clients(turn: Turn, color: Color) -> bool:
     """Whether clients reach this colour, or may reach it by the next rollback or promotion."""
     status = turn.status
     rollout = status.rollout
-    on_trial = rollout is not None and (rollout.weight > 0 or rollout.passed_on > 0) and rollout.color == color
+    asked = rollout is not None and (rollout.weight > 0 or rollout.passed_on > 0 or rollout.routed > 0)
+    on_trial = asked and rollout is not None and rollout.color == color
     active = status.active is not None and status.active.color == color
-    return active or on_trial or service.has_clients(turn.observed, color)
+    return active or on_trial or service.has_clients(turn.observed, color) or sends_to(turn.observed, color)
 
 
 def switched_off(case: Case) -> Held | None:
