@@ -31,9 +31,13 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m dev.protobuf --check
 	@$(PY) -m dev.gate_schemas --check
 	@$(PY) -m verdigris.tools.chart_readme --check
+	@$(PY) -m verdigris.tools.cli_schema --check
 
 crds: setup      ## write the CRDs from the models
 	@$(PY) -m verdigris.tools.crds --write
+
+cli: setup       ## kubectl-verdigris as one file that needs python3 and kubectl only: out/kubectl-verdigris
+	@$(PY) -m verdigris.tools.zipapp
 
 gate-schemas: setup  ## write the schemas of the gates' documents, docs/gates
 	@$(PY) -m dev.gate_schemas --write
@@ -89,5 +93,5 @@ bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate proof mutate coverage fuzz
+.PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
 .PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack gate-schemas clean

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -29,8 +29,29 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from verdigris.api.schema import durations
+from verdigris.api.schema.durations import parse_duration, spell_duration
 from verdigris.api.schema.nulls import without_nulls
 from verdigris.api.schema.text import clip, plain
+
+__all__ = [
+    "DURATION",
+    "MAX_TEXT",
+    "VALIDATIONS",
+    "ApiModel",
+    "ListMap",
+    "Name",
+    "Passthrough",
+    "Rule",
+    "StatusModel",
+    "Text",
+    "Time",
+    "json_schema",
+    "parse_duration",
+    "pattern",
+    "portable",
+    "spell_duration",
+]
 
 VALIDATIONS = "x-kubernetes-validations"
 
@@ -80,6 +101,9 @@ def portable(regex: str) -> str:
     if found := _NOT_PORTABLE.search(regex):
         raise ValueError(f"the regex {regex} is not portable between Python and RE2: avoid {found.group()!r}")
     return regex
+
+
+DURATION = portable(durations.DURATION)
 
 
 def pattern(regex: str, message: str) -> Rule:
@@ -161,34 +185,6 @@ class StatusModel(ApiModel):
     """Base of everything in `status`. Unknown fields are ignored: an older operator must read a newer one's status."""
 
     model_config = ConfigDict(extra="ignore")
-
-
-_UNITS = {
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-}
-DURATION = portable("([0-9]{1,5}h|[0-9]{1,6}(m|s|ms)){1,4}")
-"""No sum of four such terms overflows the 64-bit nanoseconds of the API server's duration()."""
-
-
-def parse_duration(text: str) -> timedelta:
-    """`1h30m`, `45s`, `250ms` as a timedelta. Raises ValueError when the text is no such duration."""
-    if not re.fullmatch(DURATION, text):
-        raise ValueError(f"'{text}' is not a duration: write for example 30s, 5m or 1h30m")
-    terms = re.findall(r"([0-9]+)(ms|s|m|h)", text)
-    return sum((int(number) * _UNITS[unit] for number, unit in terms), timedelta())
-
-
-def spell_duration(text: str) -> str:
-    """`90s` → `1m30s`: the units in falling order and each at most once, as Prometheus wants it."""
-    left = parse_duration(text) // timedelta(milliseconds=1)
-    spelled = ""
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
-        count, left = divmod(left, size)
-        spelled += f"{count}{unit}" if count else ""
-    return spelled or "0s"
 
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000

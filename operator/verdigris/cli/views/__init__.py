@@ -1,0 +1,1 @@
+"""Values as lines of a terminal, of any size and kind. PURE."""

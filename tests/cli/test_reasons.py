@@ -1,0 +1,232 @@
+"""Every reason that the operator gives has a line in the table of hints; `why` has numbers and a next step for it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import verdigris
+from tests.cli.scenes import at, blind, document, later, on_trial, rejected, rolling_out, scene, until
+from tests.rollout.parts import START
+from verdigris.adapters.kube.transport.errors import ApiError
+from verdigris.adapters.kube.writing.contested import Contested
+from verdigris.adapters.kube.writing.executor import NotOurs
+from verdigris.api.decision import Verb
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import ModelDeploymentStatus, Outcome, Remedy, Stage, StepKind, StuckKind, Verdict
+from verdigris.children.names import KIND
+from verdigris.cli import names
+from verdigris.cli.advice.hint import STATE, STUCK
+from verdigris.cli.advice.table import HINTS, OTHERS, filled, hint_of
+from verdigris.cli.model.figures import About, figures_of
+from verdigris.cli.model.findings import FINE, Finding, findings
+from verdigris.cli.model.read import model_of
+from verdigris.core.pods.diagnosis.crash import DEFINITE_FAULTS, REPORTED_TROUBLE
+
+PACKAGE = Path(verdigris.__file__).parent
+GIVE_REASONS = ("core", "adapters/kube", "app")
+"""Where reasons are given: the plan, what is refused by the API server, and what is told of it."""
+WORD = re.compile(r"[A-Z][a-z]+[A-Za-z]*|OOMKilled")
+
+CLOSED: frozenset[str] = frozenset(
+    word for kind in (Stage, StepKind, StuckKind, Outcome, Remedy, Verdict, Verb) for word in get_args(kind)
+)
+"""Closed sets of words of the status. Stages and kinds are reasons as well, and looked at by themselves below."""
+
+CONDITION_TYPES = {
+    "Accepted AnalysisHealthy Autoscaling Available ModelVerified Monitored PodsHealthy Ready Reconciling",
+    "Stalled StatusWritten Understood",
+}
+KUBERNETES = {
+    "Apply Authorization Background ClusterIP ConfigMap Container ControllerRevision DeleteOptions Deny Deployment",
+    "EndpointSlice Event Eviction ExternalName HorizontalPodAutoscaler Ignore Lease LimitRange",
+    "NetworkPolicy Node PersistentVolumeClaim Pod PodDisruptionBudget PodScheduled ReplicaFailure ReplicaSet",
+    "List ResourceQuota RolloutDecision Scale ScalingActive Secret Service ServiceAccount ServiceMonitor Status",
+    "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
+    # Of a pod, a taint, a selector, an Event, a probe: what is read, and never given as our own reason.
+    "Always ContainerStatusUnknown Disrupted DisruptionTarget DoesNotExist Equal ErrImageNeverPull ErrImagePull",
+    "Exists ImageInspectError In Killed Lt Gt MountVolume NoExecute NoSchedule NotIn Pending Pulled Pulling",
+    "PodInitializing RegistryUnavailable RunContainerError Running Succeeded Unhealthy Normal Warning",
+    "AmbiguousSelector Failure",
+}
+OURS = {
+    # Values of the spec and of small sets within the code, and quoted names of types.
+    "Abort Accept Again Canary Concurrent Decision Delete End Ended Evict Fail Force Foreign Frozen Hold Leaving",
+    "Memory Next None Orphan Ours Pass Promote Recreate Refuse Refused Report Required Rollback Snapshot Selection",
+    "Stay Trial Wait Missing InForce NotRequired TakenName PodView PodEvent Observed DeploymentView ContainerView",
+    "Crashed Exit Failure Mi Ki Gi True False NotOurs Writer Outcome Inconclusive",
+}
+NOT_REASONS = {word for group in (CONDITION_TYPES, KUBERNETES, OURS) for line in group for word in line.split()}
+"""Words in these packages that are no reasons. A new one: put it here, if it is none; else give it a line of advice."""
+
+
+def literals(path: Path) -> Iterator[str]:
+    """Texts that are one word in CamelCase, but for docstrings."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and WORD.fullmatch(node.value):
+            yield node.value
+
+
+FOUND = {
+    word
+    for folder in GIVE_REASONS
+    for path in sorted((PACKAGE / folder).rglob("*.py"))
+    for word in literals(path)
+}  # fmt: skip
+
+
+def kinds_of_error(kind: type[ApiError]) -> Iterator[str]:
+    """The reasons of an error and of all that are made from it."""
+    yield kind.reason
+    for one in kind.__subclasses__():
+        yield from kinds_of_error(one)
+
+
+REASONS = sorted(
+    ((FOUND - NOT_REASONS) - (CLOSED - {*get_args(StuckKind), *get_args(Stage)}))
+    | DEFINITE_FAULTS
+    | REPORTED_TROUBLE
+    | set(get_args(StuckKind))
+    | set(get_args(Stage))
+    | set(kinds_of_error(ApiError))
+)
+PUT_TOGETHER = {"NotObserved", "DecisionAccepted", "DecisionRefused"}
+"""What the command line says of itself, and what stands in no literal."""
+
+
+def test_the_code_was_read() -> None:
+    assert {"ErrorRateDoubled", "OOMKilled", "NameTaken", "TooFewRows", "VolumeInUse", "FieldsRefused"} <= set(REASONS)
+    assert {Contested.reason, NotOurs.reason} <= set(REASONS), "errors of modules that are imported here"
+    assert len(REASONS) > 100
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_each_reason_has_a_line_of_advice(reason: str) -> None:
+    assert reason in HINTS, f"{reason}: give it a line in verdigris/cli/advice, or name it in NOT_REASONS if it is none"
+
+
+def test_a_reason_that_is_not_known_is_told_to_be_so() -> None:
+    assert hint_of("Brandnew") is OTHERS
+    assert hint_of("Brandnew", "CrashLoop") is HINTS["CrashLoop"]
+
+
+def test_no_line_of_advice_is_left_behind() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if "cli" not in path.parts)
+    given = ('"{}"', "class {}(")
+    stale = [reason for reason in HINTS if not any(mark.format(reason) in source for mark in given)]
+    assert [reason for reason in stale if reason not in PUT_TOGETHER] == []
+
+
+def of_reason(reason: str) -> tuple[Any, Finding]:
+    """A model whose trouble has this reason, made of what the operator writes, and the finding about it."""
+    hint = HINTS[reason]
+    base = blind() if hint.figures == STATE else on_trial()
+    raw = base.model
+    if hint.figures == STUCK:
+        pod = {
+            "pod": "diabetes-green-1",
+            "kind": "Creating",
+            "reason": reason,
+            "message": "It waits.",
+            "remedy": "None",
+        }
+        raw["status"]["stuck"] = [{**pod, "since": "2026-11-23T10:02:00Z"}]
+    else:
+        raw["status"]["rollout"] |= {"stage": "RollingBack", "failure": {"reason": reason, "message": MESSAGE}}
+    model = model_of(raw)
+    found = [one for one in findings(model, base.now, base.picture.pods) if one.reason == reason]
+    assert len(found) == 1
+    return model, found[0]
+
+
+MESSAGE = "1.1.0: latency.p95 is 8.7 ms, must be at most 5 ms; active: 1.9 ms. Looking again."
+
+
+@pytest.mark.parametrize("reason", [one for one in REASONS if one in HINTS and not HINTS[one].fine])
+def test_why_names_value_limit_window_n_and_the_next_thing_to_do(reason: str) -> None:
+    model, found = of_reason(reason)
+    assert found.value
+    assert found.limit
+    assert re.search(r"since \d\d:\d\d:\d\d UTC|for \d+s|left until", found.window)
+    assert found.n or HINTS[reason].figures == STATE
+    assert "{" not in found.next.replace("jsonpath='{.metadata", "")
+    assert "kubectl" in found.next or len(found.next) > 12
+    assert found.message in (MESSAGE, "It waits.")
+    assert model.name == "diabetes"
+
+
+@pytest.mark.parametrize("reason", sorted(HINTS))
+def test_a_hint_can_be_filled_in(reason: str) -> None:
+    words = {"name": "m", "n": " -n x", "revision": "v1-a", "pod": "p", "color": "blue"}
+    told = filled(HINTS[reason], words)
+    assert told.endswith(".")
+    assert "{name}" not in told
+
+
+def test_numbers_of_an_error_rate_are_those_that_the_judge_counted() -> None:
+    scene_ = rejected()
+    found = findings(model_of(scene_.model), scene_.now)[0]
+    assert found.reason == "ErrorRateDoubled"
+    assert found.value == "50 % failed (200 errors)"
+    assert found.n == "400 requests"
+    assert found.limit.startswith("0.5 % (baseline: 0 errors of 13,000 requests, Frozen)")
+    assert "retry diabetes -n clinic --revision v1-" in found.next
+
+
+def test_the_message_of_a_check_gives_value_and_limit() -> None:
+    model = model_of(on_trial().model)
+    about = About(model, START, "CheckFailed", MESSAGE, since="2026-11-23T10:00:00Z", rollout=model.rollout)
+    figures = figures_of(about, HINTS["CheckFailed"])
+    assert (figures.value, figures.limit) == ("latency.p95 is 8.7 ms", "at most 5 ms")
+
+
+def test_a_model_that_nobody_has_looked_at_says_so() -> None:
+    raw = document(ModelDeploymentSpec.parse(on_trial().model["spec"]).dump(), ModelDeploymentStatus(), generation=3)
+    found = findings(model_of(raw), START)
+    assert [one.reason for one in found] == ["NotObserved"]
+    assert "check" in found[0].next
+
+
+def test_what_is_well_is_one_finding() -> None:
+    from tests.cli.scenes import healthy  # noqa: PLC0415
+
+    scene_ = healthy()
+    found = findings(model_of(scene_.model), scene_.now, scene_.picture.pods)
+    assert [(one.severity, one.reason) for one in found] == [(FINE, "Active")]
+
+
+def test_pods_that_are_stuck_in_the_same_are_one_finding() -> None:
+    scene_ = on_trial()
+    one = {"kind": "ImagePull", "reason": "ImageNotFound", "message": "There is no image x.", "remedy": "None"}
+    pods = [{**one, "pod": f"diabetes-green-{place}", "since": "2026-11-23T10:02:00Z"} for place in range(3)]
+    scene_.model["status"]["stuck"] = pods
+    found = [f for f in findings(model_of(scene_.model), later(scene_, 5)) if f.about.startswith("pod")]
+    assert [(f.about, f.n) for f in found] == [("pod diabetes-green-0 and 2 more", "3 pods")]
+
+
+def test_a_pause_is_named_before_what_the_evidence_says() -> None:
+    scene_ = scene(until(rolling_out(), at("OnTrial")).run(3))
+    scene_.model["spec"]["paused"] = True
+    assert findings(model_of(scene_.model), scene_.now)[0].reason == "Paused"
+    assert replace(findings(model_of(scene_.model), scene_.now)[0]).next.startswith("kubectl verdigris resume")
+
+
+def test_the_names_that_the_command_line_knows_are_the_operators() -> None:
+    from verdigris.api.schema import crd  # noqa: PLC0415
+    from verdigris.children import names as theirs  # noqa: PLC0415
+
+    assert (names.API_VERSION, names.MODEL_LABEL, names.COLOR_LABEL) == (
+        theirs.API_VERSION,
+        theirs.MODEL_LABEL,
+        theirs.COLOR_LABEL,
+    )
+    assert (names.REVISION_LABEL, names.SERVER_CONTAINER) == (theirs.REVISION_LABEL, theirs.SERVER_CONTAINER)
+    assert (crd.MODEL_DEPLOYMENT.name, crd.ROLLOUT_DECISION.name) == (names.MODELS, names.DECISIONS)
+    assert set(names.DECIDING) == set(get_args(Verb))
+    assert KIND == "ModelDeployment"
