@@ -29,10 +29,14 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m verdigris.tools.crds --check
 	@$(PY) -m verdigris.tools.stuck_table --check
 	@$(PY) -m dev.protobuf --check
+	@$(PY) -m dev.gate_schemas --check
 	@$(PY) -m verdigris.tools.chart_readme --check
 
 crds: setup      ## write the CRDs from the models
 	@$(PY) -m verdigris.tools.crds --write
+
+gate-schemas: setup  ## write the schemas of the gates' documents, docs/gates
+	@$(PY) -m dev.gate_schemas --write
 
 lock: setup      ## resolve the lock files again
 	@sh dev/lock.sh
@@ -76,6 +80,9 @@ bench-laws: setup  ## refused writes and a storm of new models, under load: tabl
 bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
 	@$(PY) -m benchmarks.shield
 
+bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
+	@$(PY) -m benchmarks.gates
+
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
 
@@ -83,4 +90,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-pack clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack gate-schemas clean

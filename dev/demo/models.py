@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.diabetes.request_bodies import bodies
+from examples.diabetes.train import HOLDOUT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRAIN = "examples.diabetes.train"
@@ -32,7 +33,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Models:
-    """The packed versions (file name -> bytes) and the clients' request bodies, one JSON object a line."""
+    """The packed versions and the held-out rows (file name -> bytes), and the clients' request bodies, one a line."""
 
     files: Mapping[str, bytes]
     bodies: bytes
@@ -55,7 +56,7 @@ def train(folder: Path) -> Models:
     if done.returncode != 0:
         raise TrainingError(f"python -m {TRAIN} ended with {done.returncode}: {done.stderr[-2000:]}")
     print(done.stdout, end="", flush=True)
-    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*.vmodel"))}
+    files = {path.name: path.read_bytes() for path in sorted([*folder.glob("*.vmodel"), folder / HOLDOUT])}
     return Models(files, b"".join(body + b"\n" for body in bodies(folder / "requests.json")))
 
 

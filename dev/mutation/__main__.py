@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import random
 import sys
@@ -31,27 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     every = [mutant for path in files for mutant in mutants_of(path)]
     chosen = every if given.all else random.Random(given.seed).sample(every, min(given.sample, len(every)))
     print(f"{len(chosen)} of {len(every)} faults, seed {given.seed}", flush=True)
-    plugin = Plugin(chosen, _lines(files), given.slowest, lambda *told: _tell(len(chosen), *told))
+    paths = [str(path) for target in TARGETS for path in sorted((CORE / target).glob("*.py"))]
+    plugin = Plugin(chosen, paths, given.reach, given.slowest, lambda *told: _tell(len(chosen), *told))
     wanted = ["-qq", "-n", "0", "-p", "no:cacheprovider", "-m", "not cluster and not lifecycle and not thorough"]
     pytest.main([*wanted, *(given.tests or TESTS)], plugins=[plugin])
     if len(plugin.fates) < len(chosen):
         print("The tests could not be collected, or fail as they are: run them first.", file=sys.stderr)
         return 2
     return _report(plugin, len(every), given)
-
-
-def _lines(files: Sequence[Path]) -> dict[tuple[str, str], tuple[int, int]]:
-    """First and last line of every function, and of a constant those of its whole file: whoever runs it may read it."""
-    found: dict[tuple[str, str], tuple[int, int]] = defaultdict(lambda: (0, sys.maxsize))
-    for path in files:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        owners = [("", tree.body), *((f"{one.name}.", one.body) for one in tree.body if isinstance(one, ast.ClassDef))]
-        for prefix, body in owners:
-            for one in body:
-                if isinstance(one, ast.FunctionDef):
-                    first = min([one.lineno, *(decorator.lineno for decorator in one.decorator_list)])
-                    found[str(path), prefix + one.name] = (first, one.end_lineno or one.lineno)
-    return found
 
 
 def _tell(total: int, number: int, mutant: Mutant, fate: Fate) -> None:
@@ -63,15 +49,17 @@ def _tell(total: int, number: int, mutant: Mutant, fate: Fate) -> None:
 
 def _report(plugin: Plugin, every: int, given: argparse.Namespace) -> int:
     by_file: dict[str, Counter[str]] = defaultdict(Counter)
+    by_folder: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, fate in plugin.fates:
         by_file[mutant.path][fate] += 1
-    caught = sum(count[fate] for count in by_file.values() for fate in _CAUGHT)
-    share = caught / len(plugin.fates)
+        by_folder[Path(mutant.path).parent.name][fate] += 1
+    share = sum(_caught(count) for count in by_file.values()) / len(plugin.fates)
     report = {
         "faults": every,
         "examined": len(plugin.fates),
         "seed": given.seed,
         "noticed": round(share, 4),
+        "folders": {folder: dict(count) for folder, count in sorted(by_folder.items())},
         "files": {path: dict(count) for path, count in sorted(by_file.items())},
         "left": [str(mutant) for mutant, fate in plugin.fates if fate not in _CAUGHT],
         "slow_tests_left_out": plugin.left_out,
@@ -79,9 +67,15 @@ def _report(plugin: Plugin, every: int, given: argparse.Namespace) -> int:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for path, count in sorted(by_file.items()):
-        print(f"{sum(count[fate] for fate in _CAUGHT):4} of {count.total():4}  {Path(path).relative_to(CORE)}")
+        print(f"{_caught(count):4} of {count.total():4}  {Path(path).relative_to(CORE)}")
+    for folder, count in sorted(by_folder.items()):
+        print(f"{_caught(count):4} of {count.total():4}  {folder}: {_caught(count) / count.total():.1%}")
     print(f"{share:.1%} of {len(plugin.fates)} faults are noticed, {WANTED:.0%} are wanted. {given.out}")
     return 0 if share >= WANTED else 1
+
+
+def _caught(count: Counter[str]) -> int:
+    return sum(count[fate] for fate in _CAUGHT)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -92,6 +86,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--target", action="append", choices=TARGETS, help="folder of the core (default: all three)")
     parser.add_argument("--only", default="", help="files that have this in their name (default: all)")
     parser.add_argument("--slowest", type=float, default=1.5, help="leave out tests of more CPU seconds (default 1.5)")
+    parser.add_argument("--reach", type=Path, help="keep here what each test runs, and learn it of new tests only")
     parser.add_argument("--out", type=Path, default=Path("out/mutation/report.json"), help="the report")
     parser.add_argument("tests", nargs="*", help=f"files or folders of tests (default: {' '.join(TESTS)})")
     return parser

@@ -6,14 +6,15 @@ import ast
 import functools
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from dev.mutation.mutants import Mutant, mutated
+from dev.mutation.mutants import Mutant, mutated, places
 
 SOURCE = "operator"
+_NOTICE = "__reached__"
 
 
 def module_of(path: str) -> str:
@@ -28,8 +29,32 @@ def apply(mutant: Mutant) -> None:
     if isinstance(constant, ast.Assign):
         _rebind(module, mutant.place, eval(compile(ast.Expression(constant.value), mutant.path, "eval"), vars(module)))
         return
-    codes = {code.co_qualname: code for code in _codes(compile(tree, mutant.path, "exec"))}
-    function_of(module, mutant.place).__code__ = codes[mutant.place]
+    _replace(module, mutant.path, tree, [mutant.place])
+
+
+def watch(path: str, reached: set[tuple[str, str]]) -> None:
+    """From now on each call of a function of this file adds (path, its qualified name) to `reached`."""
+    module, tree = importlib.import_module(module_of(path)), ast.parse(Path(path).read_text(encoding="utf-8"))
+    found = {place: root for place, root in places(tree) if isinstance(root, ast.FunctionDef)}
+    for place, root in found.items():
+        root.body[:0] = ast.parse(f"{_NOTICE}({place!r})").body
+    vars(module)[_NOTICE] = lambda place: reached.add((path, place))
+    _replace(module, path, tree, found)
+
+
+def _replace(module: ModuleType, path: str, tree: ast.Module, names: Iterable[str]) -> None:
+    """Give these functions of a loaded module the code that they have in this tree."""
+    codes = {code.co_qualname: code for code in _codes(compile(tree, path, "exec"))}
+    for name in names:
+        function_of(module, name).__code__ = codes[name]
+
+
+def forget() -> None:
+    """Empty what functions of the product remember of earlier calls: who gets it from there runs nothing."""
+    for module in [one for name, one in sys.modules.items() if name.startswith("verdigris")]:
+        for cached in vars(module).values():
+            if isinstance(cached, functools._lru_cache_wrapper):
+                cached.cache_clear()
 
 
 def _assigns(statement: ast.stmt, name: str) -> bool:

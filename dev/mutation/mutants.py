@@ -45,6 +45,7 @@ class Mutant:
     what: str
     node: int
     choice: int
+    in_function: bool = True
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} {self.place}: {self.what}"
@@ -53,8 +54,16 @@ class Mutant:
 def mutants_of(path: Path) -> list[Mutant]:
     """Every fault for this file, in the order of its lines."""
     return [
-        Mutant(str(path), place, getattr(node, "lineno", root.lineno), what, number, choice)
-        for place, root in _places(ast.parse(path.read_text(encoding="utf-8")))
+        Mutant(
+            str(path),
+            place,
+            getattr(node, "lineno", root.lineno),
+            what,
+            number,
+            choice,
+            isinstance(root, ast.FunctionDef),
+        )
+        for place, root in places(ast.parse(path.read_text(encoding="utf-8")))
         for number, node in enumerate(_nodes(root))
         for choice, (what, _) in enumerate(_changes(node))
     ]
@@ -63,7 +72,7 @@ def mutants_of(path: Path) -> list[Mutant]:
 def mutated(mutant: Mutant) -> ast.Module:
     """The file's syntax tree with the fault in it."""
     tree = ast.parse(Path(mutant.path).read_text(encoding="utf-8"))
-    root = dict(_places(tree))[mutant.place]
+    root = dict(places(tree))[mutant.place]
     node = list(_nodes(root))[mutant.node]
     _, other = _changes(node)[mutant.choice]
     _Swap(node, other).visit(tree)
@@ -80,7 +89,7 @@ class _Swap(ast.NodeTransformer):
         return super().generic_visit(node)
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+def places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
     """The outermost functions and methods by qualified name, and the constants that are plain values."""
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef):
@@ -137,11 +146,16 @@ def _changes(node: ast.AST) -> list[tuple[str, ast.AST]]:  # noqa: C901 - a tabl
             found.append(_instead(node, ast.Constant(not value)))
         case ast.Constant(value=int() | float() as value):
             found.append(_instead(node, ast.Constant(value + 1)))
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.expr() as value) if not _is_nothing(value):
             found.append(_instead(node, ast.Return(ast.Constant(None))))
         case ast.AugAssign() | ast.Expr(value=ast.Call() | ast.Yield() | ast.YieldFrom()):
             found.append(_instead(node, ast.Pass()))
     return found
+
+
+def _is_nothing(value: ast.expr) -> bool:
+    """None; or False, for which nobody could tell it from None."""
+    return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
 def _other(node: ast.AST, **changed: object) -> tuple[str, ast.AST]:

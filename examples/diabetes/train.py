@@ -10,10 +10,12 @@
 Each artifact carries the baseline of its training rows and its quality on the patients it has not seen.
 
 Beside the artifacts it writes ``models.json`` (file, checksum and AUC of each version) and ``requests.json`` (rows
-that no version was trained on, for load clients; see ``request_bodies.py``).
+that no version was trained on, for load clients; see ``request_bodies.py``) and ``holdout.csv`` (such patients with
+their label and age band, for the gates of a rollout).
 """
 
 import argparse
+import csv
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -35,6 +37,9 @@ from verdigris_serving.model.schema import Feature
 TRAIN_ROWS = 768
 #: Rows written for load clients.
 REQUEST_ROWS = 2_000
+HOLDOUT, TARGET = "holdout.csv", "diabetes"
+"""The file of held-out patients for gates, and its column of labels."""
+HOLDOUT_ROWS = 2_000
 _INTEGERS = {"pregnancies", "age"}
 DESCRIBED = [
     Feature(name, datatype="INT64" if name in _INTEGERS else "FP64", minimum=0.0, maximum=2_000.0) for name in FEATURES
@@ -96,7 +101,16 @@ def train(out: Path, patients: Sequence[Patient] | None = None) -> list[Trained]
     (out / "models.json").write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     requests = {"features": FEATURES, "rows": [patient.row for patient in unseen[:REQUEST_ROWS]]}
     (out / "requests.json").write_text(json.dumps(requests) + "\n")
+    write_holdout(out / HOLDOUT, unseen[:HOLDOUT_ROWS])
     return results
+
+
+def write_holdout(path: Path, patients: Sequence[Patient]) -> None:
+    """A CSV file for the gates of a rollout: features by name, what is true, and a protected attribute beside them."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*FEATURES, "age_band", TARGET])
+        writer.writerows([*patient.row, patient.age_band, patient.label] for patient in patients)
 
 
 def _one(out: Path, version: str, model: Pipeline, known: Sequence[Patient], unseen: Sequence[Patient]) -> Trained:

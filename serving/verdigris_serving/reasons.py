@@ -43,6 +43,11 @@ def write_termination(path: str, reason: Reason, message: str) -> None:
     while len(line) > TERMINATION_MESSAGE_BYTES:
         message = message[: len(message) // 2] + "…"
         line = _one_line(reason, message)
+    leave_termination(path, line)
+
+
+def leave_termination(path: str, line: bytes) -> None:
+    """Write a whole termination message, at most TERMINATION_MESSAGE_BYTES, where the kubelet picks it up."""
     try:
         # No O_CREAT: in a pod the kubelet has mounted the file; elsewhere nothing reads it.
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)

@@ -1,15 +1,16 @@
-"""Every environment variable that the init step and the server read, in one place.
+"""Every environment variable that the init step, the server and the gates read, in one place.
 
 | variable | read by | default | meaning |
 |---|---|---|---|
 | VERDIGRIS_MODEL_PATH | both | /model/model.vmodel | where the artifact is put and read |
 | VERDIGRIS_MODEL_SHA256 | both | (empty) | expected SHA-256, 64 hexadecimal digits; empty: unverified |
 | VERDIGRIS_MODEL_NAME, _VERSION, _FORMAT | both | (empty) | what the manifest must say; empty: anything |
-| VERDIGRIS_TERMINATION_LOG | both | /dev/termination-log | where the reason of a failure is written |
-| VERDIGRIS_MAX_BYTES | both, command line | 536870912 (command line: 2147483648) | largest artifact, in bytes |
+| VERDIGRIS_TERMINATION_LOG | all | /dev/termination-log | where the reason of a failure, or a verdict, is written |
+| VERDIGRIS_MAX_BYTES | all, command line | 536870912 (command line: 2147483648) | largest artifact, in bytes |
 | VERDIGRIS_MODEL_URI | fetch | required | where the artifact is; README.md lists the kinds of address |
-| VERDIGRIS_FETCH_DEADLINE | fetch | 120 | seconds for the whole fetch, retries included |
-| VERDIGRIS_FETCH_STALL | fetch | 10 | seconds without a byte after which an attempt is given up |
+| VERDIGRIS_FETCH_DEADLINE | fetch, gate | 120 | seconds for the whole fetch, retries included |
+| VERDIGRIS_FETCH_STALL | fetch, gate | 10 | seconds without a byte after which an attempt is given up |
+| VERDIGRIS_GATE | gate | (empty) | what is asked, one JSON document (docs/gates.md) |
 | VERDIGRIS_PORT | server | 8080 | port to listen on, all addresses |
 | VERDIGRIS_GRPC_PORT | server | (empty) | port for the protocol over gRPC, all addresses; empty: none |
 | VERDIGRIS_TRAFFIC_FILE | server | /etc/verdigris/traffic | "off" in it drains the server |

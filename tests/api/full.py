@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.api.gates import GATES
 from tests.api.manifests import SHA256
 
 FULL_SPEC: dict[str, Any] = {
@@ -117,11 +118,13 @@ FULL_SPEC: dict[str, Any] = {
         "schemaChange": True,
         "watchWarm": True,
         "steps": [
+            *GATES,
             {"shadow": {"for": "10m", "share": 5.5, "maxDisagreement": 0.02}},
             {"weight": 1.5, "hold": "10m"},
             {"approval": {}},
             {"weight": 100},
         ],
+        "gateResources": {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}},
         "answerWithin": "500ms",
         "progressDeadline": "10m",
         "approval": "None",

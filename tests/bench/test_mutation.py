@@ -7,10 +7,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
-from dev.mutation.applying import apply, function_of, module_of
+from dev.mutation.applying import apply, function_of, module_of, watch
 from dev.mutation.mutants import mutants_of, mutated
 from verdigris.core import turn
 from verdigris.core.judges import errors, power, score, visibility
@@ -81,6 +82,18 @@ def test_a_constant_is_another_wherever_it_was_imported(monkeypatch: pytest.Monk
         monkeypatch.setattr(module, "VISIBLE_SCRAPES", visibility.VISIBLE_SCRAPES)
     apply(mutant)
     assert (visibility.VISIBLE_SCRAPES, watching.VISIBLE_SCRAPES) == (4, 4)
+
+
+def test_a_file_that_is_watched_tells_which_of_its_functions_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    functions = [one for one in vars(score).values() if isinstance(one, FunctionType)]
+    for function in functions:
+        monkeypatch.setattr(function, "__code__", function.__code__)
+    reached: set[tuple[str, str]] = set()
+    watch(str(SCORE), reached)
+    assert score.combined(()) == 0.0
+    assert score.start_weight(1, 300) == 1.0
+    assert reached == {(str(SCORE), "combined"), (str(SCORE), "start_weight")}
 
 
 def test_a_function_is_found_behind_its_decorators() -> None:

@@ -18,7 +18,7 @@ from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
 from dev.faults.objects import registry
 from examples.diabetes.patients import FEATURES, generate
-from examples.diabetes.train import DESCRIBED, split, table
+from examples.diabetes.train import DESCRIBED, HOLDOUT, TARGET, split, table
 from verdigris_serving.artifact.archive import read_archive, write_archive
 from verdigris_serving.artifact.pack import Format, pack
 
@@ -48,6 +48,11 @@ class Stock:
     def forest(self, format: Format) -> Artifact:
         """A model that does not fold into weights, as an artifact of that format."""
         return replace(self.artifact(FOREST, file=_forest_file(format)), format=format)
+
+    def holdout(self) -> dict[str, str]:
+        """Held-out rows, as a gate is told of them."""
+        found = self.artifact("", file=HOLDOUT)
+        return {"uri": found.uri, "sha256": found.sha256, "target": TARGET}
 
     def swapped(self) -> Artifact:
         """A model that was trained with two columns in each other's place: it answers, and answers wrongly."""

@@ -11,7 +11,7 @@ from tests.judge.scenes import FRESH, Scraped, clock, look
 from verdigris.api.spec import AnalysisSpec, LatencySpec, MetricCheck
 from verdigris.api.status import Breaches, CheckValue
 from verdigris.core.facts.evidence import Reading
-from verdigris.core.judges.latency import HISTOGRAM_END, LATENCY
+from verdigris.core.judges.latency import HISTOGRAM_END, LATENCY, shown
 from verdigris.core.judges.promql import Pods, refusal
 from verdigris.core.judges.queries import (
     Bound,
@@ -78,6 +78,13 @@ def test_a_latency_limit_may_be_relative_to_what_the_active_version_takes(limit:
     policy = AnalysisSpec(latency=LatencySpec(p95=limit))
     (bound,) = bounds(policy, SCRAPE, (CheckValue(name=LATENCY, value=0.0019),))
     assert bound.high == pytest.approx(high)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.0087, "8.7 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (1.25, "1.25 s")]
+)
+def test_a_latency_is_told_in_the_unit_that_people_say_it_in(seconds: float, told: str) -> None:
+    assert shown(seconds) == told
 
 
 def test_a_missed_latency_says_units_and_what_the_active_version_takes() -> None:

@@ -267,6 +267,22 @@ def test_the_worst_stretch_is_where_the_fault_began() -> None:
     assert found == (START + 270, Counts(requests=3000, errors=1500))
 
 
+@pytest.mark.parametrize(
+    ("before", "last", "since", "counts"),
+    [
+        (400, 600, 200, Counts(requests=10_000, errors=4200)),
+        (250, 1000, 290, Counts(requests=1000, errors=1000)),
+    ],
+)
+def test_a_fault_is_told_from_where_chance_explains_it_least(
+    before: int, last: int, since: int, counts: Counts
+) -> None:
+    """Of a limit of 20 %: 42 % of 10,000 requests are less like it than 60 % of 1,000; all of 1,000 than 33 %."""
+    series = _regular(1000, {**dict.fromkeys(range(20, 29), before), 29: last})
+    found = worst_stretch(series, [START + 10 * slot for slot in range(30)], limit=0.2)
+    assert found == (START + since, counts)
+
+
 def test_a_candidate_within_its_limit_has_no_worst_stretch() -> None:
     assert worst_stretch(_regular(1000, {5: 2}), [START, START + 100], limit=0.005) is None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.judge.scenes import BASELINE, FRESH, SCRAPE, clock
@@ -11,6 +13,7 @@ from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.judges import power
 from verdigris.core.judges.baseline import MOST_DISPERSED, better_known, dispersion
 from verdigris.core.judges.counts import newest, once
+from verdigris.core.judges.errors import to_millis
 from verdigris.core.judges.fold import fold
 from verdigris.core.judges.promql import Pods
 from verdigris.core.judges.score import Terms
@@ -24,6 +27,7 @@ def test_of_ever_so_many_requests_the_probability_is_still_one() -> None:
     assert power.found_with(requests, expected, terms) == pytest.approx(0.5, abs=0.01)
     assert power.found_with(requests, 0.0071, terms) == 0
     assert power.found_with(requests, 0.0073, terms) == 1
+    assert power.found_with(50, 1.0, terms) == 1.0, "whoever always fails is found, once that is possible at all"
 
 
 def test_a_counter_without_samples_counts_nothing_and_contradicts_nothing() -> None:
@@ -73,10 +77,26 @@ def test_a_baseline_is_replaced_by_one_that_is_worse_for_certain(errors: int, ke
     assert better_known(last, seen, few) == (last if kept else seen)
 
 
-@pytest.mark.parametrize(("value", "fits"), [(35.0, True), (40.0, True), (41.0, False), (9.0, False)])
+@pytest.mark.parametrize(("value", "fits"), [(35.0, True), (50.0, True), (51.0, False), (20.0, True), (19.0, False)])
 def test_what_a_second_job_read_must_fit_between_two_samples_on_each_side(value: float, fits: bool) -> None:
-    first = Series("pod-a", "200", ((0.0, 10.0), (10.0, 20.0), (20.0, 30.0), (30.0, 40.0)))
+    first = Series("pod-a", "200", tuple((10.0 * n, 10.0 * n + 10) for n in range(6)))
+    assert (once([first, Series("pod-a", "200", ((25.0, value),))])[1] is None) is fits
+
+
+@pytest.mark.parametrize(("value", "fits"), [(50.0, True), (51.0, False)])
+def test_what_a_second_job_read_near_an_end_may_lie_as_far_off_as_its_neighbours_lie_apart(
+    value: float, fits: bool
+) -> None:
+    first = Series("pod-a", "200", ((0.0, 10.0), (10.0, 20.0), (20.0, 30.0)))
     assert (once([first, Series("pod-a", "200", ((15.0, value),))])[1] is None) is fits
+
+
+@pytest.mark.parametrize("microsecond", [0, 999, 1000, 123_456, 999_999])
+def test_a_time_is_known_no_more_exactly_than_the_status_keeps_it(microsecond: int) -> None:
+    at = clock(0).replace(microsecond=microsecond)
+    kept = EvidenceStatus(at=to_millis(at))
+    assert EvidenceStatus.parse(kept.dump()) == kept
+    assert timedelta() <= at - to_millis(at) < timedelta(milliseconds=1)
 
 
 def test_a_test_plans_with_one_look_at_least() -> None:

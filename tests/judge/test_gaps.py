@@ -202,10 +202,15 @@ def test_a_bake_that_was_not_seen_is_none(seen: float, verdict: str) -> None:
     assert state.verdict == verdict
     if verdict == "Inconclusive":
         assert state.message == (
-            f"Only {seen:.0f} of the 300 s that it is to be watched were seen, as Prometheus has no samples of the "
-            "rest. Good."
+            f"Only {seen:.0f} of the 300 s that it is to be watched were seen, as there are no samples of the rest, or "
+            "of another share. Good."
         )
         assert (state.reason, state.inconclusive_since) == ("NotWatched", clock(300))
+
+
+@pytest.mark.parametrize(("seen", "verdict"), [(5.0, "Pass"), (4.0, "Inconclusive")])
+def test_of_a_bake_of_two_scrapes_half_is_seen(seen: float, verdict: str) -> None:
+    assert long_enough(passing(seen), timedelta(seconds=10), clock(0), SCRAPE).verdict == verdict
 
 
 def test_what_holds_for_another_reason_keeps_it() -> None:

@@ -179,6 +179,13 @@ def test_what_is_asked_goes_by_the_clock_of_prometheus() -> None:
     assert question.since == {"green": clock(60 + 180), "blue": clock(60 + 180) - BASELINE_WINDOW}
 
 
+def test_how_far_back_is_asked_goes_by_that_clock_too() -> None:
+    """The evidence was sealed by Prometheus' clock: what is that old there is asked in steps."""
+    ahead = BEGUN.model_copy(update={"sealed_at": clock(45), "clock_ahead": 1000.0})
+    assert asked(state=ahead).steps == {"green": timedelta(seconds=6)}
+    assert asked(state=BEGUN.model_copy(update={"sealed_at": clock(45)})).steps == {}
+
+
 # clocks
 
 
@@ -389,6 +396,25 @@ def test_what_pods_of_the_active_version_answered_before_they_ended_counts_in_it
     assert requests(*old, *new) > 4000
     stranger = series("other-blue-1-ccccc", until=300, ok=100)
     assert requests(*old, *new, *stranger) < 100, "of whom it is then is not known"
+
+
+def test_what_other_clusters_pods_in_front_answered_is_not_taken_off_the_baseline() -> None:
+    """What the active pods answered in the candidate's stead is none of their baseline; strangers answered theirs."""
+    ours, theirs = "m-blue-1-aaaaa", "other-blue-1-ccccc"
+
+    def requests(*in_front: str) -> int:
+        lost = tuple(
+            Series(pod, "error", ((clock(0).timestamp(), 0), (clock(295).timestamp(), 40))) for pod in in_front
+        )
+        counters: dict[Color, tuple[Series, ...]] = {
+            "blue": (*series(ours, until=300), *series(theirs, until=300)),
+            "green": lost,
+        }
+        return seen_baseline(
+            Evidence(counters=counters), "blue", [ours], policy=AnalysisSpec(), scrape=SCRAPE, now=clock(300)
+        ).requests
+
+    assert requests(ours) == requests(ours, theirs) == requests(theirs) - 40
 
 
 def test_an_active_version_whose_counters_contradict_each_other_holds_the_switch() -> None:

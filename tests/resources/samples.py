@@ -12,6 +12,7 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.children import (
     controller_revision,
     deployment,
+    gate_job,
     hpa,
     network_policy,
     pdb,
@@ -21,7 +22,7 @@ from verdigris.children import (
     service_monitor,
 )
 from verdigris.children.meta import Manifest
-from verdigris.children.names import COLORS, Defaults, Owner
+from verdigris.children.names import COLORS, Defaults, Owner, gate_name
 from verdigris.children.snapshot import Snapshot
 
 OWNER = Owner(namespace="clinic", name="diabetes", uid="5f1c7a52-0d7e-4b0f-9f0e-3d1f2a4b5c6d")
@@ -82,6 +83,11 @@ FULL: Mapping[str, Any] = {
 }
 
 
+GATE = gate_job.Question(
+    "smoke", '{"rows":200}', 900, {"/data": "rows"}, {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}}
+)
+
+
 def spec(raw: Mapping[str, Any]) -> ModelDeploymentSpec:
     """The parsed spec."""
     return ModelDeploymentSpec.parse(raw)
@@ -103,6 +109,8 @@ def children(owner: Owner, parsed: ModelDeploymentSpec, revision: str = REVISION
         "network_policy": network_policy.build(owner, [kept.uri], external=clients.type != "ClusterIP"),
         "service_monitor": service_monitor.build(owner, parsed.monitoring, parsed.monitoring.service_monitor.interval),
         "service_clients": service.clients(owner, clients, "blue"),
+        "gate_job": gate_job.build(owner, gate_name(owner, "smoke", "e" * 64), GATE, kept.pod_template, revision),
+        "gate_policy": network_policy.of_gates(owner, [kept.uri]),
     }
     for color in COLORS:
         made[f"service_{color}"] = service.colored(owner, color)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 
 from tests.resources.pod_security import breaches
-from tests.resources.samples import DEFAULTS, MINIMAL, OWNER, REVISION, SPECS, spec
+from tests.resources.samples import DEFAULTS, GATE, MINIMAL, OWNER, REVISION, SPECS, spec
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.children import pod_template
+from verdigris.children import gate_job, pod_template
 
 _BREACHES: dict[str, Callable[[dict[str, Any]], object]] = {
     "hostNetwork must not be set": lambda pod: pod.update(hostNetwork=True),
@@ -28,12 +28,14 @@ _BREACHES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @given(SPECS)
 def test_every_pod_is_restricted(parsed: ModelDeploymentSpec) -> None:
-    pod = pod_template.build(OWNER, parsed, REVISION, DEFAULTS)["spec"]
+    template = pod_template.build(OWNER, parsed, REVISION, DEFAULTS)
+    gate = gate_job.build(OWNER, "gate", GATE, template, REVISION)["spec"]["template"]
 
-    assert breaches(pod) == []
-    for container in (*pod["initContainers"], *pod["containers"]):
-        assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert pod["automountServiceAccountToken"] is False
+    for pod in (template["spec"], gate["spec"]):
+        assert breaches(pod) == []
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert pod["automountServiceAccountToken"] is False
 
 
 @pytest.mark.parametrize("sentence", _BREACHES)

@@ -29,6 +29,7 @@ from verdigris.core.facts.observed import (
     Decision,
     DeploymentView,
     Exit,
+    GateJob,
     Observed,
     PodView,
     Selection,
@@ -85,6 +86,8 @@ class Cluster:
     """Requests that clients got an error for."""
     asked: dict[Color, float] = field(default_factory=dict)
     """Requests that each colour's pods got from the pods in front of them."""
+    gates: dict[str, GateJob] = field(default_factory=dict)
+    """The Jobs of gates, by name."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
     route: RouteView | None = None
@@ -117,8 +120,15 @@ class Cluster:
             hpas=frozenset(self.hpas),
             seen_at=self.now,
             survey=self._survey(),
+            gate=self._gate(),
             routing=Routing(self._route(), self.route_fault),
         )
+
+    def _gate(self) -> GateJob | None:
+        """The Job of the gate under way."""
+        rollout = self.status.rollout
+        step = rollout.steps[rollout.step] if rollout is not None and rollout.kind is not None else None
+        return self.gates.get(step.gate.job) if step is not None and step.gate is not None else None
 
     def _route(self) -> RouteView | None:
         """What the gateway says of it: which weights it goes by."""

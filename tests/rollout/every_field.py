@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tests.api.gates import GATES
 from verdigris.api.spec import ModelDeploymentSpec
 
 Json = dict[str, Any]
@@ -151,9 +152,11 @@ WHOLE: Json = {
         "onInconclusive": "Hold",
         "inconclusiveDeadline": "10m",
         "keepWarm": "2m",
+        "gateResources": {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}},
         "schemaChange": False,
         "watchWarm": True,
         "steps": [
+            *GATES,
             {"shadow": {"for": "30s", "share": 10.0, "maxDisagreement": 0.02}},
             {"weight": 5.0, "hold": "40s"},
             {"approval": {}},
@@ -206,6 +209,7 @@ SAMPLES: tuple[Json, ...] = (
 _AMOUNTS = ("150ms", "20s", "7Mi", "2Gi", "1.2.0", "c" * 64)
 _PLACES = ("claim", "https://other.test/2.vmodel", "http://other.test:9090", "10.128.0.0/9", "10.2.0.0/16", "IPv6")
 _OF_PODS = ("Exists", "NoSchedule", "NoExecute", "ScheduleAnyway", "onnx", "Anywhere", "UDP", "NotIn")
+_OF_GATES = ("accuracy", "Interval", "Point")
 _OF_OTHERS = ("NodePort", "Cluster", "SingleStack", "Min", "Percent", "Recreate", "Abort", "Required", "Promote")
 
 
@@ -268,9 +272,9 @@ def _others(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
-        yield from (value + 1, value - 1, value / 2)
+        yield from (value + 1, value - 1, value / 2, (value + 1) / 2)
     elif isinstance(value, str):
-        yield from (*_AMOUNTS, *_PLACES, *_OF_PODS, *_OF_OTHERS)
+        yield from (*_AMOUNTS, *_PLACES, *_OF_PODS, *_OF_GATES, *_OF_OTHERS)
         yield from (f"{value}x", f"{value}/x")
     elif isinstance(value, list):
         yield from ([other] for other in _others(value[0]))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tests.rollout.parts import spec
 from tests.rollout.test_rollout import bake
-from tests.rollout.trial_cases import EXPOSED, MINUTE, SECOND, START, ended, nodes, pod, rebooted, trial
+from tests.rollout.trial_cases import EXPOSED, MINUTE, REVISIONS, SECOND, START, ended, nodes, pod, rebooted, trial
 from tests.rollout.world import World
-from verdigris.api.status import EvidenceStatus, RemovedPod, Sizes
+from verdigris.api.status import EvidenceStatus, Failure, RemovedPod, Sizes
 from verdigris.core.engine.taking_back import AGAIN
-from verdigris.core.facts.observed import ContainerView, PodView
+from verdigris.core.facts.observed import ContainerView, DeploymentView, PodView
 from verdigris.core.judges.availability import DEBOUNCE, unavailable
 from verdigris.core.judges.candidate import fault_of_candidate
 from verdigris.core.turn import Turn
@@ -120,14 +121,29 @@ def test_answers_that_are_wrong_are_its_fault_before_anything_else() -> None:
     assert (failure.reason, failure.message) == ("ErrorRateTooHigh", "too many")
 
 
-def test_what_the_operator_itself_evicted_as_stuck_is_no_excuse() -> None:
+@pytest.mark.parametrize(("at", "excused"), [(AT, False), (EXPOSED, False), (EXPOSED - SECOND, True)])
+def test_what_the_operator_itself_evicted_as_stuck_is_no_excuse(at: datetime, excused: bool) -> None:
     turn = trial(off(pod("g9", created=AT)), now=AT + SECOND)
     removed = RemovedPod(
-        pod="g0", uid="uid-g0", color="green", kind="CrashLoop", remedy="Evict", message="stuck", at=AT
+        pod="g0", uid="uid-g0", color="green", kind="CrashLoop", remedy="Evict", message="stuck", at=at
     )
     lost = unavailable(turn.change(removed=(removed,)))
     assert lost is not None
+    assert lost.excused is excused
+
+
+def test_new_pods_beside_one_that_it_had_all_along_are_no_excuse() -> None:
+    lost = unavailable(trial(off(pod("g0", created=EXPOSED - MINUTE)), off(pod("g9", created=AT)), now=AT + SECOND))
+    assert lost is not None
     assert not lost.excused
+
+
+def test_what_keeps_its_pods_from_being_ready_is_told() -> None:
+    trouble = Failure(reason="FailedCreate", message="the webhook does not answer")
+    deployment = DeploymentView("uid-green", 2, REVISIONS["green"], trouble=trouble)
+    lost = unavailable(trial(UNREADY, now=AT + SECOND, deployments={"green": deployment}))
+    assert lost is not None
+    assert lost.failure.message == "No pod of the candidate is ready any more. the webhook does not answer"
 
 
 # Whom the clients would go to
@@ -149,6 +165,9 @@ def test_where_active_pods_have_to_be_made_anew_a_blip_is_waited_for_and_a_longe
     assert unavailable(blip) is None
     late = no_active(trial(UNREADY, now=AT + DEBOUNCE)).change_rollout(sizes=sizes)
     assert unavailable(late) is not None
+    before = pod("g1", ready=False, ready_changed=AT - MINUTE)
+    last = no_active(trial(before, UNREADY, now=AT + DEBOUNCE - SECOND)).change_rollout(sizes=sizes)
+    assert unavailable(last) is None, "nobody has answered since the last of them ceased to"
 
 
 def test_where_they_have_to_be_made_anew_a_pod_that_was_evicted_has_time_to_come_back() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +28,7 @@ from tests.rollout.trial_cases import (
 from tests.rollout.world import serving
 from verdigris.api.status import ModelDeploymentStatus, WarmStatus
 from verdigris.core.facts.observed import ContainerView, Exit, PodEvent, PodView
-from verdigris.core.judges.crashes import PER_CONTAINER, PER_REVISION, crashing, remember_exits
+from verdigris.core.judges.crashes import PER_CONTAINER, PER_REVISION, TOGETHER, crashing, remember_exits
 from verdigris.core.pods.diagnosis.chain import wants_nodes
 from verdigris.core.turn import Turn
 
@@ -131,6 +131,15 @@ def test_a_node_that_reboots_again_and_again_is_not_either() -> None:
     assert crashing(looks(*seen)) is None
 
 
+def test_a_server_that_waits_for_its_init_steps_again_has_a_new_sandbox() -> None:
+    def waits(view: PodView) -> PodView:
+        *others, server = view.containers
+        return replace(view, containers=(*others, replace(server, waiting="PodInitializing", running_since=None)))
+
+    again = [waits(ended(pod(f"g{n}"), AT)) for n in range(2)]
+    assert {entry.cause for entry in trial(*again).rollout.exits} == {"SandboxChanged"}
+
+
 @pytest.mark.parametrize(
     "around",
     [
@@ -225,6 +234,23 @@ def test_what_ends_servers_of_both_versions_on_a_node_at_once_is_the_node() -> N
     assert crashing(trial(*both, well, ended(pod("b0", "blue", node="n1"), AT - 5 * MINUTE))) is not None, "nor before"
 
 
+@pytest.mark.parametrize(("pods", "crashes"), [(1, True), (2, False)])
+def test_of_more_pods_more_faults_are_no_more(pods: int, crashes: bool) -> None:
+    """Two faults, one in a pod that is gone by now, of so many pods, beside one in the active version's only pod."""
+    gone = looks((AT, (ended(pod("g9"), AT), ended(pod("b0", "blue", node="n3"), AT))))
+    ours = [ended(pod(f"g{n}"), AT) if n == 0 else pod(f"g{n}") for n in range(pods)]
+    theirs = ended(pod("b0", "blue", node="n3"), AT)
+    assert (crashing(trial(*ours, theirs, before=gone)) is not None) is crashes
+
+
+@pytest.mark.parametrize(("apart", "node"), [(TOGETHER, True), (-TOGETHER, True), (TOGETHER + SECOND, False)])
+def test_what_ends_together_ends_for_one_cause(apart: timedelta, node: bool) -> None:
+    at = AT + 3 * MINUTE
+    ours = [ended(pod("g0"), at), ended(pod("g1"), at)]
+    beside = [ended(pod("b0", "blue", node="n1"), at + apart), pod("b1", "blue", node="n3")]
+    assert (crashing(trial(*ours, *beside, now=at + 3 * MINUTE)) is None) is node
+
+
 def test_one_end_of_the_active_version_excuses_no_crash_loop() -> None:
     beside = ended(pod("b0", "blue", node="n1"), AT)
     loop = ended(pod(node="n1"), AT)
@@ -289,6 +315,15 @@ def test_however_many_end_however_often_the_memory_is_bounded_and_at_rest(ends: 
         assert len(kept) <= PER_REVISION
         assert all(sum(other.uid == entry.uid for other in kept) <= PER_CONTAINER for entry in kept)
         assert remember_exits(turn) is turn
+
+
+def test_of_a_pod_the_last_ends_are_remembered() -> None:
+    view, turn = pod(created=AT - 30 * MINUTE), None
+    for number in range(PER_CONTAINER + 2):
+        view = ended(view, AT + number * SECOND)
+        turn = trial(view, now=AT + number * SECOND, before=turn)
+    assert turn is not None
+    assert [entry.ends for entry in turn.rollout.exits] == list(range(3, PER_CONTAINER + 3))
 
 
 # In a rollout

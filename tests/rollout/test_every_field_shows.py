@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from tests.rollout.every_field import WHOLE, Path, changed, fields
+from tests.rollout.test_gates import answers
 from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.core.actions import Action
@@ -17,8 +18,8 @@ DECIDES_LATER = ("cleanup", "traffic.unit", "traffic.testers")
 on trial: tests/rollout/test_weights.py."""
 TIED = ("autoscaling.metrics.type", "traffic.router")
 """Says which of its neighbours is there."""
-LOOKS = 8
-"""Seconds until the first version is active, and has the clients' Service."""
+LOOKS = 16
+"""Seconds until the first version has passed its gates, is active, and has the clients' Service."""
 
 
 @cache
@@ -31,7 +32,7 @@ def shown(spec: str) -> str:
         return False
 
     world = World(spec=ModelDeploymentSpec.parse(json.loads(spec)))
-    world.refuses = note
+    world.refuses, world.judges = note, answers("Pass")
     for _ in range(LOOKS):
         world.run(1)
         written.append(json.dumps(world.status.dump(), sort_keys=True))

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.rollout.manifests import writes_clients_service
 from tests.rollout.parts import spec
 from tests.rollout.small import full, over, serves, small, until
 from tests.rollout.test_rollout import bake
-from tests.rollout.world import World, serving, writes_clients_service
+from tests.rollout.world import World, serving
 from verdigris.core.actions import Action, Keep, MoveTraffic
 from verdigris.core.facts.revision import revision_of
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.rollout.manifests import writes_clients_service
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import bake
-from tests.rollout.world import World, serving, writes_clients_service
+from tests.rollout.world import World, serving
 from verdigris.core.actions import Keep
 from verdigris.core.engine.plan import plan
 from verdigris.core.facts.evidence import Evidence

@@ -93,6 +93,18 @@ def test_a_hold_that_nobody_saw_is_none(after: int) -> None:
     assert step(world, "Trial").reason != "Skipped"
 
 
+def test_a_hold_in_which_nobody_was_told_the_share_is_none() -> None:
+    steps = [{"weight": 1, "hold": "40s"}, {"weight": 25}]
+    world = until_told(applied(serving("1.0.0"), rollout={"steps": steps}), 100)
+    world.refuses = lambda action: isinstance(action, SetOrder)
+    while rollout_of(world).passed_on == 100:
+        world.run(1)
+    world.run(25)
+    world.refuses = lambda _: False
+    began = until_told(world, 2500).now
+    assert until_told(world, 10_000).now - began >= timedelta(seconds=20), "of its bake of 30 s two scrapes may lack"
+
+
 # nobody's yes counts twice
 
 

@@ -12,7 +12,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
+from tests.patience import callers, refuse
 from tests.rollout.cluster import Cluster
+from tests.rollout.manifests import is_clients_service, revision_made_by, selection_in, writes_clients_service
 from tests.rollout.parts import TICK, Pod, Version, born, spec
 from verdigris.api.decision import Verb
 from verdigris.api.schema.fields import parse_duration
@@ -34,14 +36,13 @@ from verdigris.core.actions import (
     SetTraffic,
 )
 from verdigris.core.engine.plan import plan
-from verdigris.core.facts.observed import (
-    Decision,
-    DeploymentView,
-    Selection,
-    Traffic,
-)
+from verdigris.core.facts.observed import Decision, DeploymentView, GateJob, Selection, Traffic
 from verdigris.core.facts.route import RouteView
 from verdigris.core.routing.service import answering, min_available, reached
+from verdigris.core.steps.gate_document import digest
+
+MOST_LOOKS = 20_000
+"""Looks at one world: no scenario needs a tenth of them."""
 
 
 class Late(NamedTuple):
@@ -71,11 +72,18 @@ class World(Cluster):
     late: list[Late] = field(default_factory=list)
     keeps_status: Callable[[], bool] = lambda: True
     """Whether the status of this reconcile is written."""
+    judges: Callable[[str, GateJob, str], GateJob] = lambda _kind, job, _question: job
+    """What becomes of the Job of a gate of this kind that is asked so."""
     marks: Callable[[Decision], bool] = lambda _: True
     """Whether what became of a decision can be written on it."""
+    looks: int = 0
 
     def reconcile(self) -> Plan:
-        """One reconcile: plan and do it."""
+        """One reconcile: plan and do it. Raises Endless when there were so many that somebody waits for ever."""
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            now = self.status.rollout and f"It is {self.status.rollout.stage}: {self.status.rollout.message}"
+            raise refuse(f"{MOST_LOOKS} looks", callers(), now or "No rollout is under way.")
         made = plan(self.observe(), self.evidence(), self.now)
         self.decided = made.status
         self._carry_out(made.actions)
@@ -95,7 +103,7 @@ class World(Cluster):
         for action in actions:
             if not moved and isinstance(action, Scale | SetTraffic | Remove | RemovePod):
                 continue
-            if _revision_made_by(action) in unsaved:
+            if revision_made_by(action) in unsaved:
                 # Pods are made only from a snapshot that is kept (law 7).
                 continue
             refused = self.refuses(action) or (isinstance(action, Scale) and action.color not in self.deployments)
@@ -112,13 +120,13 @@ class World(Cluster):
     def _moves_clients(self, action: Action) -> bool:
         if isinstance(action, MoveRoute):
             return self.route is None or action.weights != self.route.rules[0]
-        return isinstance(action, MoveTraffic) and _selection_in(action.manifest) != self.selected
+        return isinstance(action, MoveTraffic) and selection_in(action.manifest) != self.selected
 
     def _writes_clients_service(self, action: Action) -> bool:
         if not isinstance(action, MoveTraffic | Keep) or not writes_clients_service(action):
             return False
         marks = isinstance(action, MoveTraffic) and action.fence is not None
-        return marks or _selection_in(action.manifest) != self.selected
+        return marks or selection_in(action.manifest) != self.selected
 
     def _land(self) -> None:
         """What was late takes effect, unless the Service was written since it was read for it."""
@@ -161,7 +169,7 @@ class World(Cluster):
     def _do(self, action: Action) -> None:
         match action:
             case MoveTraffic(manifest, fence=mark):
-                if mark is not None and _selection_in(manifest) == self.selected:
+                if mark is not None and selection_in(manifest) == self.selected:
                     self.withdrawn = mark
                     self.service_version += 1
                 self._keep(manifest)
@@ -234,8 +242,20 @@ class World(Cluster):
             self._keep_deployment(color, manifest)
         elif kind == "HorizontalPodAutoscaler":
             self.hpas[color] = manifest["spec"]["minReplicas"]
-        elif _is_clients_service(manifest):
-            self._select(_selection_in(manifest))
+        elif kind == "Job":
+            self._run(manifest)
+        elif is_clients_service(manifest):
+            self._select(selection_in(manifest))
+
+    def _run(self, job: Mapping[str, Any]) -> None:
+        """The Job of a gate is made, and answers by the next look, when it does."""
+        name, kept = job["metadata"]["name"], self.status.rollout
+        assert name not in self.gates, "a Job was made a second time"
+        assert kept is not None, "a gate is asked without a rollout"
+        asked = [step.gate.asked for step in kept.steps if step.gate is not None and step.gate.job == name]
+        (question,) = (one["value"] for one in gate_container(job)["env"] if one["name"] == "VERDIGRIS_GATE")
+        assert asked == [digest(question)], "a gate is asked what is not in the status"
+        self.gates[name] = self.judges(gate_container(job)["command"][-1], GateJob(name), question)
 
     def _select(self, wanted: Selection) -> None:
         if wanted == self.selected:
@@ -325,30 +345,16 @@ class World(Cluster):
             self.pods = [p for p in self.pods if p.view.color != color]
         elif kind == "HorizontalPodAutoscaler" and color:
             self.hpas.pop(color, None)
+        elif kind == "Job":
+            self.gates.pop(name, None)
         elif kind == "ControllerRevision":
             self.snapshots = {r: s for r, s in self.snapshots.items() if not name.endswith(r)}
 
 
-def writes_clients_service(action: Action) -> bool:
-    """Whether it is about the clients' Service, as a move or as a whole."""
-    return isinstance(action, MoveTraffic | Keep) and _is_clients_service(action.manifest)
-
-
-def _is_clients_service(manifest: Mapping[str, Any]) -> bool:
-    return manifest["kind"] == "Service" and COLOR_LABEL not in manifest["metadata"]["labels"]
-
-
-def _selection_in(manifest: Mapping[str, Any]) -> Selection:
-    selection: Selection = manifest["spec"]["selector"].get(COLOR_LABEL, "both")
-    return selection
-
-
-def _revision_made_by(action: Action) -> str | None:
-    """The revision whose pods a Deployment would make; None for every other action."""
-    if not isinstance(action, Keep) or action.manifest["kind"] != "Deployment":
-        return None
-    labels: Mapping[str, str] = action.manifest["spec"]["template"]["metadata"]["labels"]
-    return labels[REVISION_LABEL]
+def gate_container(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container of the Job of a gate."""
+    container: Mapping[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return container
 
 
 def serving(version: str = "1.0.0", **behaviour: Any) -> World:

@@ -23,8 +23,9 @@ from verdigris.core.actions import Keep
 Place = tuple[str | int, ...]
 
 CHILDREN = children(Owner(KEY.namespace, KEY.name, UID), spec(FULL))
-# The API server lets nobody change a snapshot's data.
-EDITABLE = [name for name in CHILDREN if name != "controller_revision" and not name.endswith("_green")]
+# The API server lets nobody change a snapshot's data, nor a Job's pod.
+FIXED = ("controller_revision", "gate_job")
+EDITABLE = [name for name in CHILDREN if name not in FIXED and not name.endswith("_green")]
 IMMUTABLE: Mapping[str, tuple[Place, ...]] = {"Deployment": (("spec", "selector"),)}
 
 

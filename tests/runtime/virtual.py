@@ -7,7 +7,14 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from tests.patience import refuse, waiting
+
 T = TypeVar("T")
+
+MOST_SECONDS = 400_000.0
+"""Virtual seconds after which whatever is waited for does not come."""
+MOST_TURNS = 1_000_000
+"""Turns of the loop in one moment after which time is taken to stand still for ever."""
 
 
 class _NoWaiting(selectors.DefaultSelector):
@@ -16,12 +23,19 @@ class _NoWaiting(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._turns = 0
+        self._refused = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = super().select(0)
-        if timeout is None and not found:
-            raise AssertionError("everything waits for something that never comes")
+        self._turns = 0 if timeout else self._turns + 1
         self.now += timeout or 0.0
+        never = timeout is None and not found
+        if not self._refused and (never or self.now > MOST_SECONDS or self._turns > MOST_TURNS):
+            # What the loop does after this is to end.
+            self._refused = True
+            waited = f"{self.now:.1f} virtual seconds, and {self._turns} turns in that moment"
+            raise refuse(waited, waiting(asyncio.get_running_loop()))
         return found
 
 

@@ -14,9 +14,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.parts import Workload
 from tests.simulation.runs import Choice, disturbed, every_fault_once
 from tests.simulation.walks import walk
-from tests.simulation.workloads import BY_NAME, FAULTS, WORKLOADS, Workload
+from tests.simulation.workloads import BY_NAME, FAULTS, WORKLOADS
 
 WALKS = 400
 
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 def _choice(asked: argparse.Namespace, workload: Workload, number: int) -> Choice:
     if asked.step is None:
         chosen = [fault for fault in workload.faults if not asked.fault or fault.name in asked.fault]
-        return every_fault_once(chosen, asked.every, number)
+        return every_fault_once(chosen, asked.every, number, workload.where)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     return lambda call: [FAULTS[name] for name in asked.fault] if call.number == asked.step else ()
 

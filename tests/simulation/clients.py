@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.runtime.fake_api import Json
 from tests.simulation.controllers import Controllers
-from tests.simulation.fronts import Behind, Fronts
+from tests.simulation.fronts import Behind, Fronts, Headers
 from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
 from verdigris.adapters.kube.reading.observe import Key
@@ -17,6 +17,17 @@ from verdigris.core.facts.evidence import BOTH
 
 RATE = 40
 """Requests a second."""
+UNIT, TESTER = "x-user-id", "x-tester"
+"""Headers: whose request it is, which every second one says; and that of a tester."""
+
+
+def _headers(number: int) -> Headers:
+    found = {UNIT.encode(): f"user-{number}".encode()} if number % 2 == 0 else {}
+    return {**found, TESTER.encode(): b"yes"} if number == 0 else found
+
+
+REQUESTS = tuple(map(_headers, range(RATE)))
+"""Of each second; the first one is the tester's."""
 
 
 class Tally(NamedTuple):
@@ -51,12 +62,12 @@ class Clients:
             return
         served = bad = lost = 0
         by = set()
-        for number in range(RATE):
+        for number, headers in enumerate(REQUESTS):
             pod = pods[number % len(pods)]
             if pod is None or not is_ready(pod):
                 lost += 1
                 continue
-            fails = self._fails(pod)
+            fails = self._fails(pod, headers)
             served, bad = served + (not fails), bad + fails
             by.add(labels_of(pod)[REVISION_LABEL])
         self.seconds.append(Tally(at, served, bad, lost, frozenset(by)))
@@ -65,9 +76,14 @@ class Clients:
         """What the pod of this name shows on /metrics: its answers by status code, from 0 on."""
         return self.answers.setdefault(name, Counter({"200": 0, "500": 0}))
 
-    def _fails(self, front: Json) -> bool:
+    @property
+    def tester(self) -> bytes:
+        """Whose requests are the tester's."""
+        return REQUESTS[0][UNIT.encode()]
+
+    def _fails(self, front: Json, headers: Headers) -> bool:
         """Whether a request that reached this pod is not answered well, by it or by the one that it asks first."""
-        behind = self.fronts.pass_on(front)
+        behind = self.fronts.pass_on(front, headers)
         if behind is not None and self._comes_back_well(behind):
             behind.counts["answered"] += 1
             return False
@@ -75,6 +91,8 @@ class Clients:
         if behind is not None:
             behind.counts[behind.lost or "error"] += 1
             behind.counts[BOTH] += fails
+        elif not fails:
+            self.fronts.copy(front)
         return fails
 
     def _comes_back_well(self, behind: Behind) -> bool:

@@ -41,12 +41,16 @@ class Behaviour:
     """How the pods of one version behave. `ready_after` in seconds; None: never.
 
     `error_rate` of its answers; `goes_wrong`: how every second request that is passed on to it goes wrong on the way
-    (of `FAULTS`), which is an error to who reaches it without anybody in front.
+    (of `FAULTS`), which is an error to who reaches it without anybody in front. `disagrees`: the share of rows that it
+    answers otherwise than the version before it. `lies`: by its own counters all its answers are good, and so are those
+    that it says it has passed on to itself.
     """
 
     ready_after: float | None = 2.0
     error_rate: float = 0.0
     goes_wrong: str | None = None
+    disagrees: float = 0.0
+    lies: bool = False
 
     @property
     def fails_clients(self) -> float:

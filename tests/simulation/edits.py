@@ -65,7 +65,8 @@ def _section(name: str, **fields: Any) -> Change:
 
 
 def _toggle_shield(spec: Json) -> None:
-    spec["rollout"]["shield"] = not spec["rollout"].get("shield", False)
+    """Without it there are no weights either."""
+    spec["rollout"] |= {"shield": not spec["rollout"].get("shield", False), **_NO_WEIGHTS}
 
 
 def _pause(spec: Json) -> None:
@@ -104,7 +105,8 @@ def _respell(spec: Json) -> None:
     )
 
 
-_RECREATE = {"strategy": "Recreate", "allowDowntime": True, "shield": False}
+_NO_WEIGHTS = {"strategy": "BlueGreen", "steps": []}
+_RECREATE = {**_NO_WEIGHTS, "strategy": "Recreate", "allowDowntime": True, "shield": False}
 
 EDITS = (
     Edit("another version", _version("3.0.0")),

@@ -75,7 +75,7 @@ class Fault:
     meets every later one like the first, too, and with `refuses` none of them is ever carried out. Of a lasting one a
     condition `tells` one of these words, where the end differs. `leaves` are parts of the status, or types of a
     condition, that may stay as a record of it. `hides`: what it keeps from the operator may be found by the resync
-    alone.
+    alone. `alone`: of later calls it meets those about the same object only.
     """
 
     name: str
@@ -88,6 +88,7 @@ class Fault:
     tells: tuple[str, ...] = (SAID,)
     leaves: tuple[str, ...] = ()
     hides: bool = False
+    alone: bool = False
 
 
 async def _refused(_: Host, __: Wire, call: Call, ___: Work) -> Any:
@@ -192,6 +193,10 @@ def _reads(call: Call) -> bool:
     return call.reads
 
 
+def _tells_a_pod(call: Call) -> bool:
+    return (call.verb, call.kind) == ("patch", "Pod")
+
+
 CALLS = (
     Fault("refused once", _refused),
     Fault("failed once", _failed),
@@ -208,6 +213,8 @@ CALLS = (
     Fault("two leaders", _two_leaders, takes=PAUSED + TOGETHER),
 )
 """What may happen to any call."""
+TOLD = Fault("a pod cannot be told", _refused, _tells_a_pod, lasting=True, refuses=True, alone=True)
+"""What may happen to one pod in front, and not to the others."""
 
 
 @dataclass
@@ -245,5 +252,7 @@ class OneFault:
             return True
         first = self.hit
         if not fault.lasting or fault.begins != "call" or first is None or call.kind != first.kind:
+            return False
+        if fault.alone and call.name != first.name:
             return False
         return call.verb == first.verb or (call.guarded and not fault.refuses)

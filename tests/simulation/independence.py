@@ -11,7 +11,7 @@ from tests.runtime import virtual
 from tests.runtime.fake_api import Json
 from tests.simulation.edits import BY_NAME, Edit, as_asked, rejected
 from tests.simulation.ends import differences, end_of
-from tests.simulation.workloads import Workload
+from tests.simulation.parts import Workload
 from tests.simulation.world import World
 from verdigris.children.names import APPLIED_ANNOTATION, KIND
 

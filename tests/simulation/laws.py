@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from tests.runtime.fake_api import Json
 from tests.simulation.controllers import Behaviour
 from tests.simulation.objects import color_of, is_ending, is_ready, labels_of
+from tests.simulation.step_laws import StepLaws
 from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL, REVISION_LABEL
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 BAD = 0.2
-"""A version that fails clients at this rate, or a higher one, is bad."""
+"""A version that fails clients at this rate or a higher one, or answers so many rows otherwise, is bad."""
 UNSEEN = {
     "NoEvidence",
     "NoSamples",
@@ -22,10 +23,13 @@ UNSEEN = {
     "PrometheusUnreachable",
     "CandidateNotScraped",
     "ClocksDiffer",
+    "NotCompared",
+    "NotPassedOn",
     "ScrapedTwice",
     "TooFewRequests",
+    "TooFewRows",
 }
-EVIDENCE = {"ErrorRateDoubled", "ErrorRateTooHigh", *UNSEEN}
+EVIDENCE = {"ErrorRateDoubled", "ErrorRateTooHigh", "ShadowDisagrees", *UNSEEN}
 """Reasons of a rejection that no good version may earn, unless the spec says when those of what is unseen may."""
 STOPS_WITHIN = 25.0
 """Seconds within which a version is asked no more, whatever happens once to the write that says so."""
@@ -39,6 +43,9 @@ class Laws:
         self.broken: dict[str, float] = {}
         self.downtime = False
         """Whether the workload has declared that nobody need answer for a while (strategy Recreate, a deletion)."""
+        self._steps = StepLaws(world, self.breach)
+        self._were_good: set[str] = set()
+        """Versions that were not bad while they were active."""
         self._reached: frozenset[str] = frozenset()
         self._taken_back: set[str] = set()
         """Revisions whose clients were taken away because they were rejected."""
@@ -53,6 +60,8 @@ class Laws:
 
     def changed(self, event: str, raw: Json) -> None:
         """An object was made, changed or removed."""
+        if event != "DELETED":
+            self._steps.changed(raw)
         if raw["kind"] == "Service" and raw["metadata"]["name"] == "diabetes" and event != "DELETED":
             self._moved(raw)
         elif event == "DELETED" and raw["kind"] == "Deployment" and self._world.model and not self.downtime:
@@ -64,6 +73,7 @@ class Laws:
 
     def second(self) -> None:
         """Another second has passed."""
+        self._steps.second()
         self._nobody_is_lost()
         self._old_is_kept()
         self._no_bad_version_is_active()
@@ -124,9 +134,10 @@ class Laws:
         self._taken_back &= rejected
 
     def _no_bad_version_is_active(self) -> None:
-        """Law 3: no evidence promotes nothing, unless somebody has said so."""
+        """Law 3: no evidence promotes nothing, unless somebody has said so. A version may turn bad later."""
         active = self._world.status.get("active")
-        if active is None or not self._is_bad(active["version"]):
+        if active is None or not self._is_bad(active["version"]) or active["version"] in self._were_good:
+            self._were_good |= {active["version"]} if active is not None else set()
             return
         decisions = self._world.server.of("RolloutDecision")
         if not any(d["spec"]["verb"] == "promote" and d["spec"]["revision"] == active["revision"] for d in decisions):
@@ -141,12 +152,14 @@ class Laws:
             self.breach(f"law 3: version {entry['version']} is good, and was rejected: {entry['reason']}")
 
     def _is_bad(self, version: str) -> bool:
-        return self._world.controllers.behaviours.get(version, Behaviour()).fails_clients >= BAD
+        how = self._world.controllers.behaviours.get(version, Behaviour())
+        return max(how.fails_clients, how.disagrees) >= BAD
 
     def _no_answer_depends_on_a_trial(self) -> None:
         """Law 15: while the clients are to stay, the active pods answer, and stand behind what they pass on."""
         rollout, seconds = self._world.rollout or {}, self._world.clients.seconds
-        on_trial = rollout.get("revision") if rollout.get("passedOn") and not rollout.get("wanted") else None
+        tried = rollout.get("passedOn") or rollout.get("shadowed")
+        on_trial = rollout.get("revision") if tried and not rollout.get("wanted") else None
         before, self._on_trial = self._on_trial, on_trial
         if on_trial is None or before != on_trial or not seconds:
             return

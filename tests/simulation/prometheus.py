@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -83,16 +84,19 @@ class Prometheus:
             if not is_ready(raw) or not is_placed(raw) or shown <= self._newest.get(name, 0.0):
                 continue
             self._newest[name] = shown
-            self._scrape_pod(shown, name, self._pod(raw))
+            self._scrape_pod(shown, self._pod(raw), lies=self.clients.controllers.behaviour(raw).lies)
 
     def _pod(self, raw: Json) -> Pod:
         key, labels = self.clients.key, labels_of(raw)
         return Pod(key.namespace, key.name, color_of(raw), labels[REVISION_LABEL], raw["metadata"]["name"])
 
-    def _scrape_pod(self, at: float, name: str, pod: Pod) -> None:
-        counts = self.clients.counted(name)
-        self.found.scrape(at, pod, {code: float(count) for code, count in counts.items()})
-        for revision, counted in self.clients.fronts.counted(name).items():
+    def _scrape_pod(self, at: float, pod: Pod, *, lies: bool) -> None:
+        shown, passed = self.clients.counted(pod.name), self.clients.fronts.counted(pod.name)
+        if lies:
+            shown = Counter({"200": shown.total(), "500": 0})
+            passed = {pod.revision: Counter({"answered": 1000 + shown.total()})}
+        self.found.scrape(at, pod, {code: float(count) for code, count in shown.items()})
+        for revision, counted in passed.items():
             self.found.scrape_front(at, pod, revision, {code: float(count) for code, count in counted.items()})
 
     async def gather(self, question: Question) -> Evidence:
@@ -209,7 +213,7 @@ LASTING = (
     Trouble("empty for ever", _empty, tells=_UNSEEN),
     Trouble("contradictions for ever", _twice_and_differently, tells=("ScrapedTwice",)),
     Trouble("clock ahead for ever", ahead=90.0),
-    Trouble("clock behind for ever", ahead=-90.0),
+    Trouble("clock behind for ever", ahead=-90.0, tells=("behind the operator's",)),
     Trouble("no scrapes any more", scrapes=False, tells=_UNSEEN),
 )
 """These go on to the end of the run."""

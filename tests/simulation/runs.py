@@ -16,8 +16,8 @@ from tests.simulation.edits import as_asked
 from tests.simulation.ends import differences, end_of, without
 from tests.simulation.faults import GIVES_UP, Fault
 from tests.simulation.independence import Independence, asked_for
+from tests.simulation.parts import Workload
 from tests.simulation.wire import Call
-from tests.simulation.workloads import Workload
 from tests.simulation.world import KEY, NotReached, World
 from verdigris.children.names import KIND
 
@@ -45,7 +45,9 @@ class Played:
     branches: list[dict[str, Any]] = field(default_factory=list)
 
 
-def every_fault_once(faults: Sequence[Fault], every: int = 1, first: int = 0) -> Choice:
+def every_fault_once(
+    faults: Sequence[Fault], every: int = 1, first: int = 0, where: Callable[[Call], bool] = lambda _: True
+) -> Choice:
     """All of these that apply, where they begin; of `every` so many runs one.
 
     One that begins with a call: at calls that no other call of the same phase is like. One that begins with a phase: at
@@ -66,7 +68,7 @@ def every_fault_once(faults: Sequence[Fault], every: int = 1, first: int = 0) ->
 
     def choose(call: Call) -> Sequence[Fault]:
         nonlocal count
-        if call.kind == "Event":
+        if call.kind == "Event" or not where(call):
             return ()
         begun, chosen = set(begins(call)), []
         for fault in faults:

@@ -121,12 +121,13 @@ def _pods(host: Host, *, in_front: bool) -> list[Json]:
 
 
 def _on_trial(call: Call) -> bool:
-    return "/OnTrial/" in call.phase
+    return call.asked > 0
 
 
+_ASKED_TOO_LITTLE = ("TooFewRequests", "NoSamples", "NotPassedOn", "NotCompared", "none of them counts any")
 FRONTS = (
     Fault("files come late", _beside_the_call(_files_late), takes=LASTS + LATE, begins="phase"),
-    Fault("files never change", _beside_the_call(_files_stay), lasting=True, begins="phase"),
+    Fault("files never change", _beside_the_call(_files_stay), lasting=True, begins="phase", tells=_ASKED_TOO_LITTLE),
     Fault("a file never changes", _beside_the_call(_one_file_stays), lasting=True, begins="phase"),
     Fault("a pod in front is killed", _beside_the_call(_killed(1, in_front=True)), _on_trial, begins="phase"),
     Fault("a pod on trial is killed", _beside_the_call(_killed(1, in_front=False)), _on_trial, begins="phase"),

@@ -15,9 +15,10 @@ import pytest
 
 from tests.simulation.faults import Fault
 from tests.simulation.independence import Independence
+from tests.simulation.parts import spec
 from tests.simulation.runs import Choice, disturbed, undisturbed
 from tests.simulation.wire import Call
-from tests.simulation.workloads import BY_NAME, FAULTS, spec
+from tests.simulation.workloads import BY_NAME, FAULTS
 from verdigris.adapters.kube.writing.executor import Executor
 from verdigris.core.engine import children
 from verdigris.core.routing.service import wanted_selection

@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.runtime import virtual
 from tests.simulation.faults import CALLS, LATE, Fault
+from tests.simulation.parts import served, spec
 from tests.simulation.runs import Log
 from tests.simulation.wire import Call, Wire, Work
-from tests.simulation.workloads import served, spec
 from tests.simulation.world import NotReached, World
 
 MEETS = 0.03

@@ -37,6 +37,12 @@ class Call(NamedTuple):
         """Whether it changes nothing."""
         return self.verb in ("get", "list")
 
+    @property
+    def asked(self) -> int:
+        """Of how many requests the version on trial gets the request, or a copy: hundredths of a percent."""
+        last = self.phase.rpartition("/")[2]
+        return int(last) if last.isdigit() else 0
+
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.name}".strip()
 

@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
-
 from tests.runtime.fake_api import Json
-from tests.simulation.edits import FAULTS as EDITS
-from tests.simulation.faults import CALLS, Fault
-from tests.simulation.surroundings import FRONTS, PROMETHEUS, WATCHES
+from tests.simulation import trials
+from tests.simulation.parts import (
+    FIRST,
+    JUDGED,
+    SECOND,
+    THIRD,
+    Workload,
+    create,
+    is_active,
+    is_in,
+    is_rejected,
+    nothing,
+    spec,
+)
 from tests.simulation.world import KEY, World
-
-FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
-Script = Callable[[World], Awaitable[None]]
-
-
-def spec(version: str = FIRST, **sections: Any) -> Json:
-    """A spec whose rollouts are over within some seconds."""
-    model = {"version": version, "uri": f"https://models.example.com/{version}.vmodel", "sha256": "a" * 64}
-    rollout = {"shield": False, "bake": "6s", "progressDeadline": "60s", "keepWarm": "5s"}
-    return {
-        "model": model,
-        "autoscaling": {"minReplicas": 2, "maxReplicas": 4} | sections.pop("autoscaling", {}),
-        "rollout": rollout | sections.pop("rollout", {}),
-        "analysis": {"interval": "1s"},
-        "monitoring": {"serviceMonitor": {"interval": "2s"}},
-        **sections,
-    }
-
-
-def is_active(world: World, version: str) -> Callable[[], bool]:
-    """Whether this version is active, and no rollout under way."""
-    return lambda: world.active == version and world.rollout is None
-
-
-def is_in(world: World, stage: str, version: str) -> Callable[[], bool]:
-    """Whether the rollout of this version is in this stage."""
-    return lambda: ((world.rollout or {}).get("stage"), (world.rollout or {}).get("version")) == (stage, version)
-
-
-def is_rejected(world: World, version: str) -> Callable[[], bool]:
-    """Whether this version was rejected, and its rollout is over."""
-    return lambda: world.rollout is None and any(e["version"] == version for e in world.status.get("rejected") or ())
-
-
-async def nothing(_: World) -> None:
-    """There is no model yet."""
-
-
-async def create(world: World) -> None:
-    """A model is applied for the first time."""
-    world.apply(spec())
-    await world.until(is_active(world, FIRST), "the first version's activation")
 
 
 async def release(world: World) -> None:
@@ -66,27 +31,6 @@ async def bad_release(world: World) -> None:
     world.behave(SECOND, error_rate=0.5)
     world.apply(spec(SECOND))
     await world.until(is_rejected(world, SECOND), "the bad version's rejection")
-
-
-def shielded(version: str, **rollout: Any) -> Json:
-    """A spec whose versions are tried behind the active one."""
-    return spec(version, rollout={"shield": True, **rollout})
-
-
-async def shielded_release(world: World) -> None:
-    """A good second version, behind the active one first."""
-    world.apply(shielded(SECOND))
-    await world.until(is_active(world, SECOND), "the second version's promotion")
-
-
-def _shielded_and_bad(**how: Any) -> Script:
-    async def script(world: World) -> None:
-        """A bad second version behind the active one: no client is to notice."""
-        world.behave(SECOND, **how)
-        world.apply(shielded(SECOND))
-        await world.until(is_rejected(world, SECOND), "the bad version's rejection")
-
-    return script
 
 
 async def never_ready(world: World) -> None:
@@ -205,32 +149,11 @@ async def edited_by_hand(world: World) -> None:
     await world.until(lambda: not world.server.objects[colored]["spec"].get("paused"), "the Deployment's repair")
 
 
-async def served(world: World) -> None:
-    """The first version is active, and all is quiet."""
-    await create(world)
-    await world.settle()
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What people do (`script`) once things stand as `prepare` left them. Only calls of the script are disturbed."""
-
-    name: str
-    script: Script
-    prepare: Script = served
-    faults: tuple[Fault, ...] = (*CALLS, *WATCHES)
-
-
-JUDGED = (*CALLS, *WATCHES, *PROMETHEUS, *EDITS)
-SHIELDED = (*JUDGED, *FRONTS)
 WORKLOADS = (
     Workload("create", create, nothing),
     Workload("release", release, faults=JUDGED),
     Workload("bad release", bad_release, faults=JUDGED),
-    Workload("shielded release", shielded_release, faults=SHIELDED),
-    Workload("shielded bad release", _shielded_and_bad(error_rate=0.5), faults=SHIELDED),
-    Workload("shielded late release", _shielded_and_bad(goes_wrong="late"), faults=FRONTS),
-    Workload("shielded broken release", _shielded_and_bad(goes_wrong="reset"), faults=FRONTS),
+    *trials.WORKLOADS,
     Workload("never ready", never_ready),
     Workload("abort", abort),
     Workload("supersede", supersede),

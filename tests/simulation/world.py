@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,7 +92,7 @@ class World:
             self._cluster.cancel()
 
     async def _live(self) -> None:
-        for tick in range(100_000):
+        for tick in itertools.count():
             self.controllers.tick()
             self.fronts.look(self.seconds())
             if tick % 4 == 0:
@@ -259,6 +260,7 @@ class World:
             self.selected,
             new,
             bool(self.status.get("warm")),
+            rollout.get("passedOn") or rollout.get("shadowed"),
         )
         return "/".join(str(part or "-") for part in parts)
 

@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from verdigris.adapters.kube.reading.admission import STATES, State
 from verdigris.adapters.kube.reading.observe import Key
-from verdigris.api.status import ModelDeploymentStatus, Outcome, StuckKind
+from verdigris.api.spec.gates import GateKind
+from verdigris.api.status import ModelDeploymentStatus, Outcome, StuckKind, Verdict
 from verdigris.app.queue import QueueObserver
 
 RESULTS = ("success", "error", "requeue", "requeue_after")
@@ -49,6 +50,12 @@ class Metrics:
         )
         self._rollouts = Counter(
             "verdigris_rollouts_total", "Rollouts that have ended, by outcome.", ["outcome"], registry=registry
+        )
+        self._gates = Counter(
+            "verdigris_gates_total",
+            "Gates that have answered, by gate and verdict.",
+            ["gate", "verdict"],
+            registry=registry,
         )
         self._rollback = Histogram(
             "verdigris_rollback_duration_seconds",
@@ -85,6 +92,9 @@ class Metrics:
             self._rollouts.labels(outcome)
         for state in STATES:
             self._guard.labels(state)
+        for gate in get_args(GateKind):
+            for verdict in get_args(Verdict):
+                self._gates.labels(gate, verdict)
         for kind in get_args(StuckKind):
             for action in get_args(StuckAction):
                 self._stuck.labels(kind, action)
@@ -127,6 +137,10 @@ class Metrics:
         for entry in new.history:
             if (entry.revision, entry.ended_at) not in known:
                 self._rollouts.labels(entry.outcome).inc()
+        heard = set(_answers(old))
+        for job, gate, verdict in _answers(new):
+            if (job, gate, verdict) not in heard:
+                self._gates.labels(gate, verdict).inc()
         told = {(entry.pod, entry.kind, entry.reason) for entry in old.stuck}
         for stuck in new.stuck:
             if (stuck.pod, stuck.kind, stuck.reason) not in told:
@@ -151,6 +165,13 @@ class Metrics:
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)
+
+
+def _answers(status: ModelDeploymentStatus) -> Iterator[tuple[str, str, str]]:
+    """What gates of the rollout under way have answered: Job, gate, verdict."""
+    for step in status.rollout.steps if status.rollout is not None else ():
+        if step.gate is not None and step.gate.verdict is not None:
+            yield step.gate.job, step.kind.lower(), step.gate.verdict
 
 
 class QueueMetrics(QueueObserver):

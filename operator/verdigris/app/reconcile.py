@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from verdigris.adapters.kube.reading.admission import Guard
+from verdigris.adapters.kube.reading.gates import jobs_of_gates, look_at_gates
 from verdigris.adapters.kube.reading.memory import LiveReads, Memory, Remembered, Unremembered
 from verdigris.adapters.kube.reading.observe import Key, Picture, observe
 from verdigris.adapters.kube.reading.survey import Surveyor, goes_further
@@ -143,7 +144,9 @@ class Reconciler:
         if picture is None:
             return None
         observed = replace(picture.observed, seen_at=known.seen_at)
-        if picture.has_open_decisions or goes_further(observed, now) or self._usage.is_due(observed, now):
+        # Jobs of gates are not watched, so what was read of them says nothing.
+        further = goes_further(observed, now) or bool(jobs_of_gates(observed.status))
+        if picture.has_open_decisions or further or self._usage.is_due(observed, now):
             return None
         planned = await self._plan(key, observed, desk, use=False)
         if planned is None or not _only_tells(picture, planned, known):
@@ -171,6 +174,7 @@ class Reconciler:
         if picture is None:
             # Deleted: its children go with it, by their owner references.
             return self._gone(key)
+        picture = await look_at_gates(reads, picture)
         known = replace(self._unwritten.fill_in(key, picture.observed), last_look=self._last_looks.get(key))
         observed = await self._guard.vouch(await self._surveyor.look_further(known, seen_at))
         planned = await self._plan(key, observed, desk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from verdigris.children.http_route import API_VERSION as ROUTES
-from verdigris.children.names import COLORS, Owner, account_name, color_name, snapshot_name
+from verdigris.children.names import COLORS, Owner, account_name, color_name, gate_policy_name, snapshot_name
 from verdigris.children.network_policy import API_VERSION as NETWORKING
 from verdigris.children.service_monitor import API_VERSION as MONITORING
 
@@ -19,12 +19,19 @@ class Ref(NamedTuple):
 
 
 def every_name(
-    owner: Owner, revision: str, *, autoscaled: bool, monitored: bool, fenced: bool = True, routed: bool = False
+    owner: Owner,
+    revision: str,
+    *,
+    autoscaled: bool,
+    monitored: bool,
+    fenced: bool = True,
+    gated: bool = False,
+    routed: bool = False,
 ) -> tuple[Ref, ...]:
     """All children of this model while it runs `revision`, of both colours, whether they are needed now or not.
 
-    Without an autoscaler of ours (`autoscaled`), a ServiceMonitor (`monitored`) or a NetworkPolicy (`fenced`) their
-    names are not needed, nor is that of an HTTPRoute unless there is to be one of ours (`routed`).
+    Without an autoscaler of ours (`autoscaled`), a ServiceMonitor (`monitored`), a NetworkPolicy (`fenced`) or one for
+    gates (`gated`) their names are not needed, nor that of an HTTPRoute unless there is to be one of ours (`routed`).
     """
     name = owner.name
     shared = [
@@ -33,6 +40,7 @@ def every_name(
         Ref("apps/v1", "ControllerRevision", snapshot_name(name, revision)),
     ]
     shared += [Ref(NETWORKING, "NetworkPolicy", name)] if fenced else []
+    shared += [Ref(NETWORKING, "NetworkPolicy", gate_policy_name(name))] if fenced and gated else []
     shared += [Ref(ROUTES, "HTTPRoute", name)] if routed else []
     kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("policy/v1", "PodDisruptionBudget")]
     kinds += [("autoscaling/v2", "HorizontalPodAutoscaler")] if autoscaled else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ COLORS: tuple[Color, Color] = ("blue", "green")
 MODEL_LABEL = f"{GROUP}/model"
 COLOR_LABEL = f"{GROUP}/color"
 REVISION_LABEL = f"{GROUP}/revision"
+GATE_LABEL = f"{GROUP}/gate"
+"""Of the pods of gates, with the model's name: they have none of the other labels, by which pods get clients."""
 VERSION_ANNOTATION = f"{GROUP}/version"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 SHIELD_ANNOTATION = f"{GROUP}/shield"
@@ -27,6 +30,7 @@ CLAIM_ANNOTATION = f"{GROUP}/routes-for"
 
 FETCH_CONTAINER = "fetch"
 SERVER_CONTAINER = "server"
+GATE_CONTAINER = "gate"
 MODEL_CONTAINERS = frozenset({FETCH_CONTAINER, SERVER_CONTAINER})
 """The containers that a version is: what else is in its pods was put there by somebody else, and is not judged."""
 
@@ -82,6 +86,17 @@ def color_name(name: str, color: Color) -> str:
 def snapshot_name(name: str, revision: str) -> str:
     """Name of the ControllerRevision that keeps a revision."""
     return f"{name}-{revision}"
+
+
+def gate_name(owner: Owner, kind: str, asked: str) -> str:
+    """Name of the Job of a gate; `asked` is the SHA-256 of its document. Its pods' labels hold 63 characters."""
+    mark = hashlib.sha256(f"{owner.uid}/{asked}".encode()).hexdigest()
+    return f"{owner.name[:40].rstrip('-.')}-{kind}-{mark[:10]}"
+
+
+def gate_policy_name(name: str) -> str:
+    """Name of the NetworkPolicy of the pods of gates."""
+    return f"{name}-gates"
 
 
 def account_name(name: str) -> str:

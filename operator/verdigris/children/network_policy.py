@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from verdigris.api.spec import NetworkPolicySpec
 from verdigris.api.spec.network import LabelSelector, NetworkPeer, NetworkPort
 from verdigris.children.meta import Manifest, metadata, selector
-from verdigris.children.names import GRPC_PORT, HTTP_PORT, Owner
+from verdigris.children.names import GATE_LABEL, GRPC_PORT, HTTP_PORT, Owner, gate_policy_name
 
 API_VERSION = "networking.k8s.io/v1"
 _ALONE = NetworkPolicySpec()
@@ -37,23 +37,11 @@ def build(
     unless `wished` says so. `wished.enabled` is the caller's to look at.
     `grpc`: pods of any revision in use answer on its port, too. `shield`: the model's pods may ask each other.
     """
-    stores = [store for uri in uris if (store := _split(uri))]
     answering = [HTTP_PORT, GRPC_PORT] if grpc else [HTTP_PORT]
     ingress: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in answering]}
     if wished.clients == "Pods" or (wished.clients is None and not external):
         ingress["from"] = [{"namespaceSelector": {}}]
-    # No destination on DNS: a node-local cache is no pod, so no selector would match it.
-    egress: list[Manifest] = [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]
-    ports = sorted({port for store in stores for port in _ports(store)})
-    if ports:
-        egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
-    if shield:
-        to = {"podSelector": {"matchLabels": selector(owner)}}
-        egress.append({"to": [to], "ports": [{"port": HTTP_PORT, "protocol": "TCP"}]})
-    # A policy sees the packet after the Service's port became the pod's port, which a URI does not tell.
-    namespaces = sorted({space for store in stores if (space := _namespace(store, owner))})
-    if namespaces:
-        egress.append({"to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}} for name in namespaces]})
+    egress = _egress(owner, uris, models=shield)
     return {
         "apiVersion": API_VERSION,
         "kind": "NetworkPolicy",
@@ -65,6 +53,39 @@ def build(
             "egress": [*egress, *(_rule("to", rule.to, rule.ports) for rule in wished.extra_egress)],
         },
     }
+
+
+def of_gates(owner: Owner, uris: Iterable[str], wished: NetworkPolicySpec = _ALONE) -> Manifest:
+    """Of the pods of gates: nobody comes in; out, to names, what they fetch (`uris`) and the model's pods."""
+    egress = _egress(owner, uris, models=True)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "NetworkPolicy",
+        "metadata": metadata(owner, gate_policy_name(owner.name)),
+        "spec": {
+            "podSelector": {"matchLabels": {GATE_LABEL: owner.name}},
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [*egress, *(_rule("to", rule.to, rule.ports) for rule in wished.extra_egress)],
+        },
+    }
+
+
+def _egress(owner: Owner, uris: Iterable[str], *, models: bool) -> list[Manifest]:
+    """Names, and where artifacts and rows are; `models`: the model's own pods, too."""
+    stores = [store for uri in uris if (store := _split(uri))]
+    # No destination on DNS: a node-local cache is no pod, so no selector would match it.
+    egress: list[Manifest] = [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]
+    ports = sorted({port for store in stores for port in _ports(store)})
+    if ports:
+        egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
+    if models:
+        to = {"podSelector": {"matchLabels": selector(owner)}}
+        egress.append({"to": [to], "ports": [{"port": HTTP_PORT, "protocol": "TCP"}]})
+    # A policy sees the packet after the Service's port became the pod's port, which a URI does not tell.
+    namespaces = sorted({space for store in stores if (space := _namespace(store, owner))})
+    if namespaces:
+        egress.append({"to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}} for name in namespaces]})
+    return egress
 
 
 def _rule(side: str, peers: Sequence[NetworkPeer], ports: Sequence[NetworkPort]) -> Manifest:

@@ -94,9 +94,9 @@ def _identity(fs_group: int | None, defaults: Defaults) -> Manifest:
 
 def _fetch(owner: Owner, spec: ModelDeploymentSpec, defaults: Defaults) -> Manifest:
     mounts: list[Manifest] = [{"name": "model", "mountPath": MODEL_DIRECTORY}, {"name": "tmp", "mountPath": "/tmp"}]
-    if _claim(spec.model.uri):
+    if claim_of(spec.model.uri):
         mounts.append({"name": "artifact", "mountPath": ARTIFACT_DIRECTORY, "readOnly": True})
-    source = {"VERDIGRIS_MODEL_URI": _fetched_uri(spec.model.uri)}
+    source = {"VERDIGRIS_MODEL_URI": mounted(spec.model.uri, ARTIFACT_DIRECTORY)}
     return {
         "name": FETCH_CONTAINER,
         "command": ["python3", "-m", "verdigris_serving.fetch"],
@@ -205,7 +205,7 @@ def _volumes(spec: ModelDeploymentSpec) -> list[Manifest]:
         {"name": "traffic", "downwardAPI": {"items": [_shown(TRAFFIC_ANNOTATION), _shown(SHIELD_ANNOTATION)]}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
-    claim = _claim(spec.model.uri)
+    claim = claim_of(spec.model.uri)
     if claim:
         volumes.append({"name": "artifact", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
     return volumes
@@ -223,16 +223,16 @@ def shows(pod: Mapping[str, Any], annotation: str) -> bool:
     return any(_shown(annotation) in (volume.get("items") or ()) for volume in volumes)
 
 
-def _claim(uri: str) -> str | None:
+def claim_of(uri: str) -> str | None:
     """The claim of a `pvc://CLAIM/PATH`."""
     parts = urlsplit(uri)
     return parts.netloc if parts.scheme == "pvc" else None
 
 
-def _fetched_uri(uri: str) -> str:
-    """What the fetch step is told: a claim's path is a file below its mount."""
-    claim = _claim(uri)
-    return f"file://{ARTIFACT_DIRECTORY}{uri.removeprefix(f'pvc://{claim}')}" if claim else uri
+def mounted(uri: str, folder: str) -> str:
+    """What whoever fetches is told: a claim's path is a file below its mount."""
+    claim = claim_of(uri)
+    return f"file://{folder}{uri.removeprefix(f'pvc://{claim}')}" if claim else uri
 
 
 def _placement(serving: ServingSpec, defaults: Defaults) -> Manifest:

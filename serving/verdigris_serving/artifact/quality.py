@@ -18,6 +18,7 @@ from sklearn.metrics import (
 
 from verdigris_serving.artifact.pipeline import Facts
 from verdigris_serving.artifact.proof.comparing import answered
+from verdigris_serving.model.labels import position_of
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import Predictor
 from verdigris_serving.model.schema import InvalidModel, Label, Manifest, Quality, Said
@@ -65,7 +66,7 @@ def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quali
         # Which cluster has which number is chance: it counts which rows are together.
         metrics = {"adjusted_rand": adjusted_rand_score([str(_single(label)) for label in holdout.labels], labels)}
     else:
-        truth = [_position(manifest, _single(label)) for label in holdout.labels]
+        truth = [position_of(manifest, _single(label)) for label in holdout.labels]
         metrics = _of_classification(manifest, truth, scores, labels or [])
     return Quality(rows=len(holdout.rows), metrics={name: float(value) for name, value in metrics.items()})
 
@@ -82,24 +83,6 @@ def _single(label: Truth) -> Label | float:
     if isinstance(label, list):
         raise InvalidModel(f"y has {len(label)} values a row; one label a row is needed")
     return label
-
-
-def _position(manifest: Manifest, label: Label | float) -> int:
-    for position, candidate in enumerate(manifest.classes):
-        if _is(label, candidate):
-            return position
-    known = ", ".join(map(str, manifest.classes))
-    raise InvalidModel(f"the holdout has a label that is no class of the model; its classes are {known}")
-
-
-def _is(label: Label | float, known: Label) -> bool:
-    """Arrays hold the class itself; text spells it, maybe as the number 1.0."""
-    if label == known or str(label) == str(known):
-        return True
-    try:
-        return not isinstance(known, str) and float(label) == known
-    except ValueError:
-        return False
 
 
 def _of_regression(holdout: Holdout, values: list[list[float]]) -> dict[str, float]:

@@ -19,9 +19,9 @@ def example(model: LoadedModel) -> dict[str, Any]:
     """
     features = model.manifest.features
     if model.example is not None:
-        return {f.name: _as_sent(f, value) for f, value in zip(features, model.example, strict=True)}
+        return {f.name: as_sent(f, value) for f, value in zip(features, model.example, strict=True)}
     means = {entry.name: entry.mean for entry in model.baseline.features} if model.baseline else {}
-    return {f.name: _TEXT if is_free_text(f) else _as_sent(f, _middle(f, means.get(f.name))) for f in features}
+    return {f.name: _TEXT if is_free_text(f) else as_sent(f, _middle(f, means.get(f.name))) for f in features}
 
 
 def _middle(feature: Feature, mean: float | None) -> float:
@@ -33,7 +33,7 @@ def _middle(feature: Feature, mean: float | None) -> float:
     return float(round(value)) if not feature.datatype.startswith("FP") else float(f"{value:.3g}")
 
 
-def _as_sent(feature: Feature, value: Value) -> Any:
+def as_sent(feature: Feature, value: Value) -> Any:
     """A value of a row as a caller writes it: a number of a datatype without a fraction as such, a text by its name."""
     if value is None or isinstance(value, str):
         return value

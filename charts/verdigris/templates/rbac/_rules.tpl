@@ -47,6 +47,10 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
+# The Jobs of gates: made, read by name, and ended with their rollout.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, create, patch, delete]
 {{- if (.Values.gatewayApi).enabled }}
 # Routes of gateways: those that it makes, and the weights of those that models name.
 - apiGroups: [gateway.networking.k8s.io]

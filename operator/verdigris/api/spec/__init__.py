@@ -9,6 +9,7 @@ from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec
 from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
+from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.model import ModelSpec
 from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
@@ -21,13 +22,17 @@ from verdigris.api.spec.traffic import GatewaySpec, TrafficSpec
 
 __all__ = [
     "AnalysisSpec",
+    "AnyGate",
     "AutoscalingSpec",
     "CleanupSpec",
     "EnvVar",
     "ErrorRateSpec",
+    "FairnessGate",
+    "GateData",
     "GatewaySpec",
     "HpaMetric",
     "LatencySpec",
+    "LoadGate",
     "LocalReference",
     "MetricCheck",
     "ModelDeploymentSpec",
@@ -36,12 +41,14 @@ __all__ = [
     "NetworkPolicySpec",
     "PodTemplateSpec",
     "PrometheusSpec",
+    "QualityGate",
     "ResourceRequirements",
     "RolloutSpec",
     "RolloutStep",
     "ServiceMonitorSpec",
     "ServiceSpec",
     "ServingSpec",
+    "SmokeGate",
     "Toleration",
     "TrafficSpec",
 ]
@@ -55,7 +62,7 @@ def _cpu_is_measurable(spec: ModelDeploymentSpec) -> bool:
 
 
 def _shares_can_be_given(spec: ModelDeploymentSpec) -> bool:
-    asked = spec.rollout.strategy == "Canary" or bool(spec.rollout.steps)
+    asked = spec.rollout.strategy == "Canary" or any(step.is_share for step in spec.rollout.steps)
     return not asked or spec.rollout.is_shielded or (spec.traffic.is_routed and spec.rollout.strategy != "Recreate")
 
 
@@ -73,11 +80,12 @@ class ModelDeploymentSpec(ApiModel):
             field="serving.resources.requests",
         ),
         Rule(
-            "(self.rollout.strategy != 'Canary' && (!has(self.rollout.steps) || size(self.rollout.steps) == 0)) || "
+            "(self.rollout.strategy != 'Canary' && (!has(self.rollout.steps) || "
+            "self.rollout.steps.all(s, !has(s.weight) && !has(s.shadow)))) || "
             "(self.rollout.strategy != 'Recreate' && (!has(self.rollout.shield) || self.rollout.shield || "
             "(has(self.traffic) && has(self.traffic.router) && self.traffic.router == 'Gateway')))",
             "exact weights are made by the active pods, which pass a share of the requests on, or by a gateway: leave "
-            "rollout.steps and strategy Canary out, or set rollout.shield: true or traffic.router: Gateway (and a "
+            "weights, shadows and strategy Canary out, or set rollout.shield: true or traffic.router: Gateway (and a "
             "strategy other than Recreate)",
             _shares_can_be_given,
             field="rollout.steps",

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, Rule
 from verdigris.api.schema.values import duration, number
+from verdigris.api.spec.gates import AnyGate, FairnessGate, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec.resources import ResourceRequirements
 
 MOST_STEPS = 16
 
@@ -30,14 +32,17 @@ class ShadowStep(ApiModel):
     )
 
 
+STEP_KINDS = ("quality", "fairness", "smoke", "load", "shadow", "weight", "approval")
+
+
 class RolloutStep(ApiModel):
-    """One step that a version goes through behind the shield: copies, a weight, or an approval."""
+    """One step that a version goes through: a gate, copies of what clients ask, a weight, or an approval."""
 
     rules = (
         Rule(
-            "(has(self.shadow) ? 1 : 0) + (has(self.weight) ? 1 : 0) + (has(self.approval) ? 1 : 0) == 1",
-            "a step is one of shadow, weight and approval: give each step a list entry of its own",
-            lambda step: sum(kind is not None for kind in (step.shadow, step.weight, step.approval)) == 1,
+            " + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS) + " == 1",
+            f"a step is one of {', '.join(STEP_KINDS)}: give each step a list entry of its own",
+            lambda step: sum(getattr(step, kind) is not None for kind in STEP_KINDS) == 1,
         ),
         Rule(
             "!has(self.hold) || has(self.weight)",
@@ -46,6 +51,10 @@ class RolloutStep(ApiModel):
             field="hold",
         ),
     )
+    quality: QualityGate | None = None
+    fairness: FairnessGate | None = None
+    smoke: SmokeGate | None = None
+    load: LoadGate | None = None
     shadow: ShadowStep | None = None
     weight: number(0.01, 100, "it is in percent, so that 0.5 is one request of 200") | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -55,6 +64,16 @@ class RolloutStep(ApiModel):
         default=None, description="How long this weight is watched. Default: bake."
     )
     approval: ApprovalStep | None = None
+
+    @property
+    def gate(self) -> AnyGate | None:
+        """What it asks of the version before clients meet it."""
+        return self.quality or self.fairness or self.smoke or self.load
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the active pods have to stand in front for it."""
+        return self.weight is not None or self.shadow is not None
 
 
 def _never_falls(rollout: RolloutSpec) -> bool:
@@ -102,8 +121,11 @@ class RolloutSpec(ApiModel):
     )
     steps: Annotated[tuple[RolloutStep, ...], Field(max_length=MOST_STEPS)] = Field(
         default=(),
-        description="What the new version goes through, behind the shield or by a gateway's weights, before it gets "
-        "the clients' Service. Where the last weight is not 100, that is watched for bake afterwards.",
+        description="What the new version goes through before it gets the clients' Service: gates, then shares behind "
+        "the shield or by a gateway's weights. Where the last weight is not 100, that is watched for bake afterwards.",
+    )
+    gate_resources: ResourceRequirements | None = Field(
+        default=None, description="Of the pods of the gates. Default: serving.resources."
     )
     allow_downtime: bool = Field(default=False, description="Needed for strategy Recreate: nobody answers for a while.")
     on_insufficient_capacity: Literal["Wait", "Abort", "InPlace"] = Field(

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from verdigris.api.schema.fields import ListMap, StatusModel, Text, Time
 from verdigris.api.status.evidence import Baseline, Breaches, CheckValue, Counts, EvidenceStatus
+from verdigris.api.status.gates import GateCheck, GateGroup, GateStatus
 from verdigris.api.status.pods import ContainerExit, Recommendation, RemovedPod, StuckPod, Unsteady
 from verdigris.api.status.records import AnsweredUpTo, DecisionRecord, HistoryEntry, LastRollback, Rejected
 from verdigris.api.status.roles import (
@@ -51,6 +52,9 @@ __all__ = [
     "DecisionRecord",
     "EvidenceStatus",
     "Failure",
+    "GateCheck",
+    "GateGroup",
+    "GateStatus",
     "HistoryEntry",
     "LastRollback",
     "Meaning",

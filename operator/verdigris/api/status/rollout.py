@@ -9,6 +9,7 @@ from pydantic import Field
 from verdigris.api.schema.fields import Passthrough, StatusModel, Text, Time
 from verdigris.api.schema.values import UserName
 from verdigris.api.status.evidence import EvidenceStatus
+from verdigris.api.status.gates import GateStatus
 from verdigris.api.status.pods import ContainerExit
 from verdigris.api.status.roles import RevisionRef
 from verdigris.api.status.words import Outcome, Reason, Stage, StepKind, Verdict
@@ -58,6 +59,10 @@ class StepStatus(StatusModel):
     max_disagreement: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="Of a Shadow: the share of rows that it may answer otherwise than the active version."
     )
+    number: Annotated[int, Field(ge=0, le=64)] | None = Field(
+        default=None, description="Which of spec.rollout.steps it is, from 0; none of the list has no number."
+    )
+    gate: GateStatus | None = Field(default=None, description="Of a gate: its Job, and what that has answered.")
     began: Time | None = None
     ended: Time | None = None
     verdict: Verdict | None = None
@@ -66,7 +71,8 @@ class StepStatus(StatusModel):
 
     def anew(self) -> StepStatus:
         """The same step as it was before it began."""
-        return StepStatus(kind=self.kind, weight=self.weight, hold=self.hold, max_disagreement=self.max_disagreement)
+        asked = ("kind", "weight", "hold", "max_disagreement", "number")
+        return StepStatus(**{name: getattr(self, name) for name in asked})
 
 
 class RolloutStatus(RevisionRef):

@@ -10,9 +10,24 @@ Color = Literal["blue", "green"]
 
 Verdict = Literal["Pass", "Fail", "Inconclusive"]
 
-Stage = Literal["Starting", "AwaitingApproval", "Measuring", "Shadowing", "OnTrial", "Trading", "Baking", "RollingBack"]
+Stage = Literal[
+    "Starting", "AtGate", "AwaitingApproval", "Measuring", "Shadowing", "OnTrial", "Trading", "Baking", "RollingBack"
+]
 
-StepKind = Literal["Start", "Approval", "EndActive", "Measure", "Shadow", "Trial", "Trade", "Bake"]
+StepKind = Literal[
+    "Start",
+    "Quality",
+    "Fairness",
+    "Smoke",
+    "Load",
+    "Approval",
+    "EndActive",
+    "Measure",
+    "Shadow",
+    "Trial",
+    "Trade",
+    "Bake",
+]
 """What a step of a rollout does: `core/steps` has one module for each."""
 
 StuckKind = Literal[

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepStatus
+from verdigris.api.status import EvidenceStatus, Failure, RolloutStatus, StepKind, StepStatus, Verdict
 from verdigris.core.engine.endings import promote
 from verdigris.core.engine.taking_back import begin_again, finish_taking_back, take_back, traffic_is_back
 from verdigris.core.engine.understanding import hold_foreign
@@ -19,6 +19,7 @@ from verdigris.core.routing.gateway import is_moved, meets_clients, sends_to
 from verdigris.core.routing.late import was_withdrawn
 from verdigris.core.routing.service import reached, seen_split, selection_of
 from verdigris.core.routing.split import Split
+from verdigris.core.steps.gate import GATE_KINDS
 from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import Ruling, Step
 from verdigris.core.steps.watching import planned_looks
@@ -167,7 +168,7 @@ def _service_is_late(turn: Turn) -> bool:
 def _enter(turn: Turn, number: int) -> Turn:
     rollout = turn.rollout
     step = STEPS[rollout.steps[number].kind]
-    if rollout.kind in ("Measure", "Shadow"):
+    if rollout.kind in ("Measure", "Shadow", *GATE_KINDS):
         turn = turn.change_rollout(evidence=_not_judged_yet(rollout.evidence))
     turn = turn.change_rollout(evidence=watched_anew(turn.rollout.evidence))
     steps = _with(rollout.steps, number, rollout.steps[number].model_copy(update={"began": turn.now}))
@@ -216,11 +217,18 @@ def _not_judged_yet(evidence: EvidenceStatus) -> EvidenceStatus:
     return evidence.model_copy(update={field: getattr(blank, field) for field in fields})
 
 
+_JUDGED = frozenset[StepKind]({"Measure", "Shadow", "Trial", "Trade", "Bake"})
+"""Kinds of steps whose verdict is the rollout's evidence."""
+
+
 def _ended(turn: Turn, number: int) -> Turn:
     """The step that is over keeps its verdict: what the evidence said at its end, or that it was done."""
     rollout, step = turn.rollout, turn.rollout.steps[number]
-    judged = step.kind in ("Measure", "Shadow", "Trial", "Trade", "Bake")
-    said, by = rollout.message, rollout.approval
+    verdict: Verdict | None = "Pass"
+    reason, said, by = "Done", rollout.message, rollout.approval
+    judged = step.gate if step.kind in GATE_KINDS else rollout.evidence if step.kind in _JUDGED else None
+    if judged is not None:
+        verdict, reason, said = judged.verdict, judged.reason, judged.message
     if step.kind == "Approval" and by is not None:
         # The next one that is asked for needs an answer of its own.
         said, turn = clip(f"Approved by {by.by}: {by.reason}"), turn.change_rollout(approval=None)
@@ -228,9 +236,9 @@ def _ended(turn: Turn, number: int) -> Turn:
         update={
             "began": step.began or rollout.since,
             "ended": turn.now,
-            "verdict": rollout.evidence.verdict if judged else "Pass",
-            "reason": rollout.evidence.reason if judged else "Done",
-            "message": rollout.evidence.message if judged else said,
+            "verdict": verdict,
+            "reason": reason,
+            "message": said,
         }
     )
     return turn.change_rollout(steps=_with(rollout.steps, number, ended))

@@ -14,6 +14,7 @@ from verdigris.core.facts.policy import changed_since
 from verdigris.core.routing.service import answering, seen_split
 from verdigris.core.routing.shield import seen_share
 from verdigris.core.routing.split import Split, had_requests, wanted_split
+from verdigris.core.steps.gate import GATE_KINDS
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
@@ -35,6 +36,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield _available(turn)
     yield from _progress(turn)
     yield from _verified(turn)
+    yield from _gates(turn)
     yield from _analysis(turn)
     yield from _rolled_back(turn)
     yield _pods(turn)
@@ -134,6 +136,24 @@ def _verified(turn: Turn) -> Iterator[Line]:
             yield "ModelVerified", "True", "ChecksumMatched", f"Version {ref.version} has SHA-256 {ref.sha256}."
         else:
             yield "ModelVerified", "False", "Unverified", f"Version {ref.version} runs without a checksum, as allowed."
+
+
+def _gates(turn: Turn) -> Iterator[Line]:
+    """What the gates of the rollout under way have answered; afterwards it stays what it was."""
+    steps = turn.status.rollout.steps if turn.status.rollout is not None else ()
+    gates = [step for step in steps if step.kind in GATE_KINDS]
+    answers = [(step.kind, step.gate) for step in gates if step.gate is not None and step.gate.verdict is not None]
+    refused = next(((kind, gate) for kind, gate in answers if gate.verdict != "Pass"), None)
+    if refused is not None:
+        kind, gate = refused
+        assert gate.verdict is not None
+        yield "GatesPassed", _TRUTH[gate.verdict], gate.reason, f"{kind}: {gate.message}"
+    elif gates and len(answers) == len(gates):
+        told = " ".join(f"{kind}: {gate.message}" for kind, gate in answers)
+        yield "GatesPassed", "True", "Passed", clip(told)
+    elif gates:
+        message = f"{len(answers)} of {len(gates)} gates have passed."
+        yield "GatesPassed", "Unknown", "AtGate", message
 
 
 def _analysis(turn: Turn) -> Iterator[Line]:

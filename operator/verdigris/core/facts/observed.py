@@ -10,7 +10,7 @@ from typing import Literal
 
 from verdigris.api.decision import Verb
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.api.status import Color, Failure, ModelDeploymentStatus, ServiceAddress
+from verdigris.api.status import Color, Failure, GateStatus, ModelDeploymentStatus, ServiceAddress
 from verdigris.children.inventory import Ref
 from verdigris.children.names import MODEL_CONTAINERS, Defaults, Owner
 from verdigris.children.snapshot import Snapshot
@@ -170,6 +170,31 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class GateJob:
+    """The Job of the gate under way, as it was read. `answer` is what its pod left, None as long as there is none.
+
+    `over` says how it ended by Kubernetes' words, empty while it runs. `pod` is its newest pod. `foreign`: it bears the
+    name and is somebody else's.
+    """
+
+    name: str
+    answer: GateStatus | None = None
+    over: Failure | None = None
+    pod: GatePod | None = None
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
+class GatePod:
+    """The pod of a gate, as far as it tells why there is no answer."""
+
+    name: str
+    phase: str
+    unscheduled: Failure | None = None
+    containers: tuple[ContainerView, ...] = ()
+
+
+@dataclass(frozen=True)
 class TakenName:
     """A name that this model needs and an object that is not its own has.
 
@@ -211,7 +236,8 @@ class Observed:
 
     `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
-    `routing` is the HTTPRoute of a gateway, where the spec asks for one.
+    `gate` is the Job of the gate under way, None when there is none yet. `routing` is the HTTPRoute of a gateway, where
+    the spec asks for one.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
     """
@@ -247,6 +273,7 @@ class Observed:
     leaving: bool = False
     behind_others: frozenset[Color] = frozenset()
     last_look: LastLook | None = None
+    gate: GateJob | None = None
     routing: Routing = field(default_factory=Routing)
 
     @property

@@ -15,4 +15,4 @@ def fault_of_candidate(turn: Turn) -> Failure | None:
     evidence = turn.rollout.evidence
     if evidence.verdict == "Fail":
         return Failure(reason=evidence.reason, message=evidence.message)
-    return crashing(turn) if turn.active is not None else None
+    return crashing(turn)

@@ -182,21 +182,25 @@ def _bounded(entries: Iterable[ContainerExit]) -> tuple[ContainerExit, ...]:
 
 
 def crashing(turn: Turn) -> Failure | None:
-    """Why the candidate counts as crashing; None while it does not do so more than the active version."""
+    """Why the candidate counts as crashing; None while it does not do so more than the active version, if there is one.
+
+    The first version of all is held against nobody: what is the matter with its pods is told by their diagnosis.
+    """
     rollout, active = turn.rollout, turn.active
-    ours, theirs = _counted(turn, rollout), _counted(turn, active) if active else ()
-    ours = _without_company(ours, theirs)
-    if not ours or not (_again(ours) > max(REPEATED - 1, _again(theirs)) or _too_many(turn, ours, theirs)):
+    if active is None:
+        return None
+    theirs = _counted(turn, active)
+    ours = _without_company(_counted(turn, rollout), theirs)
+    sizes = len(turn.pods(rollout)), len(turn.pods(active))
+    if not ours or not (_again(ours) > max(REPEATED - 1, _again(theirs)) or _too_many(ours, theirs, sizes)):
         return None
     last = ours[-1]
     total = sum(entry.count for entry in ours)
-    minutes = int(WINDOW.total_seconds() // 60)
     others = sum(entry.count for entry in theirs)
-    beside = f", those of {active.version} {_times(others)}" if active else ""
     message = (
-        f"Servers of version {rollout.version} ended {_times(total)} within {minutes} minutes{beside}. A server that "
-        f"ends answers nobody, so no error is counted. Last, in pod {last.pod}"
-        f"{f' on node {last.node}' if last.node else ''}: {last.message}"
+        f"Servers of version {rollout.version} ended {_times(total)} within {WINDOW // timedelta(minutes=1)} minutes, "
+        f"those of {active.version} {_times(others)}. A server that ends answers nobody, so no error is counted. "
+        f"Last, in pod {last.pod}{f' on node {last.node}' if last.node else ''}: {last.message}"
     )
     return Failure(reason="CandidateCrashing", message=clip(message))
 
@@ -235,11 +239,10 @@ def _again(entries: Iterable[ContainerExit]) -> int:
     return max(ends.values(), default=0)
 
 
-def _too_many(turn: Turn, ours: Iterable[ContainerExit], theirs: Iterable[ContainerExit]) -> bool:
+def _too_many(ours: Iterable[ContainerExit], theirs: Iterable[ContainerExit], sizes: tuple[int, int]) -> bool:
     """Whether the version's own faults end its servers, and more often, for each pod, than those of the active one."""
     mine, others = _faults(ours), _faults(theirs)
-    pods = len(turn.pods(turn.rollout)) or 1
-    active_pods = (len(turn.pods(turn.active)) if turn.active else 0) or 1
+    pods, active_pods = (size or 1 for size in sizes)
     return mine >= REPEATED and mine * active_pods > others * pods
 
 

@@ -210,7 +210,7 @@ def long_enough(state: EvidenceStatus, bake: timedelta, since: datetime, scrape:
         return state
     message = (
         f"Only {watched(state).total_seconds():.0f} of the {bake.total_seconds():.0f} s that it is to be watched were "
-        f"seen, as Prometheus has no samples of the rest. {state.message}"
+        f"seen, as there are no samples of the rest, or of another share. {state.message}"
     )
     return state.model_copy(
         update={

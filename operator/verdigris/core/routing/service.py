@@ -11,7 +11,7 @@ from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus
 from verdigris.children.names import COLORS
 from verdigris.core.facts.answered import open_of
 from verdigris.core.facts.observed import Observed, PodView, Selection
-from verdigris.core.routing.split import Split, had_clients, had_requests, wanted_split
+from verdigris.core.routing.split import Split, had_clients, had_requests
 
 
 def reached(selection: Selection | None) -> tuple[Color, ...]:
@@ -76,14 +76,14 @@ def wanted_selection(observed: Observed, status: ModelDeploymentStatus) -> Selec
     Pods of an older revision in the candidate's colour get no clients, and an active colour that gave its pods in
     trade shares the clients until enough of its pods are back.
     """
-    rollout, active, split = status.rollout, status.active, wanted_split(status)
-    if split is None or active is None:
+    rollout, active = status.rollout, status.active
+    if active is None:
         return None
     if rollout is None:
         return active.color
     if rollout.taken_back:
         return "both" if _too_few_to_go_back(observed, rollout, active.color) else active.color
-    wanted = selection_of(split)
+    wanted = selection_of(Split.between(active.color, rollout.color, rollout.wanted))
     return active.color if wanted == "both" and stale(observed, rollout) is not None else wanted
 
 
@@ -91,9 +91,9 @@ def _too_few_to_go_back(observed: Observed, rollout: RolloutStatus, active: Colo
     """Whether the active colour, which gave its pods in trade, is too small yet to serve all clients it gets back."""
     if rollout.sizes is None or rollout.has("EndActive") or not had_clients(rollout):
         return False
-    if observed.selected == active or not observed.endpoints.get(rollout.color, 0):
+    if observed.selected == active or not answering(observed, rollout.color):
         return False
-    return observed.endpoints.get(active, 0) < min_available(observed.spec.rollout, rollout)
+    return answering(observed, active) < min_available(observed.spec.rollout, rollout)
 
 
 def stale(observed: Observed, rollout: RolloutStatus) -> PodView | None:

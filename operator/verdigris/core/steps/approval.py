@@ -5,19 +5,15 @@ It goes on being asked the share that it has reached, and is judged by it.
 
 from __future__ import annotations
 
-from verdigris.core.pods.diagnosis.candidate import candidate_fault
-from verdigris.core.steps.passing_on import asks, judge_share, passed_on, routed
-from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
+from verdigris.core.steps.passing_on import asks, judge_meanwhile, passed_on, routed
+from verdigris.core.steps.step import NEXT, STAY, Ruling, Step
 from verdigris.core.turn import Turn
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
-    if turn.rollout.passed_on or turn.rollout.routed:
-        turn, leave = judge_share(turn)
-        if leave is not None:
-            return turn, leave
-    elif fault := candidate_fault(turn):
-        return turn, end("Failed", fault)
+    turn, leave = judge_meanwhile(turn)
+    if leave is not None:
+        return turn, leave
     rollout = turn.rollout
     if turn.observed.held or (rollout.approval is None and not rollout.promote_now):
         return turn, STAY

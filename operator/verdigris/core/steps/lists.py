@@ -9,6 +9,7 @@ from verdigris.api.status import Stage, StepKind, StepStatus
 from verdigris.core.steps.approval import APPROVAL
 from verdigris.core.steps.bake import BAKE
 from verdigris.core.steps.end_active import END_ACTIVE
+from verdigris.core.steps.gate import GATES, kind_of
 from verdigris.core.steps.measure import MEASURE
 from verdigris.core.steps.passing_on import FULL
 from verdigris.core.steps.shadow import SHADOW
@@ -18,44 +19,64 @@ from verdigris.core.steps.trade import TRADE
 from verdigris.core.steps.trial import TRIAL
 
 STEPS: Mapping[StepKind, Step] = {
-    step.kind: step for step in (START, APPROVAL, END_ACTIVE, MEASURE, SHADOW, TRIAL, TRADE, BAKE)
+    step.kind: step for step in (START, *GATES, APPROVAL, END_ACTIVE, MEASURE, SHADOW, TRIAL, TRADE, BAKE)
 }
 
 
-CANARY = tuple(RolloutStep(weight=weight) for weight in (1.0, 10.0, 50.0, 100.0))
+CANARY = (1.0, 10.0, 50.0, FULL)
 """The weights of strategy Canary, where the user gives none."""
+ON_DATA = frozenset[StepKind]({"Quality", "Fairness"})
+"""Gates that need no pod of the version."""
 
 
 def planned(policy: RolloutSpec, *, replaces: bool, routed: bool = False) -> tuple[StepStatus, ...]:
     """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from. `routed`:
     a gateway can share clients between the two.
 
-    The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready.
+    The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready and its
+    gates have passed. Gates that need no pods come before the active ones are ended.
     """
     approval = _of("Approval") if policy.approval == "Required" else ()
+    asked = tuple((number, _step(number, step)) for number, step in enumerate(policy.steps))
+    gates = tuple(step for number, step in asked if policy.steps[number].gate is not None)
     if not replaces:
-        return (*_of("Start"), *approval)
+        return (*_of("Start"), *gates, *approval)
     if policy.strategy == "Recreate":
-        return (*approval, *_of("EndActive", "Start", "Measure", "Bake"))
-    return (*_of("Start"), *approval, *_of("Measure"), *_on_trial(policy, routed=routed), *_of("Bake"))
+        on_data = tuple(step for step in gates if step.kind in ON_DATA)
+        on_pods = tuple(step for step in gates if step.kind not in ON_DATA)
+        return (*on_data, *approval, *_of("EndActive", "Start"), *on_pods, *_of("Measure", "Bake"))
+    first = _before_any_share(policy)
+    before, behind = (step for _, step in asked[:first]), tuple(step for _, step in asked[first:])
+    on_trial = _on_trial(policy, behind, routed=routed)
+    return (*_of("Start"), *before, *approval, *_of("Measure"), *on_trial, *_of("Bake"))
 
 
 def _of(*kinds: StepKind) -> tuple[StepStatus, ...]:
     return tuple(StepStatus(kind=kind) for kind in kinds)
 
 
-def _on_trial(policy: RolloutSpec, *, routed: bool) -> tuple[StepStatus, ...]:
+def _before_any_share(policy: RolloutSpec) -> int:
+    """How many of the first steps end with a gate and give the version no share: they come before the baseline."""
+    first = next((number for number, step in enumerate(policy.steps) if step.is_share), len(policy.steps))
+    gates = (number for number, step in enumerate(policy.steps[:first]) if step.gate is not None)
+    return max(gates, default=-1) + 1
+
+
+def _on_trial(policy: RolloutSpec, asked: tuple[StepStatus, ...], *, routed: bool) -> tuple[StepStatus, ...]:
     """What it goes through behind the shield, or with a share by a gateway; at last it answers all requests there, for
     a bake. By a gateway only where shares are asked for: all of its clients at once are what Bake is for."""
-    asked = policy.steps or (CANARY if policy.strategy == "Canary" else ())
-    if not policy.is_shielded and not (routed and asked):
-        return ()
-    weights = [step.weight for step in asked if step.weight is not None]
+    if not any(step.kind in ("Trial", "Shadow") for step in asked) and policy.strategy == "Canary":
+        asked += tuple(StepStatus(kind="Trial", weight=weight) for weight in CANARY)
+    weights = [step.weight for step in asked if step.kind == "Trial"]
+    if not policy.is_shielded and not (routed and weights):
+        return tuple(step for step in asked if step.kind not in ("Trial", "Shadow"))
     last = () if weights and weights[-1] == FULL else (StepStatus(kind="Trial", weight=FULL),)
-    return (*(_step(step) for step in asked), *last)
+    return (*asked, *last)
 
 
-def _step(asked: RolloutStep) -> StepStatus:
+def _step(number: int, asked: RolloutStep) -> StepStatus:
+    if (gate := asked.gate) is not None:
+        return StepStatus(kind=kind_of(gate), number=number)
     if (shadow := asked.shadow) is not None:
         return StepStatus(
             kind="Shadow", weight=shadow.share, hold=shadow.lasts, max_disagreement=shadow.max_disagreement

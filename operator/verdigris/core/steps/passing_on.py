@@ -10,10 +10,11 @@ from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import RolloutStatus, StepStatus
 from verdigris.core.facts.observed import Observed
 from verdigris.core.judges.visibility import shared_window
+from verdigris.core.pods.diagnosis.candidate import candidate_fault
 from verdigris.core.routing.means import Means, chosen
 from verdigris.core.routing.shield import WHOLE
 from verdigris.core.steps import full_share
-from verdigris.core.steps.step import Ruling, Since, scrape_interval
+from verdigris.core.steps.step import Ruling, Since, end, scrape_interval
 from verdigris.core.steps.watching import hold_against_active, judge, must_leave
 from verdigris.core.turn import Turn
 
@@ -95,6 +96,14 @@ def asks(observed: Observed, now: datetime) -> Since:
         return since
     window = now - shared_window(scrape_interval(observed))
     return {rollout.color: min(since[rollout.color], window), active.color: window}
+
+
+def judge_meanwhile(turn: Turn) -> tuple[Turn, Ruling | None]:
+    """Whether a candidate must go while a person, or a gate, is waited for: by the share that it has, or its pods."""
+    if turn.rollout.passed_on or turn.rollout.routed:
+        return judge_share(turn)
+    fault = candidate_fault(turn)
+    return turn, end("Failed", fault) if fault else None
 
 
 def judge_share(turn: Turn) -> tuple[Turn, Ruling | None]:

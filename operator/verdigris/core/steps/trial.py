@@ -36,6 +36,7 @@ from verdigris.core.words import clip
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
+    before = turn.rollout.evidence.seen
     turn, leave = judge_share(turn)
     if leave is not None:
         return turn, leave
@@ -45,6 +46,9 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     rollout = turn.rollout
     share, span, last = share_reached(rollout), time_of_step(turn), share_of(rollout.steps[rollout.step]) == WHOLE
     given, who = _is_given(turn, share)
+    if not given:
+        # Time in which nobody was told this share is none of its hold.
+        turn = turn.change_rollout(evidence=evolve(turn.rollout.evidence, seen=before))
     if not given and turn.now >= rollout.since + span:
         turn = turn.change_rollout(evidence=_not_given(turn.rollout, who, rollout.since + span))
     turn, ruling = wait(turn, span, passes if last else _may_grow)

@@ -73,12 +73,10 @@ def hold_against_active(turn: Turn) -> Turn:
 
 def frozen_baseline(turn: Turn) -> Baseline:
     """The active colour's counts of the last minutes (law 5), or those from before that tell more of it."""
-    active, last = turn.active, turn.rollout.evidence.baseline
-    gone = turn.rollout.has("EndActive")
-    if (turn.evidence.problem or gone) and last.at is not None:
+    rollout, last = turn.rollout, turn.rollout.evidence.baseline
+    if (turn.evidence.problem or rollout.has("EndActive")) and last.at is not None:
         return last
-    color = active.color if active else other(turn.rollout.color)
-    return better_known(last, _seen(turn, color), turn.policy.analysis.error_rate)
+    return better_known(last, _seen(turn, other(rollout.color)), turn.policy.analysis.error_rate)
 
 
 def _seen(turn: Turn, color: Color) -> Baseline:

@@ -20,7 +20,7 @@ from verdigris.children.names import (
     color_name,
 )
 from verdigris.children.ownership import whose
-from verdigris.core.facts.observed import ContainerView, DeploymentView, Exit, PodView, Selection, Traffic
+from verdigris.core.facts.observed import ContainerView, DeploymentView, Exit, GatePod, PodView, Selection, Traffic
 from verdigris.core.pods.diagnosis.quoting import quotable
 from verdigris.core.pods.room.needs import pod_requests
 from verdigris.core.words import clip, one_line
@@ -117,6 +117,13 @@ def _is_somebody_elses(meta: Mapping[str, Any], color: Color) -> bool:
     deployment = color_name((meta.get("labels") or {}).get(MODEL_LABEL, ""), color)
     # "<Deployment>-<hash>", and no hash has a hyphen: `m-green-copy-5c8` is of another Deployment.
     return bool(controller["kind"] != "ReplicaSet" or controller["name"].rpartition("-")[0] != deployment)
+
+
+def gate_pod(raw: Raw) -> GatePod:
+    """The pod of a gate: what may keep it from answering."""
+    status = raw.get("status") or {}
+    phase = status.get("phase") or "Pending"
+    return GatePod(metadata(raw)["name"], phase, unscheduled=_unscheduled(status), containers=_containers(raw))
 
 
 def _time(text: str | None) -> datetime | None:

@@ -60,6 +60,8 @@ ADMISSION_POLICY = Resource(
 ADMISSION_BINDING = Resource(
     "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"
 )
+JOB = Resource("batch/v1", "Job", "jobs")
+"""Of a gate: read while a rollout is at one."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 CHILDREN = (
@@ -82,7 +84,7 @@ WATCHED = (*CHILDREN, ENDPOINT_SLICE, POD)
 endpoints, which Kubernetes labels like the Services, so that a pod that begins or ceases to answer is seen at once; and
 pods, which bring no look, but make the next one read them again."""
 
-_BY_KIND = {(r.api_version, r.kind): r for r in (*CHILDREN, HTTP_ROUTE, MODEL_DEPLOYMENT, ROLLOUT_DECISION, POD)}
+_BY_KIND = {(r.api_version, r.kind): r for r in (*CHILDREN, JOB, HTTP_ROUTE, MODEL_DEPLOYMENT, ROLLOUT_DECISION, POD)}
 
 
 def resource_of(api_version: str, kind: str) -> Resource:

@@ -1,0 +1,113 @@
+"""The Job of a gate: one pod of the revision's own image, which fetches, judges and leaves its answer behind.
+
+It has no label by which the model's pods are found: it gets no client, and counts for nobody's size or budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from verdigris.children.meta import Manifest, metadata
+from verdigris.children.names import FETCH_CONTAINER, GATE_CONTAINER, GATE_LABEL, SERVER_CONTAINER, Owner
+from verdigris.children.pod_template import ARTIFACT_DIRECTORY, MODEL_DIRECTORY
+
+API_VERSION = "batch/v1"
+MODEL, DATA, ACTIVE = ARTIFACT_DIRECTORY, "/data", "/active"
+"""Where claims are mounted that hold the artifact, the rows, and the active version's artifact."""
+KEPT_SECONDS = 24 * 3600
+"""How long one that has ended stays, so that people can read its log."""
+_CRASHES = 2
+"""How often a gate that ended without an answer is begun again."""
+_ANSWERED = (2, 10, 11)
+"""Exit codes with which a gate has answered: bad input, Fail, Inconclusive. Another try would answer the same."""
+_SLACK_SECONDS = 30
+"""What the pod gets beyond the gate's own deadline, so that the gate itself can tell that it was late."""
+_WITHOUT = frozenset({"traffic"})
+"""Volumes of the serving pods that a gate has no use for."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a gate: its kind, the document (JSON), and by when in seconds.
+
+    `claims` are to be mounted beside the artifact's, by folder. `resources`: other ones than those of the serving pods.
+    """
+
+    kind: str
+    document: str
+    deadline_seconds: int
+    claims: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Any] | None = None
+
+
+def build(owner: Owner, name: str, asked: Question, template: Mapping[str, Any], revision: str) -> Manifest:
+    """The Job. `template` is the revision's own PodTemplateSpec. Made once: a Job's template can never change."""
+    spec = template["spec"]
+    fetch = next(one for one in spec["initContainers"] if one["name"] == FETCH_CONTAINER)
+    server = next(one for one in spec["containers"] if one["name"] == SERVER_CONTAINER)
+    gate = {
+        "name": GATE_CONTAINER,
+        "image": server["image"],
+        "command": ["python3", "-m", "verdigris_serving.gate", asked.kind],
+        "env": [*_of_users(fetch), *_told(asked.document)],
+        "resources": dict(asked.resources) if asked.resources is not None else server["resources"],
+        "terminationMessagePolicy": "File",
+        "securityContext": server["securityContext"],
+        "volumeMounts": [
+            *(mount for mount in fetch["volumeMounts"] if mount["name"] not in _WITHOUT),
+            *({"name": folder[1:], "mountPath": folder, "readOnly": True} for folder in sorted(asked.claims)),
+        ],
+    }
+    if "envFrom" in fetch:
+        gate["envFrom"] = fetch["envFrom"]
+    left_out = {"initContainers", "containers", "volumes", "topologySpreadConstraints"}
+    pod = {field: value for field, value in spec.items() if field not in left_out}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Job",
+        "metadata": metadata(owner, name, revision=revision),
+        "spec": {
+            "backoffLimit": _CRASHES,
+            "activeDeadlineSeconds": asked.deadline_seconds + _SLACK_SECONDS,
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "podFailurePolicy": {"rules": [_end_at_an_answer(), _begin_again_after_a_disruption()]},
+            "template": {
+                "metadata": {"labels": {GATE_LABEL: owner.name}},
+                "spec": {
+                    **pod,
+                    "restartPolicy": "Never",
+                    "containers": [gate],
+                    "volumes": [
+                        *(one for one in spec["volumes"] if one["name"] not in _WITHOUT),
+                        *(_volume(folder[1:], claim) for folder, claim in sorted(asked.claims.items())),
+                    ],
+                },
+            },
+        },
+    }
+
+
+def _volume(name: str, claim: str) -> Manifest:
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+
+
+def _of_users(fetch: Mapping[str, Any]) -> list[Manifest]:
+    """The environment of the fetch step without what tells it about the model: a gate is told by its document."""
+    return [one for one in fetch["env"] if not one["name"].startswith("VERDIGRIS_MODEL_")]
+
+
+def _told(document: str) -> list[Manifest]:
+    """Its question, and a place for what it fetches: /tmp is small."""
+    told = {"VERDIGRIS_GATE": document, "TMPDIR": MODEL_DIRECTORY}
+    return [{"name": name, "value": value} for name, value in told.items()]
+
+
+def _end_at_an_answer() -> Manifest:
+    codes = {"containerName": GATE_CONTAINER, "operator": "In", "values": list(_ANSWERED)}
+    return {"action": "FailJob", "onExitCodes": codes}
+
+
+def _begin_again_after_a_disruption() -> Manifest:
+    return {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}

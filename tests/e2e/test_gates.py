@@ -1,0 +1,67 @@
+"""Gates on a real cluster: what a Job finds of a version decides whether a client ever meets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.crowd import scenario
+from tests.e2e.scene import Scene, Status, active, merged, settled
+
+BASE: dict[str, Any] = {
+    "rollout": {"onInconclusive": "Rollback", "inconclusiveDeadline": "2s"},
+    "autoscaling": {"minReplicas": 1, "maxReplicas": 1},
+}
+
+
+def gated(*steps: dict[str, Any]) -> dict[str, Any]:
+    return merged(BASE, {"rollout": {"steps": list(steps)}})
+
+
+def gates(status: Status) -> dict[str, dict[str, Any]]:
+    """What the gates of the rollout under way have answered, by kind."""
+    steps = (status.get("rollout") or {}).get("steps", ())
+    return {step["kind"]: step["gate"] for step in steps if (step.get("gate") or {}).get("verdict")}
+
+
+@scenario
+def test_a_version_goes_through_its_gates_and_one_that_learnt_the_wrong_thing_meets_no_client(scene: Scene) -> None:
+    quality = {"quality": {"data": scene.stock.holdout(), "auc": {"min": 0.85}}}
+    load = {"load": {"connections": 20, "for": "3s", "p95": "5s"}}
+    scene.given_active("1.0.0", **gated(quality, {"smoke": {"rows": 50}}))
+    passed = scene.condition("GatesPassed")
+    with scene.clients() as clients:
+        scene.apply(scene.stock.swapped(), **gated(quality))
+        rejected = scene.until("it to be rejected", lambda status: bool(status.get("rejected")))
+        scene.apply("1.1.0", **gated(quality, {"smoke": {"rows": 50}}, load))
+        scene.until("all gates to have answered", lambda status: len(gates(status)) == 3)
+        scene.until("1.1.0 to be promoted", settled("1.1.0"))
+        clients.until_answered_by("1.1.0")
+    assert (passed["status"], passed["reason"]) == ("True", "Passed")
+    assert "auc is 0.8" in passed["message"]
+    last = rejected["rejected"][-1]
+    assert (active(rejected), last["reason"]) == ("1.0.0", "QualityGateFailed")
+    assert "must be at least 0.85" in last["message"]
+    assert {request.version for request in clients.requests} == {"1.0.0", "1.1.0"}
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+    scene.event("GateFailed", "auc")
+    scene.event("GatePassed", "load")
+
+
+@scenario
+def test_groups_that_are_treated_unlike_are_shown_and_data_that_is_not_what_was_said_is_no_verdict(
+    scene: Scene,
+) -> None:
+    data = scene.stock.holdout()
+    scene.given_active("1.0.0", **BASE)
+    fairness = {"data": data, "attributes": [{"name": "age_band"}], "disparateImpact": {"min": 0.8}}
+    scene.apply("1.1.0", **gated({"fairness": fairness}))
+    found = scene.until("the fairness gate to answer", lambda status: "Fairness" in gates(status))
+    unfair = scene.until("1.1.0 to be rejected", lambda status: bool(status.get("rejected")))
+    scene.apply("1.3.0", **gated({"fairness": {**fairness, "data": {**data, "sha256": "0" * 64}}}))
+    unknown = scene.until("1.3.0 to be rejected", lambda status: len(status.get("rejected", ())) == 2)
+    groups = gates(found)["Fairness"]["groups"]
+    assert len(groups) >= 3
+    assert all(0 <= group["selectionRate"] <= 1 and group["count"] > 0 for group in groups)
+    assert unfair["rejected"][-1]["reason"] == "FairnessGateFailed"
+    assert "sha256" in unknown["rejected"][-1]["message"].lower() or "SHA-256" in unknown["rejected"][-1]["message"]
+    assert active(unknown) == "1.0.0"
