@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cache, wraps
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.rollout.parts import START, Version, spec
@@ -153,9 +155,8 @@ def promoted() -> Scene:
     return scene(until(rolling_out(), lambda s: s.active is not None and s.active.version == "1.1.0").run(2))
 
 
-def crowd(number: int = 500, unwell: int = 3) -> Scene:
-    """A model of many pods, a few of which do not get an image."""
-    base = on_trial()
+def crowded(base: Scene, number: int = 500, unwell: int = 3) -> Scene:
+    """The same model with many pods, a few of which do not get an image."""
     blue = next(one for one in base.pods if one["metadata"]["labels"][COLOR_LABEL] == "blue")
     pods = [_copy(blue, place) for place in range(number)]
     for one in pods[:unwell]:
@@ -166,16 +167,39 @@ def crowd(number: int = 500, unwell: int = 3) -> Scene:
 
 
 def _copy(one: dict[str, Any], place: int) -> dict[str, Any]:
-    return {
-        **one,
-        "metadata": {**one["metadata"], "name": f"diabetes-blue-5c8-{place:05}"},
-        "status": {**one["status"]},
-    }
+    meta = {**one["metadata"], "name": f"diabetes-blue-5c8-{place:05}"}
+    return {**one, "metadata": meta, "status": {**one["status"]}}
 
 
 SCENES: dict[str, Callable[[], Scene]] = {
-    one.__name__: one for one in (healthy, on_trial, waiting, rejected, blind, promoted, crowd)
+    "healthy": healthy,
+    "on_trial": on_trial,
+    "waiting": waiting,
+    "rejected": rejected,
+    "blind": blind,
+    "promoted": promoted,
+    "crowd": lambda: crowded(on_trial()),
 }
+RECORDED = Path(__file__).with_name("recorded")
+"""The same scenes as files, for the golden pictures: a change of the plan must not change how things look."""
+
+
+def recorded(name: str) -> Scene:
+    """A scene as it was when it was recorded."""
+    if name == "crowd":
+        return crowded(recorded("on_trial"))
+    kept = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    return Scene(kept["model"], kept["pods"], datetime.fromisoformat(kept["now"]))
+
+
+def record() -> None:
+    """Write the files anew."""
+    RECORDED.mkdir(exist_ok=True)
+    for name, make in SCENES.items():
+        if name != "crowd":
+            one = make()
+            kept = {"now": one.now.isoformat(), "model": one.model, "pods": one.pods}
+            (RECORDED / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def later(one: Scene, seconds: float) -> datetime:
@@ -186,3 +210,7 @@ def later(one: Scene, seconds: float) -> datetime:
 def names(things: Iterable[dict[str, Any]]) -> list[str]:
     """Of some objects."""
     return [str(one["metadata"]["name"]) for one in things]
+
+
+if __name__ == "__main__":
+    record()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.scenes import SCENES, Scene
+from tests.cli.scenes import SCENES, Scene, recorded
 from verdigris.cli.model.findings import findings
 from verdigris.cli.views.lists import history, models, why
 from verdigris.cli.views.paint import Line, Terminal, render
@@ -21,8 +21,8 @@ WIDTHS = (60, 80, 120)
 
 @cache
 def at(name: str) -> Scene:
-    """A scene, made once: nothing changes it."""
-    return SCENES[name]()
+    """A scene as recorded (`python -m tests.cli.scenes` does it anew): nothing changes it."""
+    return recorded(name)
 
 
 def text(lines: Iterable[Line], terminal: Terminal) -> str:

@@ -27,11 +27,14 @@ from verdigris.cli.advice.table import HINTS, OTHERS, filled, hint_of
 from verdigris.cli.model.figures import About, figures_of
 from verdigris.cli.model.findings import FINE, Finding, findings
 from verdigris.cli.model.read import model_of
+from verdigris.cli.views.paint import Terminal, render
+from verdigris.cli.views.tree import Picture, tree
 from verdigris.core.pods.diagnosis.crash import DEFINITE_FAULTS, REPORTED_TROUBLE
 
 PACKAGE = Path(verdigris.__file__).parent
-GIVE_REASONS = ("core", "adapters/kube", "app")
-"""Where reasons are given: the plan, what is refused by the API server, and what is told of it."""
+SERVING = PACKAGE.parents[1] / "serving" / "verdigris_serving"
+GIVE_REASONS = (PACKAGE / "core", PACKAGE / "adapters" / "kube", PACKAGE / "app", SERVING / "gate")
+"""Where reasons are given: the plan, what is refused by the API server, what is told of it, and the gates."""
 WORD = re.compile(r"[A-Z][a-z]+[A-Za-z]*|OOMKilled")
 
 CLOSED: frozenset[str] = frozenset(
@@ -40,8 +43,8 @@ CLOSED: frozenset[str] = frozenset(
 """Closed sets of words of the status. Stages and kinds are reasons as well, and looked at by themselves below."""
 
 CONDITION_TYPES = {
-    "Accepted AnalysisHealthy Autoscaling Available ModelVerified Monitored PodsHealthy Ready Reconciling",
-    "Stalled StatusWritten Understood",
+    "AnalysisHealthy Autoscaling Available ModelVerified Monitored PodsHealthy Ready Reconciling",
+    "GatesPassed ResolvedRefs Routed Stalled StatusWritten Understood",
 }
 KUBERNETES = {
     "Apply Authorization Background ClusterIP ConfigMap Container ControllerRevision DeleteOptions Deny Deployment",
@@ -53,13 +56,14 @@ KUBERNETES = {
     "Always ContainerStatusUnknown Disrupted DisruptionTarget DoesNotExist Equal ErrImageNeverPull ErrImagePull",
     "Exists ImageInspectError In Killed Lt Gt MountVolume NoExecute NoSchedule NotIn Pending Pulled Pulling",
     "PodInitializing RegistryUnavailable RunContainerError Running Succeeded Unhealthy Normal Warning",
-    "AmbiguousSelector Failure",
+    "AmbiguousSelector Complete Failure Gateway Job",
 }
 OURS = {
     # Values of the spec and of small sets within the code, and quoted names of types.
     "Abort Accept Again Canary Concurrent Decision Delete End Ended Evict Fail Force Foreign Frozen Hold Leaving",
     "Memory Next None Orphan Ours Pass Promote Recreate Refuse Refused Report Required Rollback Snapshot Selection",
     "Stay Trial Wait Missing InForce NotRequired TakenName PodView PodEvent Observed DeploymentView ContainerView",
+    "Address Artifact Data NaN Point Rule Shield",
     "Crashed Exit Failure Mi Ki Gi True False NotOurs Writer Outcome Inconclusive",
 }
 NOT_REASONS = {word for group in (CONDITION_TYPES, KUBERNETES, OURS) for line in group for word in line.split()}
@@ -76,7 +80,7 @@ def literals(path: Path) -> Iterator[str]:
 FOUND = {
     word
     for folder in GIVE_REASONS
-    for path in sorted((PACKAGE / folder).rglob("*.py"))
+    for path in sorted(folder.rglob("*.py"))
     for word in literals(path)
 }  # fmt: skip
 
@@ -96,7 +100,8 @@ REASONS = sorted(
     | set(get_args(Stage))
     | set(kinds_of_error(ApiError))
 )
-PUT_TOGETHER = {"NotObserved", "DecisionAccepted", "DecisionRefused"}
+GATE_KINDS = ("Quality", "Fairness", "Smoke", "Load")
+PUT_TOGETHER = {"NotObserved", "DecisionAccepted", "DecisionRefused", *(f"{kind}GateFailed" for kind in GATE_KINDS)}
 """What the command line says of itself, and what stands in no literal."""
 
 
@@ -117,7 +122,8 @@ def test_a_reason_that_is_not_known_is_told_to_be_so() -> None:
 
 
 def test_no_line_of_advice_is_left_behind() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if "cli" not in path.parts)
+    files = (path for folder in (PACKAGE, SERVING) for path in folder.rglob("*.py") if "cli" not in path.parts)
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     given = ('"{}"', "class {}(")
     stale = [reason for reason in HINTS if not any(mark.format(reason) in source for mark in given)]
     assert [reason for reason in stale if reason not in PUT_TOGETHER] == []
@@ -172,10 +178,12 @@ def test_a_hint_can_be_filled_in(reason: str) -> None:
 def test_numbers_of_an_error_rate_are_those_that_the_judge_counted() -> None:
     scene_ = rejected()
     found = findings(model_of(scene_.model), scene_.now)[0]
+    counted = scene_.model["status"]["lastRollback"]["evidence"]
+    seen, known = counted["candidate"], counted["baseline"]
     assert found.reason == "ErrorRateDoubled"
-    assert found.value == "50 % failed (200 errors)"
-    assert found.n == "400 requests"
-    assert found.limit.startswith("0.5 % (baseline: 0 errors of 13,000 requests, Frozen)")
+    assert found.value == f"50 % failed ({seen['errors']} errors)"
+    assert found.n == f"{seen['requests']} requests"
+    assert found.limit.startswith(f"0.5 % (baseline: 0 errors of {known['requests']:,} requests, Frozen)")
     assert "retry diabetes -n clinic --revision v1-" in found.next
 
 
@@ -184,6 +192,31 @@ def test_the_message_of_a_check_gives_value_and_limit() -> None:
     about = About(model, START, "CheckFailed", MESSAGE, since="2026-11-23T10:00:00Z", rollout=model.rollout)
     figures = figures_of(about, HINTS["CheckFailed"])
     assert (figures.value, figures.limit) == ("latency.p95 is 8.7 ms", "at most 5 ms")
+
+
+def test_the_numbers_of_a_gate_are_those_of_the_check_that_decided() -> None:
+    model = on_trial().model
+    rollout = model["status"]["rollout"]
+    missed = {"name": "recall", "verdict": "Fail", "value": 0.61, "low": 0.55, "high": 0.66, "count": 120}
+    checks = [
+        {"name": "auc", "verdict": "Pass", "value": 0.9, "threshold": 0.85, "bound": "min", "count": 500},
+        {**missed, "threshold": 0.7, "bound": "min"},
+    ]
+    gate = {"job": "diabetes-quality-1", "verdict": "Fail", "reason": "ThresholdMissed", "message": "m", "rows": 500}
+    rollout["steps"][rollout["step"]] |= {"kind": "Quality", "gate": {**gate, "checks": checks}}
+    rollout |= {"stage": "RollingBack", "failure": {"reason": "QualityGateFailed", "message": "recall is too low."}}
+    found = findings(model_of(model), on_trial().now)[0]
+    assert (found.value, found.limit) == ("recall 0.61 (0.55 to 0.66)", "at least 0.7")
+    assert (found.n, found.message) == ("120 rows", "recall is too low.")
+
+
+def test_what_a_gateway_was_seen_to_do_is_the_share_that_is_reached() -> None:
+    model = on_trial().model
+    model["status"]["rollout"] |= {"passedOn": 0, "routed": 3000}
+    model["status"]["traffic"] = [{"color": "green", "version": "1.1.0", "weight": 0, "wanted": 0, "routed": 30}]
+    told = "\n".join(render(tree(Picture(model_of(model)), on_trial().now, Terminal()), Terminal()))
+    assert "wished 30 % by the gateway, reached 30 %" in told
+    assert "routed 30 %" in told
 
 
 def test_a_model_that_nobody_has_looked_at_says_so() -> None:

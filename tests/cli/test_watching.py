@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.cli.scenes import on_trial
-from verdigris.cli.commands.get import _Known
+from verdigris.cli.commands.following import Known
 from verdigris.cli.exits import CliError
 from verdigris.cli.kubectl import Asked
 from verdigris.cli.refusals import Refused, Unreachable
@@ -87,7 +87,7 @@ def test_what_is_no_watch_ends_it() -> None:
 
 
 def test_what_a_new_watch_does_not_tell_is_gone() -> None:
-    scene, known = on_trial(), _Known()
+    scene, known = on_trial(), Known()
     known.take(Change("model", "ADDED", scene.model))
     for one in scene.pods:
         known.take(Change("pods", "ADDED", one))
@@ -99,7 +99,7 @@ def test_what_a_new_watch_does_not_tell_is_gone() -> None:
 
 
 def test_a_picture_that_is_not_up_to_date_says_so() -> None:
-    scene, known = on_trial(), _Known()
+    scene, known = on_trial(), Known()
     known.take(Change("model", "ADDED", scene.model))
     known.take(Away("model", Unreachable("The server is away.")))
     picture = known.picture()
@@ -113,8 +113,8 @@ def test_a_picture_that_is_not_up_to_date_says_so() -> None:
 
 def test_a_model_that_may_not_be_watched_is_an_error() -> None:
     with pytest.raises(CliError, match="no right"):
-        _Known().take(Ended("model", Refused("no right")))
-    known = _Known()
+        Known().take(Ended("model", Refused("no right")))
+    known = Known()
     known.take(Change("model", "ADDED", on_trial().model))
     known.take(Ended("pods", Refused("no right")))
     picture = known.picture()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 ERRORS = "errors"
 """Requests that failed, against the baseline's limit."""
+GATE = "gate"
+"""What a gate has measured, against its threshold."""
 ROWS = "rows"
 """Rows that a shadow answered otherwise, against what is allowed."""
 CHECK = "check"

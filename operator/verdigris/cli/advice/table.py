@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from verdigris.cli.advice.evidence import EVIDENCE
+from verdigris.cli.advice.gates import GATES, GATEWAY
 from verdigris.cli.advice.hint import STATE, Hint
 from verdigris.cli.advice.pods import PODS_
 from verdigris.cli.advice.rollouts import CONDITIONS, ENDINGS, EVENTS, REFUSALS, STAGES
 
-HINTS: Mapping[str, Hint] = {**PODS_, **EVENTS, **REFUSALS, **ENDINGS, **CONDITIONS, **STAGES, **EVIDENCE}
+HINTS: Mapping[str, Hint] = {
+    **PODS_,
+    **EVENTS,
+    **REFUSALS,
+    **ENDINGS,
+    **CONDITIONS,
+    **GATEWAY,
+    **GATES,
+    **STAGES,
+    **EVIDENCE,
+}
 
 OTHERS = Hint(
     STATE,

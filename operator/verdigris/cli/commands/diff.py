@@ -9,7 +9,6 @@ from verdigris.cli import asking
 from verdigris.cli.commands.common import here, kubectl, put, put_document
 from verdigris.cli.exits import REACHED, CliError
 from verdigris.cli.model.differences import differences
-from verdigris.cli.model.published import Differences
 from verdigris.cli.model.read import model_of
 from verdigris.cli.model.reading import parts
 from verdigris.cli.views.lists import differences as shown
@@ -30,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
     model = model_of(document)
     found = differences(document, [] if isinstance(children, CliError) else parts(children, "items"))
     if options.output:
+        from verdigris.cli.model.published import Differences  # noqa: PLC0415 - for -o alone
+
         put_document(Differences(model.name, model.namespace, found), options.output, [model.name])
     else:
         put(shown(model, found, here()))

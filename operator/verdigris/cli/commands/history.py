@@ -7,7 +7,6 @@ import argparse
 from verdigris.cli import asking
 from verdigris.cli.commands.common import here, kubectl, put, put_document
 from verdigris.cli.exits import REACHED, CliError
-from verdigris.cli.model.published import History
 from verdigris.cli.model.read import decision_of, model_of
 from verdigris.cli.model.reading import part, parts, text
 from verdigris.cli.names import DECISIONS
@@ -28,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
         mine = [one for one in parts(listed, "items") if text(part(one, "spec"), "modelDeployment") == model.name]
         decided = sorted((decision_of(one) for one in mine), key=lambda one: one.at, reverse=True)
     if options.output:
+        from verdigris.cli.model.published import History  # noqa: PLC0415 - for -o alone
+
         published = History(model.name, model.namespace, model.history, tuple(decided), model.last_rollback)
         put_document(published, options.output, [model.name])
     else:

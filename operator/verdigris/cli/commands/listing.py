@@ -11,7 +11,6 @@ from verdigris.cli.commands.common import here, kubectl, now, put, put_document
 from verdigris.cli.exits import REACHED
 from verdigris.cli.kubectl import Kubectl
 from verdigris.cli.model.deployment import Model
-from verdigris.cli.model.published import ModelList
 from verdigris.cli.model.read import model_of
 from verdigris.cli.model.reading import parts
 from verdigris.cli.screen import Screen, can_redraw
@@ -31,10 +30,16 @@ def run(options: argparse.Namespace) -> int:
     answer = cluster.document(asking.models(options.selector, everywhere=options.all_namespaces))
     found = [model_of(one) for one in parts(answer, "items")]
     if options.output:
-        put_document(ModelList(tuple(found)), options.output, [one.name for one in found])
+        _put(found, options.output)
     else:
         put(_lines(found, options.all_namespaces, here()))
     return REACHED
+
+
+def _put(found: list[Model], form: str, *, compact: bool = False) -> None:
+    from verdigris.cli.model.published import ModelList  # noqa: PLC0415 - for -o alone
+
+    put_document(ModelList(tuple(found)), form, [one.name for one in found], compact=compact)
 
 
 def _lines(found: list[Model], everywhere: bool, terminal: Terminal) -> list[Line]:
@@ -97,7 +102,7 @@ def _write(watches: Watches, form: str) -> int:
             told = f"{model.namespace}/{model.name} was deleted" if one.type == "DELETED" else summary(model, now())
             key = f"{model.namespace}/{model.name}"
             if form:
-                put_document(ModelList((model,)), form, [model.name], compact=True)
+                _put([model], form, compact=True)
             elif last.get(key) != told:
                 print(f"{now():%Y-%m-%dT%H:%M:%SZ} {told}", flush=True)
                 last[key] = told

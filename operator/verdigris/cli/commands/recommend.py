@@ -8,7 +8,6 @@ import json
 from verdigris.cli import asking
 from verdigris.cli.commands.common import here, kubectl, put, put_document
 from verdigris.cli.exits import REACHED
-from verdigris.cli.model.published import Recommended
 from verdigris.cli.model.read import model_of
 from verdigris.cli.model.reading import part
 from verdigris.cli.views.lists import recommendation
@@ -22,6 +21,8 @@ def run(options: argparse.Namespace) -> int:
     requests = [(name, str(asked[name])) for name in ("cpu", "memory") if name in asked]
     told = model.recommendation
     if options.output:
+        from verdigris.cli.model.published import Recommended  # noqa: PLC0415 - for -o alone
+
         published = Recommended(model.name, model.namespace, dict(requests), told)
         put_document(published, options.output, [model.name])
         return REACHED

@@ -11,7 +11,6 @@ from verdigris.cli.exits import CliError
 from verdigris.cli.kubectl import Kubectl
 from verdigris.cli.model.deployment import Model
 from verdigris.cli.model.outcome import Outcome, outcome_of
-from verdigris.cli.model.published import Status
 from verdigris.cli.model.read import model_of
 from verdigris.cli.views.tree import summary
 from verdigris.cli.watching import Change, Ended, News, Watches
@@ -40,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _tell(model: Model, outcome: Outcome, form: str) -> None:
     if form:
+        from verdigris.cli.model.published import Status  # noqa: PLC0415 - for -o alone
+
         put_document(Status(model.name, model.namespace, outcome), form, [model.name])
     else:
         print(f"{model.namespace}/{model.name}: {outcome.state}: {outcome.message}", flush=True)

@@ -9,7 +9,6 @@ from verdigris.cli.commands.common import here, kubectl, now, put, put_document
 from verdigris.cli.exits import REACHED, CliError
 from verdigris.cli.model.findings import findings
 from verdigris.cli.model.pods import pod_of
-from verdigris.cli.model.published import Findings
 from verdigris.cli.model.read import model_of
 from verdigris.cli.model.reading import parts
 from verdigris.cli.views.lists import why
@@ -24,6 +23,8 @@ def run(options: argparse.Namespace) -> int:
     known = None if isinstance(pods, CliError) else [pod_of(one) for one in parts(pods, "items")]
     found = findings(model, now(), known)
     if options.output:
+        from verdigris.cli.model.published import Findings  # noqa: PLC0415 - for -o alone
+
         put_document(Findings(model.name, model.namespace, found), options.output, [model.name])
     else:
         put(why(model, found, here()))

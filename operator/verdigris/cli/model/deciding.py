@@ -8,6 +8,7 @@ from datetime import datetime
 
 from verdigris.cli.exits import SUPERSEDED, CliError
 from verdigris.cli.model.deployment import Model
+from verdigris.cli.model.figures import share_wanted
 from verdigris.cli.model.outcome import outcome_of
 from verdigris.cli.words import of_hundred
 
@@ -78,7 +79,7 @@ def changes(before: Model, after: Model, now: datetime) -> Iterator[str]:
 
 
 def _wished(model: Model) -> str:
-    return of_hundred(model.rollout.wanted or model.rollout.passed_on) if model.rollout else "-"
+    return of_hundred(share_wanted(model.rollout)) if model.rollout else "-"
 
 
 def _rejected(model: Model) -> str:

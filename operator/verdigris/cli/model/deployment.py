@@ -37,6 +37,33 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class GateCheck:
+    """One thing that a gate has looked at. `bound` is min or max; `low` and `high` the interval of the value."""
+
+    name: str
+    verdict: str
+    value: float | None = None
+    threshold: float | None = None
+    bound: str = ""
+    low: float | None = None
+    high: float | None = None
+    count: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a gate has answered, as far as it has. `rows`: over how many rows, or requests."""
+
+    job: str
+    verdict: str
+    reason: str
+    message: str
+    rows: int
+    checks: tuple[GateCheck, ...] = ()
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a rollout. `state`: Done, Skipped, Running or Waiting. `weight` in percent, `hold` as a duration."""
 
@@ -48,11 +75,14 @@ class Step:
     reason: str = ""
     message: str = ""
     began: str = ""
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """The rollout under way. Shares are in percent; `passed_on` and `shadowed` are wished for behind the shield."""
+    """The rollout under way. Shares are in percent; `passed_on` and `shadowed` are wished for behind the shield,
+    `routed` of a gateway.
+    """
 
     version: str
     revision: str
@@ -64,8 +94,10 @@ class Rollout:
     wanted: float
     reached: float
     passed_on: float
+    routed: float
     shadowed: float
     shielded: float | None
+    routed_seen: float | None
     started: str
     since: str
     deadline: str
@@ -200,13 +232,14 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Share:
-    """Of one colour: percent of new connections, as seen and as wished, and what is passed on to it."""
+    """Of one colour: percent of new connections, as seen and as wished, and what is passed on or routed to it."""
 
     color: str
     version: str
     reached: float
     wanted: float
     shielded: float | None = None
+    routed: float | None = None
 
 
 @dataclass(frozen=True)

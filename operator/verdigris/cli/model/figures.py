@@ -11,7 +11,7 @@ from typing import Callable
 from verdigris.cli import words
 from verdigris.cli.advice import hint
 from verdigris.cli.advice.hint import Hint
-from verdigris.cli.model.deployment import Evidence, Model, Rollout, Step
+from verdigris.cli.model.deployment import Evidence, GateCheck, Model, Rollout, Step
 from verdigris.cli.model.reading import time_of
 from verdigris.cli.words import clock, count, of_hundred, percent
 
@@ -104,6 +104,28 @@ def _check(about: About, told: Hint) -> Figures:  # noqa: ARG001
     return Figures(value, limit, _since(about, "three looks in a row"), f"{looks} of 3 looks out of bounds")
 
 
+def _gate(about: About, told: Hint) -> Figures:
+    step = about.rollout.current if about.rollout is not None else None
+    gate = step.gate if step is not None else None
+    if gate is None or not gate.checks:
+        found = _state(about, told)
+        return Figures(found.value, "see the gate's step", found.window, count(gate.rows if gate else 0, "row"))
+    worst = next((one for one in gate.checks if one.verdict != "Pass"), gate.checks[0])
+    return Figures(_measured(worst), _threshold(worst), _since(about), count(worst.count or gate.rows, "row"))
+
+
+def _measured(check: GateCheck) -> str:
+    value = "no value" if check.value is None else f"{check.value:.4g}"
+    between = f" ({check.low:.4g} to {check.high:.4g})" if check.low is not None and check.high is not None else ""
+    return f"{check.name} {value}{between}"
+
+
+def _threshold(check: GateCheck) -> str:
+    if check.threshold is None:
+        return "see the gate's step"
+    return f"{'at most' if check.bound == 'max' else 'at least'} {check.threshold:.4g}"
+
+
 def _pods(about: About, told: Hint) -> Figures:
     rollout = about.rollout
     if rollout is None:
@@ -157,13 +179,13 @@ def _clients(about: About, told: Hint) -> Figures:
 
 
 def share_reached(rollout: Rollout) -> float:
-    """Percent of the clients' requests that were seen to reach it, behind the shield or by the Service."""
-    return rollout.reached if rollout.reached or rollout.shielded is None else rollout.shielded
+    """Percent of the clients' requests that were seen to reach it: by the Service, a gateway, or behind the shield."""
+    return rollout.reached or rollout.routed_seen or rollout.shielded or 0.0
 
 
 def share_wanted(rollout: Rollout) -> float:
     """Percent of the clients' requests that are wished for it."""
-    return rollout.wanted or rollout.passed_on
+    return rollout.wanted or rollout.routed or rollout.passed_on
 
 
 def _state(about: About, told: Hint) -> Figures:
@@ -181,6 +203,7 @@ _KINDS: Mapping[str, Callable[[About, Hint], Figures]] = {
     hint.ERRORS: _errors,
     hint.ROWS: _rows,
     hint.CHECK: _check,
+    hint.GATE: _gate,
     hint.PODS: _pods,
     hint.ROOM: _room,
     hint.STUCK: _stuck,

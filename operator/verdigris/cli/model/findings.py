@@ -18,9 +18,9 @@ from verdigris.cli.model.pods import Pod
 BAD, WAITING, FINE = "Bad", "Waiting", "Fine"
 
 _GOOD_WHEN_FALSE = ("Stalled", "Reconciling", "RolledBack")
-_TOLD_ELSEWHERE = ("Ready", "Reconciling", "Stalled", "RolledBack", "PodsHealthy", "AnalysisHealthy")
+_TOLD_ELSEWHERE = ("Ready", "Reconciling", "Stalled", "RolledBack", "PodsHealthy", "AnalysisHealthy", "GatesPassed")
 """Conditions that repeat what the rollout, the rejection or the stuck pods say, or are history."""
-_WATCHING = ("Measuring", "Shadowing", "OnTrial", "Trading", "Baking")
+_WATCHING = ("AtGate", "Measuring", "Shadowing", "OnTrial", "Trading", "Baking")
 
 
 @dataclass(frozen=True)

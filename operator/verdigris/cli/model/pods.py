@@ -39,6 +39,7 @@ class Colour:
     reached: float
     wanted: float
     shielded: float | None
+    routed: float | None
     pods: tuple[Pod, ...]
 
 
@@ -129,5 +130,6 @@ def _colour(  # noqa: PLR0917 - the parts of one reference
         reached=share.reached if share else 0.0,
         wanted=share.wanted if share else 0.0,
         shielded=share.shielded if share else None,
+        routed=share.routed if share else None,
         pods=mine,
     )

@@ -8,6 +8,8 @@ from verdigris.cli.model.deployment import (
     Decided,
     Ended,
     Evidence,
+    Gate,
+    GateCheck,
     Model,
     Recommendation,
     Rejected,
@@ -86,8 +88,10 @@ def _rollout(raw: Raw, spec: Raw, traffic: list[Raw]) -> Rollout:
         wanted=number(raw, "wanted") or 0.0,
         reached=number(raw, "weight") or 0.0,
         passed_on=(number(raw, "passedOn") or 0.0) / 100,
+        routed=(number(raw, "routed") or 0.0) / 100,
         shadowed=(number(raw, "shadowed") or 0.0) / 100,
         shielded=number(mine, "shielded"),
+        routed_seen=number(mine, "routed"),
         started=text(raw, "startedAt"),
         since=text(raw, "since"),
         deadline=text(raw, "deadline"),
@@ -130,6 +134,32 @@ def _step(raw: Raw, place: int, current: int) -> Step:
         reason=text(raw, "reason"),
         message=text(raw, "message"),
         began=text(raw, "began"),
+        gate=_gate(part(raw, "gate")) if part(raw, "gate") else None,
+    )
+
+
+def _gate(raw: Raw) -> Gate:
+    return Gate(
+        job=text(raw, "job"),
+        verdict=text(raw, "verdict"),
+        reason=text(raw, "reason"),
+        message=text(raw, "message"),
+        rows=whole(raw, "rows"),
+        checks=tuple(_gate_check(one) for one in parts(raw, "checks")),
+    )
+
+
+def _gate_check(raw: Raw) -> GateCheck:
+    return GateCheck(
+        name=text(raw, "name"),
+        verdict=text(raw, "verdict"),
+        value=number(raw, "value"),
+        threshold=number(raw, "threshold"),
+        bound=text(raw, "bound"),
+        low=number(raw, "low"),
+        high=number(raw, "high"),
+        count=whole(raw, "count"),
+        message=text(raw, "message"),
     )
 
 
@@ -167,6 +197,7 @@ def _share(raw: Raw) -> Share:
         reached=number(raw, "weight") or 0.0,
         wanted=number(raw, "wanted") or 0.0,
         shielded=number(raw, "shielded"),
+        routed=number(raw, "routed"),
     )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from verdigris.cli import words
-from verdigris.cli.model.checks import Check
 from verdigris.cli.model.deployment import Decided, Model
-from verdigris.cli.model.differences import Difference
-from verdigris.cli.model.faults import Fault
 from verdigris.cli.model.figures import share_reached, share_wanted
 from verdigris.cli.model.findings import BAD as BAD_FINDING
 from verdigris.cli.model.findings import FINE, Finding
@@ -17,6 +15,12 @@ from verdigris.cli.model.outcome import outcome_of
 from verdigris.cli.model.reading import time_of
 from verdigris.cli.views.paint import BAD, BOLD, DIM, GOOD, PLAIN, WAIT, Line, Span, Terminal, line, table, wrapped
 from verdigris.cli.words import of_hundred
+
+if TYPE_CHECKING:
+    # Each verb needs one of them: starts are quick.
+    from verdigris.cli.model.checks import Check
+    from verdigris.cli.model.differences import Difference
+    from verdigris.cli.model.faults import Fault
 
 _INDENT = 9
 _OUTCOMES = {"Promoted": GOOD, "RolledBack": BAD, "Failed": BAD, "Aborted": WAIT, "Superseded": DIM}

@@ -90,7 +90,8 @@ def _strategy(model: Model, now: datetime) -> str:
 
 
 def _share(rollout: Rollout) -> str:
-    where = " behind the shield" if rollout.passed_on and not rollout.wanted else ""
+    where = " behind the shield" if rollout.passed_on else " by the gateway" if rollout.routed else ""
+    where = "" if rollout.wanted else where
     told = f"wished {of_hundred(share_wanted(rollout))}{where}, reached {of_hundred(share_reached(rollout))}"
     return f"{told}; copies of {of_hundred(rollout.shadowed)}" if rollout.shadowed else told
 
@@ -171,10 +172,11 @@ def _slot(slot: Colour, branch: str, picture: Picture) -> Line:
     parts = [f"{slot.color:<5}", f"{slot.role:<9}", slot.version or "?", slot.revision]
     ready = "" if picture.pods_unseen else f"{slot.ready}/{slot.total} ready"
     share = of_hundred(slot.reached) if slot.role != "warm" else "warm"
-    shielded = f"passed on {of_hundred(slot.shielded)}" if slot.shielded is not None else ""
+    shares = (("passed on", slot.shielded), ("routed", slot.routed))
+    beside = "  ".join(f"{how} {of_hundred(part)}" for how, part in shares if part is not None)
     style = GOOD if slot.total and slot.ready == slot.total else WAIT
     told = "  ".join(part for part in parts if part)
-    return line(f"  {branch} ", (told, BOLD), "  ", (ready, style), f"  {share}", f"  {shielded}" if shielded else "")
+    return line(f"  {branch} ", (told, BOLD), "  ", (ready, style), f"  {share}", f"  {beside}" if beside else "")
 
 
 def _pods(pods: Sequence[Pod], stem: str, now: datetime) -> Iterator[Line]:

@@ -1,0 +1,61 @@
+"""Hints on gates, and on the gateway by which clients come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from verdigris.cli.advice.hint import CLIENTS, GATE, STATE, Hint, ok
+
+_MISSED = (
+    "Mend the version and apply it under a new number, or change the threshold in spec.rollout.steps and apply. The "
+    "same once more: kubectl verdigris retry {name}{n} --revision {revision} --reason '...'."
+)
+_ASK_BETTER = "Correct what the message names in the gate's step (spec.rollout.steps) or its data, and apply."
+_MORE = "Give the gate more rows, or decide: kubectl verdigris promote {name}{n} --revision {revision} --reason '...'."
+_AGAIN = "See its log: kubectl get jobs,pods{n}, kubectl logs job/NAME{n}. Delete the Job, and it is run again."
+_ROUTE = "See it: kubectl get httproute {name}{n} -o yaml."
+
+GATES: Mapping[str, Hint] = {
+    "ActiveNotReached": Hint(GATE, "The gate compares with the active version: does it answer? Then: " + _AGAIN),
+    "ActiveSuffered": Hint(GATE, "The load made the active version slow: lower rate or connections of the gate."),
+    "AtGate": Hint(GATE, "Wait for its answer. Follow it: kubectl verdigris get {name}{n} -w."),
+    "ConfigInvalid": Hint(GATE, _ASK_BETTER),
+    "DataInvalid": Hint(GATE, _ASK_BETTER),
+    "DataTooLarge": Hint(GATE, "Draw fewer rows, or raise the gate's data.maxBytes, and apply."),
+    "DeadlineExceeded": Hint(GATE, "Raise the gate's deadline, or give it less to do, and apply."),
+    "FairnessGateFailed": Hint(GATE, _MISSED),
+    "GateCrashed": Hint(GATE, _AGAIN),
+    "GateFailed": Hint(GATE, _MISSED),
+    "GateInconclusive": Hint(GATE, _MORE),
+    "GateNotRun": Hint(GATE, "See why its pod does not start: kubectl get jobs,pods{n}. " + _AGAIN),
+    "GatePassed": ok(),
+    "LoadGateFailed": Hint(GATE, _MISSED),
+    "MetricUndefined": Hint(GATE, _ASK_BETTER),
+    "ModelHasNoAnswer": Hint(GATE, _MISSED),
+    "ModelUnverified": Hint(STATE, "Set spec.model.sha256 (verdigris-model pack prints it), and apply.", "a checksum"),
+    "NotComparable": Hint(GATE, _ASK_BETTER),
+    "NotDecided": Hint(GATE, _MORE),
+    "OtherAnswer": Hint(GATE, _AGAIN),
+    "Passed": ok(),
+    "QualityGateFailed": Hint(GATE, _MISSED),
+    "RevisionUnknown": Hint(STATE, "Apply the version again as a new revision.", "what it was made of is known"),
+    "SmokeGateFailed": Hint(GATE, _MISSED),
+    "ThresholdMissed": Hint(GATE, _MISSED),
+    "Unreachable": Hint(GATE, "It reaches no pod of the version: does a NetworkPolicy keep it off? Then: " + _AGAIN),
+    "TooFewFiles": Hint(GATE, "Raise the limit of open files where the gate runs, or lower its connections."),
+}
+
+GATEWAY: Mapping[str, Hint] = {
+    "Accepted": ok(),
+    "BackendsMissing": Hint(STATE, "Name the model's Services as backendRefs. " + _ROUTE, "both backends are there"),
+    "ByService": ok(),
+    "CountedInFront": ok(),
+    "GatewayApiMissing": Hint(STATE, "Install the Gateway API, or set spec.traffic.router: Service.", "installed"),
+    "NoGateway": Hint(STATE, "Does a gateway take the route? kubectl get gateways --all-namespaces. " + _ROUTE, "one"),
+    "NoRouteYet": Hint(STATE, "Nothing: it is made once a version is active.", "an HTTPRoute"),
+    "NotAccepted": Hint(STATE, "The gateway says why. " + _ROUTE, "accepted"),
+    "NotRouted": Hint(CLIENTS, "See whether the gateway has taken the weights up. " + _ROUTE),
+    "RouteClaimed": Hint(STATE, "Let one model have it: name another HTTPRoute in spec.traffic.", "one model"),
+    "RouteMissing": Hint(STATE, "Create the HTTPRoute, or correct its name in spec.traffic.", "there is one"),
+    "WeightsEdited": Hint(STATE, "See who edits it: kubectl get httproute{n} --show-managed-fields -o yaml.", "ours"),
+}
