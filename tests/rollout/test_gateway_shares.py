@@ -54,6 +54,7 @@ BACK = status(stage="RollingBack", exposed_at=status().rollout and status().roll
         (BACK, BACK, {"routing": at(30)}, 0),
         (BACK, BACK, {"routing": at(30), "blue": 0}, 10_000),
         (BACK, BACK, {"blue": 0}, 0),
+        (BACK, BACK, {"blue": 0, "routing": Routing()}, 10_000),
         (ALONE.model_copy(update={"active": None}), ALONE, {}, None),
     ],
     ids=[
@@ -74,6 +75,7 @@ BACK = status(stage="RollingBack", exposed_at=status().rollout and status().roll
         "taken back",
         "taken back to nobody",
         "taken back, and nobody was there",
+        "taken back to nobody, and the route is gone",
         "no version is active",
     ],
 )
