@@ -199,7 +199,8 @@ class World(Cluster):
         if rollout is not None and wanted[rollout.color] and not rollout.taken_back:
             kept = self.status.rollout
             assert kept is not None, "a gateway sends clients to a candidate before that is in the status"
-            assert kept.routed or kept.wanted, "a gateway sends clients to a candidate before that is in the status"
+            wished = kept.routed or kept.wanted or kept.exposed_at is not None
+            assert wished, "a gateway sends clients to a candidate before that is in the status"
             assert self._scraped(rollout.color), "law 4: clients reach what is unseen"
         self.route = RouteView(action.name, own=action.manifest is not None, rules=(wanted,), accepted=True)
         if not self.by_gateway and not self.gateway_away:
