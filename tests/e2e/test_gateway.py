@@ -7,9 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import cycle
 from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 from dev.cluster import gateway
 from dev.demo.kube import Object
@@ -55,7 +58,7 @@ def shop(blue: int, green: int) -> Object:
 
 @scenario_holding(order.gateway)
 def test_a_gateway_s_clients_get_exact_shares_and_lose_nothing_by_a_promotion_or_a_rollback(scene: Scene) -> None:
-    with gateway.running(scene.cluster) as address:
+    with a_gateway(scene) as address:
         scene.kube.apply(public())
         scene.given_active("1.0.0", **ROUTED)
         scene.until_condition("Routed", lambda condition: condition.get("status") == "True")
@@ -83,7 +86,7 @@ def test_a_gateway_s_clients_get_exact_shares_and_lose_nothing_by_a_promotion_or
 
 @scenario_holding(order.gateway)
 def test_a_user_s_own_route_and_a_gateway_that_is_away_while_a_rollback_is_decided(scene: Scene) -> None:
-    with gateway.running(scene.cluster) as address:
+    with a_gateway(scene) as address:
         scene.kube.apply(public(), shop(1, 0))
         scene.given_active("1.0.0", **OWN_ROUTE)
         until_answered_by("1.0.0", scene, address)
@@ -107,6 +110,13 @@ def test_a_user_s_own_route_and_a_gateway_that_is_away_while_a_rollback_is_decid
     assert route is not None
     assert route["metadata"]["annotations"]["team"] == "web"
     assert "ownerReferences" not in route["metadata"]
+
+
+def a_gateway(scene: Scene) -> AbstractContextManager[str]:
+    """A gateway while the block runs; its address."""
+    if scene.cluster.provider != "local":
+        pytest.skip("only the local provider has a gateway")
+    return gateway.running(scene.cluster)
 
 
 def routed(percent: float) -> Callable[[Status], bool]:

@@ -151,6 +151,7 @@ def test_a_query_that_asks_little_is_asked(query: str) -> None:
     ("query", "says"),
     [
         ("rate(x[30d])", "looks back 30d, and 24h is the most"),
+        ("rate(x[90000])", "looks back 90000, and 24h is the most"),
         ("x offset 2w", "looks back 2w"),
         ("max_over_time(rate(x[1m])[24h:1s])", "more than 1500 steps"),
         ("max_over_time(x[1d1s:1h])", "looks back 1d1s"),

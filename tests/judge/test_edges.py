@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.judge.scenes import BASELINE, FRESH, SCRAPE, clock
+from tests.judge.scenes import BASELINE, FRESH, SCRAPE, START, clock
 from verdigris.api.spec import AnalysisSpec, ErrorRateSpec
-from verdigris.api.status import Baseline, EvidenceStatus
+from verdigris.api.status import Baseline, Counts, EvidenceStatus
 from verdigris.core.facts.evidence import Evidence, Series
-from verdigris.core.judges import power
+from verdigris.core.judges import errors, power
 from verdigris.core.judges.baseline import MOST_DISPERSED, better_known, dispersion
 from verdigris.core.judges.counts import newest, once
 from verdigris.core.judges.errors import to_millis
@@ -129,3 +129,34 @@ def test_before_there_are_clients_it_is_kept_since_when_prometheus_cannot_be_ask
     second = asked(first, 20)
     assert (first.reason, first.message) == ("PrometheusUnreachable", "Prometheus is away")
     assert (first.inconclusive_since, second.inconclusive_since) == (clock(10), clock(10))
+
+
+def test_a_value_that_another_job_read_a_moment_before_the_last_one_is_no_restart() -> None:
+    one = Series("pod-a", "200", ((10.0, 5.0), (20.0, 9.0)))
+    other = Series("pod-a", "200", ((12.0, 6.0), (21.0, 8.0), (30.0, 12.0)))
+    (joined,), contradicted = once([one, other])
+    assert (joined.samples, contradicted) == (((10.0, 5.0), (20.0, 9.0), (30.0, 12.0)), None)
+
+
+def test_a_seal_does_not_move_between_two_samples_of_a_coarse_answer() -> None:
+    state = FRESH.model_copy(update={"sealed_at": clock(10)})
+    coarse = Series("pod-a", "200", ((START, 0.0), (START + 140, 100.0)), step=300.0)
+    found = errors.counted(state, (coarse,), SCRAPE)
+    assert (found.sealed_at, found.candidate.requests) == (clock(10), 100)
+
+
+def test_a_verdict_that_was_reached_and_not_kept_is_reached_again_without_a_new_sample() -> None:
+    state = FRESH.model_copy(
+        update={"sealed_at": clock(0), "score": 1000.0, "candidate": Counts(requests=100, errors=50)}
+    )
+    found = fold(
+        state,
+        Evidence(counters={"green": ()}),
+        candidate="green",
+        policy=AnalysisSpec(),
+        scrape=SCRAPE,
+        planned_looks=10,
+        now=clock(5),
+    )
+    assert (found.verdict, found.reason) == ("Fail", "ErrorRateDoubled")
+    assert "50 of 100 requests" in found.message

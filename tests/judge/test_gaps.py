@@ -202,8 +202,8 @@ def test_a_bake_that_was_not_seen_is_none(seen: float, verdict: str) -> None:
     assert state.verdict == verdict
     if verdict == "Inconclusive":
         assert state.message == (
-            f"Only {seen:.0f} of the 300 s that it is to be watched were seen, as Prometheus has no samples of the "
-            "rest. Good."
+            f"Only {seen:.0f} of the 300 s that it is to be watched were seen, as there are no samples of the rest, or "
+            "of another share. Good."
         )
         assert (state.reason, state.inconclusive_since) == ("NotWatched", clock(300))
 

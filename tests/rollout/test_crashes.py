@@ -131,6 +131,13 @@ def test_a_node_that_reboots_again_and_again_is_not_either() -> None:
     assert crashing(looks(*seen)) is None
 
 
+def test_a_server_that_ends_in_the_very_second_of_its_init_step_has_crashed() -> None:
+    """Kubernetes cuts its times off to seconds."""
+    assert FETCHED.exit is not None
+    assert FETCHED.exit.at is not None
+    assert [entry.cause for entry in trial(ended(pod(), FETCHED.exit.at)).rollout.exits] == ["Crashed"]
+
+
 def test_a_server_that_waits_for_its_init_steps_again_has_a_new_sandbox() -> None:
     def waits(view: PodView) -> PodView:
         *others, server = view.containers

@@ -10,12 +10,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.rollout.parts import Version, spec
 from tests.rollout.test_rollout import reasons
 from tests.rollout.test_shield import active_version, rollout_of
+from tests.rollout.walk import EVENTS, Suspicious, happen
 from tests.rollout.world import World
-from verdigris.api.status import Color, Failure
+from verdigris.api.status import Color, Failure, other
 from verdigris.core.actions import Action, Keep, MoveRoute, Remove
 from verdigris.core.facts.route import RouteView
 from verdigris.core.steps.lists import planned
@@ -276,3 +279,64 @@ def test_weights_are_asked_for_to_be_on_trial_by_a_gateway() -> None:
     asked = planned(spec("1.1.0", traffic=GATEWAY, rollout=LADDER).rollout, replaces=True, routed=True)
     assert [step.kind for step in plain] == ["Start", "Measure", "Bake"]
     assert [(step.kind, step.weight) for step in asked][2:4] == [("Trial", 30.0), ("Trial", 100.0)]
+
+
+BESIDE = (
+    "gateway away",
+    "gateway back",
+    "route deleted",
+    "route edited",
+    "route refused",
+    "route broken",
+    "route mended",
+)
+WALKS: list[dict[str, Any]] = [
+    {"steps": [{"weight": 10, "hold": "8s"}, {"approval": {}}, {"weight": 60, "hold": "0s"}]},
+    {"strategy": "Canary", "bake": "8s", "keepWarm": "0s"},
+    {"shield": True, "strategy": "Canary", "bake": "8s"},
+    {"steps": [{"weight": 50}], "onInsufficientCapacity": "InPlace"},
+    {},
+]
+
+
+def beside(world: World, event: str) -> None:
+    """What may happen to a route, and to who follows it."""
+    match event:
+        case "gateway away" | "gateway back":
+            world.gateway_away = event == "gateway away"
+        case "route deleted":
+            world.route = None
+        case "route edited":
+            world.route = world.route and replace(world.route, rules=({"blue": 40, "green": 60},))
+        case "route refused":
+            world.refuses = lambda action: isinstance(action, MoveRoute)
+        case "route broken" | "route mended":
+            world.route_fault = MISSING if event == "route broken" else None
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.one_of(EVENTS, st.sampled_from(BESIDE)), max_size=12), st.sampled_from(WALKS))
+def test_whatever_happens_to_a_route_no_law_is_broken_and_it_settles(events: list[str], way: dict[str, Any]) -> None:
+    world = Suspicious(spec("1.0.0", traffic=GATEWAY, rollout=way), by_gateway=0.5)
+    world.versions = {"2.0.0": Version(error_rate=0.5), "3.0.0": Version(never_ready=True)}
+    world.run(10)
+    for event in events:
+        if event in BESIDE:
+            beside(world, event)
+        else:
+            happen(world, event, way, traffic=GATEWAY)
+        world.run(1)
+    world.unready.clear()
+    world.prometheus_down = world.gateway_away = False
+    world.delays, world.refuses = lambda _: 0, lambda _: False
+    world.room = world.route_fault = None
+    world.versions.pop("1.1.0", None)
+    world.apply(spec("9.0.0", traffic=GATEWAY)).run(300)
+    assert (active_version(world), world.status.rollout) == ("9.0.0", None)
+    color = world.status.active.color if world.status.active else None
+    assert world.route is not None
+    assert (world.selected, world.route.rules) == (color, ({color: 100, other(color or "blue"): 0},))
+    world.run(130)
+    failed, written = world.failed, len(world.routed)
+    world.run(30)
+    assert (world.failed, len(world.routed)) == (failed, written)

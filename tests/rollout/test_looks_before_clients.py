@@ -209,6 +209,7 @@ LONG = timedelta(minutes=5)
         (both(), {}, "Stay"),
         (both(*scraped("b0", "b1", requests=(7, 7))), {}, "Next"),
         (both(*scraped("b0", "b1", requests=(7,), at=(NOW,))), {}, "Stay"),
+        (both(*scraped("b0", requests=(7, 7)), *scraped("b1", requests=(7,), at=(NOW,))), {}, "Next"),
         (both(*scraped("b0", "b1", requests=(0,), at=(NOW,))), {}, "Next"),
     ],
 )

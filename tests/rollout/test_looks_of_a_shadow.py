@@ -20,6 +20,8 @@ from verdigris.core.turn import Turn
 KNOWN = EvidenceStatus(
     sealed_at=EXPOSED, at=EXPOSED, began=Counts(), baseline=Baseline(limit=0.02), planned_looks=60, threshold=5.0
 )
+LATE = KNOWN.model_copy(update={"at": FRESH[-2]})
+"""Nothing was seen before the last scrape but one."""
 AWAY = (pod("g0", ready=False), pod("g1", ready=False))
 
 
@@ -62,10 +64,11 @@ def shadowing(
         (shadowing(alike=1), "Stay", "TooFewRows"),
         (shadowing(alike=1, promote_now=True), "Next", "TooFewRows"),
         (
-            shadowing(alike=1000, seen=FRESH[-2:], shadow=KNOWN.model_copy(update={"at": FRESH[-2]})),
+            shadowing(alike=1000, seen=FRESH[-2:], shadow=LATE),
             "Stay",
             "NotWatched",
         ),
+        (shadowing(alike=1000, seen=FRESH[-2:], shadow=LATE, since=NOW - 19 * SECOND), "Stay", "ShadowAgrees"),
         (shadowing(unlike=100), "End", "ShadowDisagrees"),
         (shadowing(unlike=100, spec=PAUSED), "End", "ShadowDisagrees"),
     ],
@@ -78,6 +81,11 @@ def test_a_version_goes_on_once_its_answers_were_seen_to_be_alike_for_as_long(
     if then == "End":
         assert ruling.failure is not None
         assert (ruling.outcome, ruling.failure.reason) == ("Failed", reason)
+
+
+def test_a_version_that_does_not_get_its_pods_ends() -> None:
+    ruling = SHADOW.look(shadowing(pod("g0"), pod("g1", ready=False), deadline=NOW, ready_high_water=1))[1]
+    assert (ruling.then, ruling.outcome) == ("End", "Failed")
 
 
 def test_while_nobody_can_answer_copies_they_are_not_compared() -> None:

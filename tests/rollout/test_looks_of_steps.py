@@ -17,6 +17,9 @@ from verdigris.api.status import Counts, EvidenceStatus, Sizes, StepStatus
 from verdigris.core.facts.evidence import Evidence, Series
 from verdigris.core.facts.observed import PodView
 from verdigris.core.steps import bake
+from verdigris.core.steps.end_active import END_ACTIVE
+from verdigris.core.steps.measure import MEASURE
+from verdigris.core.steps.step import Step
 from verdigris.core.steps.trade import TRADE
 from verdigris.core.steps.trial import TRIAL
 from verdigris.core.turn import Turn
@@ -60,7 +63,7 @@ def test_clients_have_time_to_leave_pods_that_nothing_keeps(
     wanted = spec("1.1.0", rollout={"bake": "0s", "keepWarm": keep_warm})
     found, ruling = bake.BAKE.look(baking(since=since, spec=wanted, deployments=deployments(blue=blue), **BAKED))
     assert ruling.then == then
-    assert ("are told to leave until 10:02:01 UTC" in found.rollout.message) is (then == "Stay")
+    assert ("connections to 1.0.0 are told to leave until 10:02:01 UTC" in found.rollout.message) is (then == "Stay")
 
 
 # a trade
@@ -132,6 +135,16 @@ def test_in_a_trade_the_candidate_is_never_said_to_have_all_clients() -> None:
     assert TRADE.look(seen)[0].rollout.wanted == 99
 
 
+@pytest.mark.parametrize("step", [TRADE, MEASURE, END_ACTIVE, bake.BAKE, TRIAL])
+@pytest.mark.parametrize("nobody", ["active", "rollout"])
+def test_of_nobody_nothing_is_asked(step: Step, nobody: str) -> None:
+    """A status may have lost either."""
+    seen = on_trial()
+    asked = step.asks(replace(seen.observed, status=seen.status.model_copy(update={nobody: None})), NOW)
+    missing = "blue" if nobody == "active" else "green"
+    assert missing not in asked
+
+
 def test_a_trade_asks_about_both_and_is_left_out_where_all_pods_fit() -> None:
     seen = trading()
     assert TRADE.asks(seen.observed, NOW) == {"green": EXPOSED, "blue": NOW - timedelta(minutes=5)}
@@ -172,6 +185,11 @@ def on_trial(weight: float = 1.0, share: int | None = None, answered: int = 100,
     return turn(*pods, pod("g0"), pod("g1"), rollout=state, evidence=evidence, **seen)
 
 
+def unreachable(seen: Turn) -> Turn:
+    """The candidate's Service has lost its address."""
+    return replace(seen, observed=replace(seen.observed, addresses={}))
+
+
 @pytest.mark.parametrize(
     ("seen", "then", "reason"),
     [
@@ -184,6 +202,8 @@ def on_trial(weight: float = 1.0, share: int | None = None, answered: int = 100,
         (on_trial(share=99), "Stay", "NotPassedOn"),
         (on_trial(share=0, since=NOW - 29 * SECOND), "Stay", "WithinLimits"),
         (on_trial(spec=PAUSED), "Stay", "WithinLimits"),
+        (unreachable(on_trial()), "Next", "WithinLimits"),
+        (replace(on_trial(share=0), evidence=AWAY), "Stay", "PrometheusUnreachable"),
     ],
 )
 def test_a_version_is_asked_more_once_what_it_was_asked_is_seen_to_be_well(seen: Turn, then: str, reason: str) -> None:
@@ -192,6 +212,13 @@ def test_a_version_is_asked_more_once_what_it_was_asked_is_seen_to_be_well(seen:
     if reason == "NotPassedOn":
         assert found.rollout.evidence.inconclusive_since == NOW
         assert "0 of 2 active pods pass 1 % of their requests on." in found.rollout.message
+
+
+def test_only_where_no_active_pod_is_left_to_answer_clients_move_in_the_middle_of_a_trial() -> None:
+    away = unreachable(on_trial())
+    nobody = replace(away, observed=replace(away.observed, endpoints={"green": 2}))
+    assert TRIAL.look(nobody)[1].skipped
+    assert not TRIAL.look(away)[1].skipped
 
 
 def test_how_many_pods_in_front_do_as_they_are_told_is_said() -> None:
@@ -207,7 +234,7 @@ def test_how_many_pods_in_front_do_as_they_are_told_is_said() -> None:
         (on_trial(), None),
         (on_trial(sizes=Sizes(active=1, candidate=1)), None),
         (on_trial().change(active=None), "No version is active."),
-        (replace(on_trial(), observed=replace(on_trial().observed, addresses={})), "has no address"),
+        (unreachable(on_trial()), "has no address"),
         (on_trial(spec=spec("1.1.0", rollout={"bake": "0s"})), None),
         (
             on_trial(
@@ -242,7 +269,8 @@ HALF_SEEN = (NOW - 25 * SECOND, NOW - 10 * SECOND)
         (uncounted(40, spec=PAUSED), False),
         (on_trial(evidence=EvidenceStatus(sealed_at=EXPOSED, at=EXPOSED), since=NOW - 40 * SECOND), False),
         (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", "g1")})), False),
-        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", at=HALF_SEEN)})), True),
+        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", "g1", at=HALF_SEEN)})), True),
+        (replace(uncounted(40), evidence=Evidence(counters={"green": scraped("g0", at=HALF_SEEN)})), False),
     ],
 )
 def test_active_pods_that_count_nothing_do_not_stand_in_front(seen: Turn, skipped: bool) -> None:

@@ -87,7 +87,8 @@ THEIRS = {"scalers": {"green": "ScaledObject keda"}}
         (3, 2, (pod("g0"),), THEIRS, False),
         (3, 0, (pod("g0"),), THEIRS, True),
         (2, 5, (pod("g0"), pod("g1"), COMING), THEIRS, True),
-        (2, 1, (pod("g0"),), {**THEIRS, "sizes": Sizes(active=1, candidate=1)}, False),
+        (2, 1, (pod("g0"),), {**THEIRS, "sizes": Sizes(active=1, candidate=1)}, True),
+        (2, 1, (pod("g0"),), {"sizes": Sizes(active=1, candidate=2)}, False),
     ],
 )
 def test_how_many_pods_a_version_has_to_have(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Version, spec
+from tests.rollout.test_rollout import condition
 from tests.rollout.test_shield import active_version
 from tests.rollout.world import World, serving
 from verdigris.core.engine.plan import plan, question
@@ -99,7 +100,11 @@ def test_without_prometheus_nothing_is_taken_back() -> None:
     world.prometheus_down = True
     world.run(120)
     assert (active_version(world), world.status.last_rollback) == ("1.1.0", None)
+    told = condition(world, "AnalysisHealthy")
+    assert told[:2] == ("Unknown", "PrometheusUnreachable"), "that nobody sees anything is told"
     world.prometheus_down = False
+    world.run(15)
+    assert condition(world, "AnalysisHealthy")[0] == "True"
     world.versions["1.1.0"] = Version(error_rate=0.9)
     world.run(40)
     assert active_version(world) == "1.0.0"

@@ -102,12 +102,12 @@ def endure(world: World, what: str, number: int) -> None:
         world.run(number)
 
 
-def happen(world: World, event: str, way: dict[str, Any]) -> None:
+def happen(world: World, event: str, way: dict[str, Any], **sections: Any) -> None:
     what, _, which = event.partition(" ")
     match what:
         case "apply":
             names = {"bad": "2.0.0", "broken": "3.0.0", "wrong": "4.0.0"}
-            world.apply(spec(names.get(which, which), rollout=way))
+            world.apply(spec(names.get(which, which), rollout=way, **sections))
         case "pause":
             world.apply(world.spec.model_copy(update={"paused": True}))
         case "abort" | "approve" | "promote" | "rollback" | "retry":

@@ -70,6 +70,14 @@ def served(*plurals: str) -> web.Response:
     return web.json_response({"kind": "APIResourceList", "resources": [{"name": name} for name in plurals]})
 
 
+async def test_a_kind_is_waited_for_until_it_is_known_whatever_is_answered_meanwhile(stage: Stage) -> None:
+    served = {"kind": "APIResourceList", "resources": [{"name": kinds.HTTP_ROUTE.plural}]}
+    missing = web.Response(status=404, text="404 page not found")
+    stage.answers = [status(503, message="etcd is away"), missing, web.json_response(served)]
+    await stage.client.until_known(kinds.HTTP_ROUTE, 0.0)
+    assert stage.answers == []
+
+
 async def test_a_list_is_read_page_by_page(stage: Stage) -> None:
     stage.answers = [
         listed("Pod", "a", more="more"),

@@ -157,11 +157,17 @@ def _gates(turn: Turn) -> Iterator[Line]:
 
 
 def _analysis(turn: Turn) -> Iterator[Line]:
-    """What is known of the version on trial; afterwards, how the last trial ended: never a question left open."""
-    rollout, history = turn.status.rollout, turn.status.history
+    """What is known of the version on trial; afterwards, how the last trial ended: never a question left open.
+
+    While a version is watched on, that nothing is seen of it is told, too.
+    """
+    rollout, history, warm = turn.status.rollout, turn.status.history, turn.status.warm
     if rollout is None:
         newest = history[-1] if history else None
-        if newest is not None and newest.outcome == "RolledBack":
+        if warm is not None and warm.evidence is not None and warm.evidence.verdict == "Inconclusive":
+            message = f"It is watched on while {warm.version} is warm: {warm.evidence.message}"
+            yield "AnalysisHealthy", "Unknown", warm.evidence.reason, message
+        elif newest is not None and newest.outcome == "RolledBack":
             yield "AnalysisHealthy", "False", newest.reason, f"Version {newest.version} was taken back."
         elif newest is not None:
             yield "AnalysisHealthy", "True", "NoRollout", "No version is on trial."

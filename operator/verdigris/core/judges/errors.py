@@ -75,7 +75,7 @@ def counted(state: EvidenceStatus, series: tuple[Series, ...], scrape: timedelta
     at = max(datetime.fromtimestamp(latest, UTC), state.at or sealed_at)
     if lost:
         state = _lost(state, series)
-    total = _at_least(_total(state, series, math.inf, scrape), state.candidate)
+    total = _at_least(_total(state, state.sealed_at or sealed_at, series, math.inf, scrape), state.candidate)
     watched = covered(series, (state.at or sealed_at).timestamp(), latest, STALE_SCRAPES * scrape.total_seconds())
     state = state.model_copy(update={"candidate": total, "at": at, "seen": round(state.seen + watched, 3)})
     return _sealed(state, series, scrape)
@@ -92,17 +92,17 @@ def _lost(state: EvidenceStatus, series: tuple[Series, ...]) -> EvidenceStatus:
     return state.model_copy(update=update)
 
 
-def _total(state: EvidenceStatus, series: tuple[Series, ...], until: float, scrape: timedelta) -> Counts:
+def _total(
+    state: EvidenceStatus, sealed_at: datetime, series: tuple[Series, ...], until: float, scrape: timedelta
+) -> Counts:
     """The candidate's counts since clients first reached it, up to `until` (unix seconds).
 
     After a loss of data the counters' own values tell what happened meanwhile: they hold everything since their pods
     began, of which `began` is not counted, on top of what other counters told `before`. It can only be too little:
     pods that are gone are missing.
     """
-    if state.sealed_at is None:
-        return state.candidate
-    start = state.sealed_at.timestamp()
-    if state.sealed_at != state.lost_at:
+    start = sealed_at.timestamp()
+    if sealed_at != state.lost_at:
         return _sum(state.sealed, increments(series, start, until))
     # Pods come back into sight within a scrape or some; what appears later is a new pod, and counts from zero.
     settled = start + lag(scrape).total_seconds()
@@ -131,7 +131,7 @@ def _sealed(state: EvidenceStatus, series: tuple[Series, ...], scrape: timedelta
         moved = datetime.fromtimestamp(moved.timestamp() // step * step, UTC)
     if moved <= sealed_at:
         return state
-    total = _total(state, series, moved.timestamp(), scrape)
+    total = _total(state, sealed_at, series, moved.timestamp(), scrape)
     return state.model_copy(update={"sealed": total, "sealed_at": moved})
 
 

@@ -23,6 +23,7 @@ POWER = 0.9
 """With what probability a fault that a pass speaks of would have been found."""
 
 _MOST_REQUESTS = 1 << 40
+_MOST_TERMS = 100_000
 _TINY = 1e-300
 
 
@@ -95,8 +96,9 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
 
 def _fraction(a: float, b: float, x: float) -> float:
     """1 / (1 + d1 / (1 + d2 / ...)) from the front (Lentz 1976); converges in about sqrt(max(a, b)) terms."""
-    front, back, value = 1.0, 0.0, 1.0
-    for term in range(1, 100_000):
+    front, back, value, change, term = 1.0, 0.0, 1.0, 0.0, 0
+    while abs(change - 1.0) >= 1e-10 and term < _MOST_TERMS:
+        term += 1
         half = term // 2
         if term % 2:
             d = -(a + half) * (a + b + half) * x / ((a + 2 * half) * (a + 2 * half + 1))
@@ -106,8 +108,6 @@ def _fraction(a: float, b: float, x: float) -> float:
         front = _nonzero(1.0 + d / front)
         change = front * back
         value *= change
-        if abs(change - 1.0) < 1e-10:
-            break
     return 1.0 / value
 
 

@@ -118,7 +118,7 @@ def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
         "asked": told["asked"],
         "verdict": told["verdict"],
         "reason": told["reason"],
-        "message": clip(plain(told["message"])),
+        "message": clip(_sentence(plain(told["message"]))),
         "tookSeconds": told.get("tookSeconds", 0.0),
         "dataSha256": data.get("sha256", ""),
         "rows": data.get("rows", 0),
@@ -137,6 +137,11 @@ def _check(told: Mapping[str, Any]) -> dict[str, Any]:
         "low": low,
         "high": high,
     }
+
+
+def _sentence(text: str) -> str:
+    """Capital letters are the gate's; the full stop is ours, as other sentences follow."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _counted(told: Mapping[str, Any]) -> dict[str, Any]:
