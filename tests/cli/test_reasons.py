@@ -219,6 +219,30 @@ def test_what_a_gateway_was_seen_to_do_is_the_share_that_is_reached() -> None:
     assert "routed 30 %" in told
 
 
+def test_what_was_rejected_may_be_tried_again_whatever_the_reason() -> None:
+    model = rejected().model
+    model["status"]["rejected"][0]["reason"] = "OOMKilled"
+    found = findings(model_of(model), rejected().now)[0]
+    assert "limits.memory" in found.next
+    assert "kubectl verdigris retry diabetes -n clinic --revision v1-" in found.next
+
+
+def test_a_condition_that_repeats_the_cause_is_not_told_again() -> None:
+    model = rejected().model
+    why = model["status"]["rejected"][0]
+    told = {"type": "ModelVerified", "status": "False", "reason": why["reason"], "message": why["message"]}
+    model["status"]["conditions"].append({**told, "lastTransitionTime": why["at"]})
+    assert [one.reason for one in findings(model_of(model), rejected().now)] == ["ErrorRateDoubled"]
+
+
+def test_a_condition_without_numbers_says_what_it_should_be() -> None:
+    model = rejected().model
+    told = {"type": "Available", "status": "False", "reason": "NotYetActive", "message": "m"}
+    model["status"]["conditions"].append({**told, "lastTransitionTime": "2026-11-23T10:00:00Z"})
+    found = findings(model_of(model), rejected().now)[-1]
+    assert (found.value, found.limit, found.window) == ("Available=False", "Available=True", "since 10:00:00 UTC")
+
+
 def test_a_model_that_nobody_has_looked_at_says_so() -> None:
     raw = document(ModelDeploymentSpec.parse(on_trial().model["spec"]).dump(), ModelDeploymentStatus(), generation=3)
     found = findings(model_of(raw), START)

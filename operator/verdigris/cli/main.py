@@ -36,7 +36,7 @@ def _run(given: list[str]) -> int:
         return _command("completion", "complete")(given[1:])
     from verdigris.cli.parser import parser  # noqa: PLC0415 - completing needs no parser
 
-    made = parser()
+    made = parser(given)
     options = made.parse_args(given)
     if options.version:
         print(__version__)

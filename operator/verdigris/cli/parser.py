@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from verdigris.cli.exits import MEANINGS
 from verdigris.cli.names import DECIDING
@@ -35,8 +35,11 @@ UNTIL = ("healthy", "paused", "gated", "rolledback")
 FORMS = ("json", "yaml", "name")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line. A usage error ends the process with code 2, as argparse does."""
+def parser(words: Collection[str] = tuple(VERBS)) -> argparse.ArgumentParser:
+    """The command line, with the arguments of those verbs that are among `words`: making all of them takes a while.
+
+    A usage error ends the process with code 2, as argparse does.
+    """
     codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
     made = argparse.ArgumentParser(
         prog=PROGRAM,
@@ -48,10 +51,11 @@ def parser() -> argparse.ArgumentParser:
     _connection(made, argparse.SUPPRESS)
     made.add_argument("--version", action="store_true", help="print the version, and end")
     verbs = made.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    for name, words in VERBS.items():
-        verb = verbs.add_parser(name, help=words, description=words, allow_abbrev=False)
-        _connection(verb, argparse.SUPPRESS)
-        _ARGUMENTS[name](verb)
+    for name, told in VERBS.items():
+        verb = verbs.add_parser(name, help=told, description=told, allow_abbrev=False)
+        if name in words:
+            _connection(verb, argparse.SUPPRESS)
+            _ARGUMENTS[name](verb)
     return made
 
 

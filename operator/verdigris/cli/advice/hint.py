@@ -37,6 +37,6 @@ class Hint:
     fine: bool = False
 
 
-def ok(next: str = "Nothing has to be done.", wanted: str = "so") -> Hint:
+def ok(next: str = "Nothing has to be done.", wanted: str = "") -> Hint:
     """Of a reason that is good news."""
     return Hint(STATE, next, wanted, fine=True)

@@ -189,7 +189,9 @@ def share_wanted(rollout: Rollout) -> float:
 
 
 def _state(about: About, told: Hint) -> Figures:
-    return Figures(about.status or about.reason, told.wanted or "so", _since(about))
+    kind, is_condition, _ = about.status.partition("=")
+    otherwise = f"{kind}={'False' if kind == 'Stalled' else 'True'}" if is_condition else "otherwise"
+    return Figures(about.status or about.reason, told.wanted or otherwise, _since(about))
 
 
 def names_step(step: Step | None) -> str:

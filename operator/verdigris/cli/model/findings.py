@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from verdigris.cli.advice.table import filled, hint_of
@@ -16,6 +16,9 @@ from verdigris.cli.model.figures import About, figures_of
 from verdigris.cli.model.pods import Pod
 
 BAD, WAITING, FINE = "Bad", "Waiting", "Fine"
+
+_RETRY = "kubectl verdigris retry"
+_AGAIN = "The same once more: " + _RETRY + " {name}{n} --revision {revision} --reason '...'."
 
 _GOOD_WHEN_FALSE = ("Stalled", "Reconciling", "RolledBack")
 _TOLD_ELSEWHERE = ("Ready", "Reconciling", "Stalled", "RolledBack", "PodsHealthy", "AnalysisHealthy", "GatesPassed")
@@ -42,11 +45,10 @@ def findings(model: Model, now: datetime, pods: Iterable[Pod] | None = None) -> 
     """All that is not as it should be; what is well in one finding where that is all. `pods`: None when not known."""
     known = None if pods is None else tuple(pods)
     found = [*_main(model, now, known), *_stuck(model, now), *_conditions(model, now)]
-    seen: set[tuple[str, str]] = set()
-    distinct = []
+    distinct: list[Finding] = []
     for one in found:
-        if (one.reason, one.message) not in seen:
-            seen.add((one.reason, one.message))
+        # A condition mostly says again what the rollout or the rejection has said, with or without a sentence around.
+        if not any(one.reason == other.reason and one.message in other.message for other in distinct):
             distinct.append(one)
     return tuple(distinct)
 
@@ -109,7 +111,8 @@ def _of_rejection(model: Model, rejected: Rejected, ready: Condition | None, now
         evidence = last.evidence
     message = ready.message if ready is not None and rejected.message in ready.message else rejected.message
     about = About(model, now, rejected.reason, message, rejected.at, "rejected", evidence=evidence)
-    return _finding(BAD, f"version {rejected.version}", about, _words(model))
+    found, words = _finding(BAD, f"version {rejected.version}", about, _words(model)), _words(model)
+    return found if _RETRY in found.next else replace(found, next=f"{found.next} {_AGAIN.format_map(words)}")
 
 
 def _stuck(model: Model, now: datetime) -> Iterator[Finding]:
