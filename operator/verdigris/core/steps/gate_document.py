@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -149,7 +150,7 @@ def _label(text: str) -> str | int | bool:
     """A label as the model has it: most are numbers."""
     if text in ("true", "false"):
         return text == "true"
-    return int(text) if text.lstrip("-").isdecimal() else text
+    return int(text) if re.fullmatch("-?[0-9]+", text) else text
 
 
 def _seconds(duration: str) -> float:
