@@ -77,7 +77,7 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     if isinstance(question, Failure):
         return turn, question
     asked = digest(question)
-    name = gate_name(turn.observed.owner, gate.kind, asked)
+    name = gate_name(turn.observed.owner, gate.kind, turn.rollout.revision, turn.rollout.step, asked)
     return (turn if known is not None and known.job == name else _with(turn, GateStatus(job=name, asked=asked))), None
 
 
