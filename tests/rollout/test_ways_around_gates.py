@@ -16,6 +16,7 @@ from verdigris.core.actions import Keep, Remove
 from verdigris.core.engine.plan import plan
 from verdigris.core.facts.observed import GateJob
 from verdigris.core.steps.lists import planned
+from verdigris.core.turn import evolve
 
 APPROVAL: dict[str, Any] = {"approval": {}}
 
@@ -107,3 +108,15 @@ def test_no_variable_of_a_gate_is_given_twice() -> None:
     job = gate_job.build(OWNER, "gate", gate_job.Question("smoke", "{}", 60), template, "v1-a")
     names = [one["name"] for one in gate_container(job)["env"]]
     assert sorted(names) == ["LOG_LEVEL", "TMPDIR", "VERDIGRIS_GATE"]
+
+
+def test_a_gate_of_which_the_status_has_lost_what_it_asks_is_not_passed() -> None:
+    world = gated(QUALITY, judge=unanswered, onInconclusive="Hold")
+    until(world, stage("AtGate")).run(3)
+    assert world.status.rollout
+    lost = tuple(evolve(step, number=None) for step in world.status.rollout.steps)
+    world.status = evolve(world.status, rollout=evolve(world.status.rollout, steps=lost))
+    world.run(20)
+    assert world.status.rollout
+    assert world.status.rollout.stage == "AtGate"
+    assert "is not in the status any more" in world.status.rollout.message
