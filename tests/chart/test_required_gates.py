@@ -65,6 +65,7 @@ def api(helm: Helm, kubectl: Kubectl) -> Iterator[Kubectl]:
         (model({**WHOLE, "steps": [QUALITY, {"approval": {}}]}), "a fairness gate"),
         (model({**WHOLE, "steps": [QUALITY, FAIRNESS]}), "a person has to approve"),
         (model({**WHOLE, "onInconclusive": "Promote"}), "must not let a version pass"),
+        (model({**WHOLE, "steps": [QUALITY, {"weight": 5}, FAIRNESS, {"approval": {}}]}), "before the weights"),
         (model(WHOLE, sha256=None, allowUnverified=True), "without a checksum"),
     ],
 )
@@ -77,6 +78,7 @@ def test_what_asks_too_little_is_refused_with_what_is_missing(api: Kubectl, mani
     [
         model(WHOLE),
         model({**WHOLE, "steps": [QUALITY, FAIRNESS], "approval": "Required"}),
+        model({**WHOLE, "steps": [*WHOLE["steps"], {"weight": 5}, GATES[3]]}),
         model(None, namespace=FREE),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_spec_that_is_spelled_otherwise_asks_for_the_same_pods_and_the_same_ch
     assert json.dumps(again, sort_keys=True) == json.dumps(plain, sort_keys=True)
 
 
-RENDERED_ONCE = {"controller_revision", "deployment_blue", "deployment_green"}
+RENDERED_ONCE = {"controller_revision", "deployment_blue", "deployment_green", "gate_job"}
 """Made from the snapshot of a revision, which is rendered once: with the revision they stay the same."""
 
 

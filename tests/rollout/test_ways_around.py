@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import Pod, Version, spec
+from tests.rollout.small import stage, until
 from tests.rollout.test_rollout import bake
 from tests.rollout.test_shadow import in_shadow, shadowed
 from tests.rollout.test_shield import active_version, orders, rollout_of, step
@@ -183,3 +184,23 @@ def test_what_could_not_be_watched_behind_the_shield_is_watched_as_long_after_th
     assert rollout_of(world).stage == "Baking"
     world.run(20)
     assert active_version(world) == "1.1.0"
+
+
+@pytest.mark.parametrize("steps", [[{"approval": {}}], [{"approval": {}}, {"weight": 5, "hold": "5s"}]])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_shield_that_is_lost_while_a_person_is_waited_for_sends_no_client_to_what_is_unseen(
+    steps: list[dict[str, Any]], seen: bool
+) -> None:
+    world = serving("1.0.0")
+    world.versions["1.1.0"] = Version(unscraped=not seen)
+    world.apply(spec("1.1.0", rollout={"steps": steps, "shield": True, "onInconclusive": "Hold"})).run(1)
+    until(world, stage("AwaitingApproval"))
+    for pod in world.pods:
+        pod.view = replace(pod.view, forwards=False) if pod.view.color == "blue" else pod.view
+    assert world.status.rollout
+    world.decide("approve", world.status.rollout.revision).run(60)
+    assert world.selected == ("green" if seen else "blue")
+    if not seen:
+        assert "has not scraped" in world.status.rollout.message
+        world.versions["1.1.0"] = Version()
+        until(world, lambda w: w.selected == "green")

@@ -200,7 +200,7 @@ def _announce(turn: Turn, step: Step) -> Turn:
     held_against = f"It is held against a baseline of at most {rollout.evidence.baseline.limit:.2%} errors."
     if step.kind == "Approval":
         return turn.note("Normal", "AwaitingApproval", rollout.message)
-    if step.kind == "Trial":
+    if step.kind == "Trial" and (rollout.routed or rollout.passed_on):
         whose = "its requests" if rollout.routed else "the requests"
         share = f"{(rollout.routed or rollout.passed_on) / 100:g} % of {whose}."
         return turn.note("Normal", "OnTrial", f"{rollout.message} {share} {held_against}")

@@ -25,7 +25,9 @@ _NOTED_CLOCK = 30.0
 _FUTURE = timedelta(seconds=15)
 
 _VISIBLE: Ruling = ("Pass", "CandidateVisible", "Prometheus scrapes every candidate pod.")
-_COUNTED_IN_FRONT: Ruling = ("Pass", "CountedInFront", "The active pods will count what it answers.")
+COUNTED_IN_FRONT = "CountedInFront"
+"""Reason with which a version goes on that Prometheus need not have scraped yet."""
+_COUNTED_IN_FRONT: Ruling = ("Pass", COUNTED_IN_FRONT, "The active pods will count what it answers.")
 
 
 def measured(

@@ -9,7 +9,7 @@ from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import RolloutSpec
 from verdigris.api.status import RolloutStatus, StepStatus
 from verdigris.core.facts.observed import Observed
-from verdigris.core.judges.visibility import shared_window
+from verdigris.core.judges.visibility import VISIBLE_SCRAPES, shared_window
 from verdigris.core.pods.diagnosis.candidate import candidate_fault
 from verdigris.core.routing.means import Means, chosen
 from verdigris.core.routing.shield import WHOLE
@@ -89,8 +89,12 @@ def asks(observed: Observed, now: datetime) -> Since:
     Of both for the same time then: what that one answers in the candidate's stead is no answer of its own share.
     """
     rollout, active = observed.status.rollout, observed.status.active
-    if rollout is None or active is None or not (rollout.passed_on or rollout.routed):
+    if rollout is None or active is None:
         return {}
+    if not (rollout.passed_on or rollout.routed):
+        # Nobody can give it a share: whether it is seen is all that there is to know.
+        visible = now - VISIBLE_SCRAPES * scrape_interval(observed)
+        return {rollout.color: visible} if rollout.kind == "Trial" else {}
     since = full_share.asks(observed, now)
     if share_reached(rollout) == WHOLE:
         return since

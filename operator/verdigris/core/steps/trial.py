@@ -13,6 +13,7 @@ from verdigris.api.status import EvidenceStatus, RolloutStatus
 from verdigris.core.facts.evidence import PASSED_ON
 from verdigris.core.judges.counts import covered
 from verdigris.core.judges.errors import STALE_SCRAPES, TOO_FEW, resumed, ruled, to_millis
+from verdigris.core.judges.visibility import COUNTED_IN_FRONT
 from verdigris.core.judges.visibility import unseen as not_yet_seen
 from verdigris.core.routing.gateway import cannot_share
 from verdigris.core.routing.means import is_given, missing
@@ -36,6 +37,8 @@ from verdigris.core.words import clip
 
 
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
+    if _never_asked(turn) and (why := _not_on_trial(turn)) is not None:
+        return (turn.change_rollout(message=why), STAY) if turn.observed.held else _met_by_clients(turn, why)
     before = turn.rollout.evidence.seen
     turn, leave = judge_share(turn)
     if leave is not None:
@@ -117,6 +120,23 @@ def _must_do_without(turn: Turn) -> str | None:
     return _not_on_trial(turn) or (None if turn.rollout.routed else _not_passed_on(turn))
 
 
+def _never_asked(turn: Turn) -> bool:
+    """Whether nobody could give it a share yet: what made that possible was lost since Measure."""
+    rollout = turn.rollout
+    return not rollout.passed_on and not rollout.routed and rollout.evidence.began is None
+
+
+def _left_out(turn: Turn) -> str | None:
+    """Why the trial is not entered at all, in a sentence; None when it is.
+
+    A version that went on unseen, as the active pods would count for it, is entered all the same when they cannot any
+    more: here it waits until it is seen (law 4), unless nobody else is left to answer.
+    """
+    unseen = any(step.kind == "Measure" and step.reason == COUNTED_IN_FRONT for step in turn.rollout.steps)
+    others = turn.active is not None and turn.ready(turn.active) > 0
+    return None if unseen and others else _not_on_trial(turn)
+
+
 def stands_behind(turn: Turn) -> bool:
     """Whether the active pods will stand in front of the candidate: then nobody depends on what it answers."""
     return _not_on_trial(turn) is None and means(turn) == "Shield"
@@ -156,6 +176,8 @@ def _active(turn: Turn) -> str:
 
 
 def _message(turn: Turn) -> str:
+    if (why := _not_on_trial(turn)) is not None:
+        return why
     if means(turn) == "Gateway":
         return f"A gateway shares clients between {_active(turn)} and {turn.rollout.version}."
     return f"The pods of {_active(turn)} pass requests on to {turn.rollout.version}, and stand behind it."
@@ -169,5 +191,5 @@ TRIAL = Step(
     asks=asks,
     passed_on=passed_on,
     routed=routed,
-    skipped=_not_on_trial,
+    skipped=_left_out,
 )
