@@ -109,7 +109,9 @@ def children(owner: Owner, parsed: ModelDeploymentSpec, revision: str = REVISION
         "network_policy": network_policy.build(owner, [kept.uri], external=clients.type != "ClusterIP"),
         "service_monitor": service_monitor.build(owner, parsed.monitoring, parsed.monitoring.service_monitor.interval),
         "service_clients": service.clients(owner, clients, "blue"),
-        "gate_job": gate_job.build(owner, gate_name(owner, "smoke", "e" * 64), GATE, kept.pod_template, revision),
+        "gate_job": gate_job.build(
+            owner, gate_name(owner, "smoke", revision, 1, "e" * 64), GATE, kept.pod_template, revision
+        ),
         "gate_policy": network_policy.of_gates(owner, [kept.uri]),
     }
     for color in COLORS:

@@ -18,7 +18,7 @@ DECIDES_LATER = ("cleanup", "traffic.unit", "traffic.testers")
 on trial: tests/rollout/test_weights.py."""
 TIED = ("autoscaling.metrics.type", "traffic.router")
 """Says which of its neighbours is there."""
-LOOKS = 16
+LOOKS = 30
 """Seconds until the first version has passed its gates, is active, and has the clients' Service."""
 
 

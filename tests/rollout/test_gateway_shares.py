@@ -46,6 +46,7 @@ BACK = status(stage="RollingBack", exposed_at=status().rollout and status().roll
         (ON_TRIAL, ON_TRIAL, {"blue": 0}, 0),
         (ON_TRIAL, ON_TRIAL, {"blue": 0, "routing": at(30)}, 10_000),
         (ON_TRIAL, ON_TRIAL, {"blue": 0, "green": 0, "routing": at(30)}, 0),
+        (status(), status(), {"blue": 0, "routing": at(60)}, 6000),
         (ON_TRIAL, ON_TRIAL, {"pods": (pod("old", revision="v1-older"),)}, 0),
         (status(wanted=100), status(wanted=100), {}, 10_000),
         (status(wanted=100), status(), {}, 0),
@@ -54,6 +55,7 @@ BACK = status(stage="RollingBack", exposed_at=status().rollout and status().roll
         (BACK, BACK, {"routing": at(30)}, 0),
         (BACK, BACK, {"routing": at(30), "blue": 0}, 10_000),
         (BACK, BACK, {"blue": 0}, 0),
+        (BACK, BACK, {"blue": 0, "routing": Routing()}, 10_000),
         (ALONE.model_copy(update={"active": None}), ALONE, {}, None),
     ],
     ids=[
@@ -66,6 +68,7 @@ BACK = status(stage="RollingBack", exposed_at=status().rollout and status().roll
         "no active pod answers, and nobody is elsewhere",
         "no active pod answers those who share",
         "nobody answers",
+        "no active pod answers those whom somebody has sent there",
         "a pod of an older revision answers in green",
         "all clients",
         "all clients, not kept yet",
@@ -74,6 +77,7 @@ BACK = status(stage="RollingBack", exposed_at=status().rollout and status().roll
         "taken back",
         "taken back to nobody",
         "taken back, and nobody was there",
+        "taken back to nobody, and the route is gone",
         "no version is active",
     ],
 )

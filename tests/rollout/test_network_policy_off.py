@@ -20,12 +20,13 @@ KIND = "NetworkPolicy"
 
 
 def asked(policy: dict[str, Any], skew: Skew | None = None) -> list[Any]:
-    """What is done about the NetworkPolicy."""
+    """What is done about the NetworkPolicy of the model's pods."""
     world = World(spec("1.0.0", serving={"networkPolicy": policy}))
     observed: Observed = replace(world.observe(), skew=skew or Skew())
     actions = plan(observed, world.evidence(), world.now).actions
     kept = [action for action in actions if isinstance(action, Keep) and action.manifest["kind"] == KIND]
-    return [*kept, *(action for action in actions if isinstance(action, Remove) and action.kind == KIND)]
+    removed = (action for action in actions if isinstance(action, Remove) and action.kind == KIND)
+    return [*kept, *(action for action in removed if action.name == observed.owner.name)]
 
 
 def test_it_is_made_with_what_the_spec_adds() -> None:

@@ -40,6 +40,19 @@ def test_what_the_candidate_does_not_get_the_active_colour_does(
 
 
 @pytest.mark.parametrize(
+    ("now", "wanted"),
+    [
+        (status(wanted=30), Split(blue=70.0, green=30.0)),
+        (status(), Split(blue=100.0)),
+        (ALONE, Split(blue=100.0)),
+        (status(wanted=30).model_copy(update={"active": None}), None),
+    ],
+)
+def test_the_shares_that_the_status_wishes(now: ModelDeploymentStatus, wanted: Split | None) -> None:
+    assert split.wanted_split(now) == wanted
+
+
+@pytest.mark.parametrize(
     ("selected", "blue", "green", "shares"),
     [
         (None, 2, 2, None),

@@ -193,13 +193,14 @@ class World(Cluster):
         wanted, rollout = action.weights, self.decided.rollout
         if self.route is not None and self.route.rules == (wanted,):
             return
+        had = [color for color in COLORS if self.route is not None and self.route.reaches(color)]
         for color in (color for color in COLORS if wanted[color]):
-            nobody = not self.ready(color) and any(self.ready(one) for one in COLORS)
-            assert not nobody, "law 2: a weight for a colour without a ready pod"
+            assert self.ready(color) or not self.ready(*had), "law 2: a weight for a colour without a ready pod"
         if rollout is not None and wanted[rollout.color] and not rollout.taken_back:
             kept = self.status.rollout
             assert kept is not None, "a gateway sends clients to a candidate before that is in the status"
-            assert kept.routed or kept.wanted, "a gateway sends clients to a candidate before that is in the status"
+            wished = kept.routed or kept.wanted or kept.exposed_at is not None
+            assert wished, "a gateway sends clients to a candidate before that is in the status"
             assert self._scraped(rollout.color), "law 4: clients reach what is unseen"
         self.route = RouteView(action.name, own=action.manifest is not None, rules=(wanted,), accepted=True)
         if not self.by_gateway and not self.gateway_away:

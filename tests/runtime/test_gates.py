@@ -91,6 +91,9 @@ def test_of_several_pods_the_newest_answer_counts() -> None:
         gate_pod(json.dumps({**ANSWER, "checks": [{"name": "auc"}]})),
         gate_pod(json.dumps({**ANSWER, "checks": "none"})),
         gate_pod(json.dumps({**ANSWER, "data": 3})),
+        gate_pod(json.dumps({**ANSWER, "verdict": None})),
+        gate_pod(json.dumps({**ANSWER, "data": {"sha256": "d" * 64, "rows": 10**24}})),
+        gate_pod(json.dumps({**ANSWER, "tookSeconds": float("nan")})),
     ],
 )
 def test_what_is_no_answer_of_its_own_is_none(pod: dict[str, Any]) -> None:

@@ -85,7 +85,7 @@ def turns_bad(asked: Json, when: Callable[[World], bool], what: str) -> Script:
 
 async def warm_for_long(world: World) -> None:
     """A good second version, until the first one is not kept warm any more."""
-    world.apply(shielded(**WARM))
+    world.apply(shielded(keepWarm="30s"))
     await world.until(is_active(world, SECOND), "the second version's promotion")
     await world.until(lambda: not world.status.get("warm"), "the end of what was kept warm")
 

@@ -24,6 +24,7 @@ _ANSWERED = (2, 10, 11)
 """Exit codes with which a gate has answered: bad input, Fail, Inconclusive. Another try would answer the same."""
 _SLACK_SECONDS = 30
 """What the pod gets beyond the gate's own deadline, so that the gate itself can tell that it was late."""
+_SCRATCH = "TMPDIR"
 _WITHOUT = frozenset({"traffic"})
 """Volumes of the serving pods that a gate has no use for."""
 
@@ -94,13 +95,16 @@ def _volume(name: str, claim: str) -> Manifest:
 
 
 def _of_users(fetch: Mapping[str, Any]) -> list[Manifest]:
-    """The environment of the fetch step without what tells it about the model: a gate is told by its document."""
-    return [one for one in fetch["env"] if not one["name"].startswith("VERDIGRIS_MODEL_")]
+    """The environment of the fetch step without what tells it about the model: a gate is told by its document.
+
+    Nor a name of ours: the API server refuses a name that is given twice.
+    """
+    return [one for one in fetch["env"] if not one["name"].startswith("VERDIGRIS_MODEL_") and one["name"] != _SCRATCH]
 
 
 def _told(document: str) -> list[Manifest]:
     """Its question, and a place for what it fetches: /tmp is small."""
-    told = {"VERDIGRIS_GATE": document, "TMPDIR": MODEL_DIRECTORY}
+    told = {"VERDIGRIS_GATE": document, _SCRATCH: MODEL_DIRECTORY}
     return [{"name": name, "value": value} for name, value in told.items()]
 
 

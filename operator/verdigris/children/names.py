@@ -88,9 +88,13 @@ def snapshot_name(name: str, revision: str) -> str:
     return f"{name}-{revision}"
 
 
-def gate_name(owner: Owner, kind: str, asked: str) -> str:
-    """Name of the Job of a gate; `asked` is the SHA-256 of its document. Its pods' labels hold 63 characters."""
-    mark = hashlib.sha256(f"{owner.uid}/{asked}".encode()).hexdigest()
+def gate_name(owner: Owner, kind: str, revision: str, step: int, asked: str) -> str:
+    """Name of the Job of a gate; `asked` is the SHA-256 of its document. Its pods' labels hold 63 characters.
+
+    The revision is what judges, and is judged: its image and its environment are in no document. `step`: which of the
+    rollout's steps it is, as a list may ask the same twice.
+    """
+    mark = hashlib.sha256(f"{owner.uid}/{revision}/{step}/{asked}".encode()).hexdigest()
     return f"{owner.name[:40].rstrip('-.')}-{kind}-{mark[:10]}"
 
 

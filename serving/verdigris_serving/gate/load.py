@@ -82,7 +82,7 @@ def judge(config: Load, run: Run) -> list[Check]:
         return [Check(name="active", verdict=Verdict.INCONCLUSIVE, message=message, n=run.latencies.n)]
     limits = [("p95", 0.95, config.p95_seconds), ("p99", 0.99, config.p99_seconds)]
     asked = [(name, share, limit) for name, share, limit in limits if limit is not None]
-    rule = Rule(config.confidence if not isinstance(config.confidence, str) else None, max(1, len(asked)))
+    rule = Rule.of(config.confidence, max(1, len(asked)))
     checks = [_errors(config, run)]
     for name, share, limit in asked:
         if not run.latencies.n:

@@ -45,7 +45,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patients = generate(TRAINED_ON + HELD_OUT, seed=5)
     known, unseen = patients[:TRAINED_ON], patients[TRAINED_ON:]
     trained(folder / "sound.vmodel", known, "2.0.0")
-    trained(folder / "weak.vmodel", known, "2.1.0", noise=1.35)
+    trained(folder / "weak.vmodel", known, "2.1.0", noise=1.45)
     trained(folder / "unfair.vmodel", known, "2.2.0", by_age=0.5)
     rows = [["" if v is None else v for v in p.row] + [p.age_band, p.label] for p in unseen]
     table(folder / "patients.csv", [*FEATURES, "age_band", "outcome"], rows)
@@ -91,4 +91,4 @@ def test_a_model_that_is_unfair_to_an_age_band_is_refused_for_that_alone(clinic:
     assert answer.told == ("Fail", "ThresholdMissed", 10)
     assert "21-30 to 46+" in answer.result.message
     auc, accuracy, _ = ask("quality", quality(clinic, "unfair")).result.checks
-    assert (auc.verdict, accuracy.verdict) == ("Pass", "Pass"), "by its metrics nobody would have noticed"
+    assert (auc.verdict, accuracy.verdict) == ("Pass", "Pass"), "its thresholds alone would have let it pass"

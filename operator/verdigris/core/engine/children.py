@@ -40,7 +40,7 @@ from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
 from verdigris.core.routing.shield import order_for, wanted_order
 from verdigris.core.routing.split import had_clients
-from verdigris.core.steps.gate import GATE_KINDS, gate_of, gate_status
+from verdigris.core.steps.gate import gate_of, gate_status
 from verdigris.core.steps.gate_document import claims, digest, document
 from verdigris.core.turn import Turn
 
@@ -127,18 +127,23 @@ def _network_policy(turn: Turn, *, grpc: bool) -> Action:
 
 
 def _gates(turn: Turn) -> Iterator[Action]:
-    """The Job of the gate under way, once what it is asked is kept; and the end of those whose rollout is over."""
+    """The Job of the gate under way, once what it is asked is kept; and the end of those that nobody waits for.
+
+    A load that goes on after a person has promoted the version would meet it together with its clients.
+    """
     rollout, kept = turn.status.rollout, turn.observed.status.rollout
     if kept is None:
         return
-    if rollout is None or rollout.taken_back or rollout.started_at != kept.started_at:
-        for step in kept.steps:
-            if step.gate is not None and step.gate.verdict not in ("Pass", "Fail"):
-                yield Remove(gate_job.API_VERSION, "Job", step.gate.job)
+    is_on = rollout is not None and not rollout.taken_back and rollout.started_at == kept.started_at
+    gate, known = (gate_of(turn), gate_status(turn)) if is_on and turn.rollout.kind is not None else (None, None)
+    for step in kept.steps:
+        waited_for = known is not None and step.gate is not None and step.gate.job == known.job
+        if step.gate is not None and step.gate.verdict not in ("Pass", "Fail") and not waited_for:
+            yield Remove(gate_job.API_VERSION, "Job", step.gate.job)
+    if rollout is None or gate is None or known is None or known.verdict is not None or turn.observed.gate is not None:
         return
-    gate, known = (gate_of(turn), gate_status(turn)) if rollout.kind is not None else (None, None)
     template = template_of(turn, rollout.revision)
-    if gate is None or known is None or known.verdict is not None or turn.observed.gate is not None or template is None:
+    if template is None:
         return
     question = document(turn, gate)
     is_kept = any(step.gate is not None and step.gate.job == known.job for step in kept.steps)
@@ -159,12 +164,11 @@ def _gate_job(turn: Turn, gate: AnyGate, name: str, question: str, template: Map
 
 
 def _gate_policy(turn: Turn) -> Iterator[Action]:
-    """What the pods of gates may reach, while a rollout has gates; and its end."""
-    owner, spec, rollout = turn.observed.owner, turn.observed.spec, turn.status.rollout
-    before = turn.observed.status.rollout
-    if not any(step.kind in GATE_KINDS for one in (before, rollout) if one is not None for step in one.steps):
-        return
-    asked = turn.policy.rollout.steps if rollout is not None else ()
+    """What the pods of gates may reach, for as long as gates are asked for.
+
+    A pod whose Job is removed has its grace to end in, and a removal may be refused: it stays bound meanwhile.
+    """
+    owner, spec, asked = turn.observed.owner, turn.observed.spec, turn.policy.rollout.steps
     uris = {step.gate.data.uri for step in asked if isinstance(step.gate, QualityGate | FairnessGate)}
     manifest = network_policy.of_gates(owner, sorted({*_uris(turn), *uris}), spec.serving.network_policy)
     if spec.serving.network_policy.enabled and any(step.gate is not None for step in asked):

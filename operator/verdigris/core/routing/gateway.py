@@ -13,6 +13,7 @@ from verdigris.core.facts.observed import Observed
 from verdigris.core.facts.route import HTTP_ROUTE
 from verdigris.core.routing.service import candidate_share, reached, route, stale
 from verdigris.core.routing.shield import WHOLE
+from verdigris.core.routing.split import had_clients
 
 PATIENCE = timedelta(seconds=60)
 """How long a version that was taken back keeps its pods for a gateway that has not followed yet: it may be away."""
@@ -54,11 +55,27 @@ def wanted_share(observed: Observed, status: ModelDeploymentStatus) -> int | Non
     if selection == candidate:
         return WHOLE
     if not observed.endpoints.get(active.color, 0):
-        stays = observed.endpoints.get(candidate, 0) and sends_to(observed, candidate)
-        return WHOLE if stays else 0
+        return _to_who_answers(observed, status, candidate)
     if selection == "both":
         return 100 * candidate_share(observed, candidate)
     return _on_trial(observed, status.rollout) if observed.endpoints.get(candidate, 0) else 0
+
+
+def _to_who_answers(observed: Observed, status: ModelDeploymentStatus, candidate: Color) -> int:
+    """While no active pod answers, clients who have the other colour keep it, and the rest come there once the status
+    as it was read says that it had any."""
+    if not observed.endpoints.get(candidate, 0) or not _had_clients(observed, status, candidate):
+        return 0
+    found, kept = observed.routing.route, observed.status.rollout
+    on_record = status.rollout is None or (kept is not None and (had_clients(kept) or kept.routed or kept.wanted))
+    return WHOLE if on_record or found is None else round(100 * found.share(candidate))
+
+
+def _had_clients(observed: Observed, status: ModelDeploymentStatus, candidate: Color) -> bool:
+    """Whether the route sends clients there, or one that is gone may have done so."""
+    rollout = status.rollout
+    gone = observed.routing.route is None and rollout is not None and had_clients(rollout)
+    return gone or sends_to(observed, candidate)
 
 
 def _on_trial(observed: Observed, rollout: RolloutStatus | None) -> int:

@@ -39,8 +39,10 @@ def gate_status(turn: Turn) -> GateStatus | None:
 def _look(turn: Turn) -> tuple[Turn, Ruling]:
     turn, leave = judge_meanwhile(turn)
     gate = gate_of(turn)
-    if leave is not None or gate is None:
-        return turn, leave or NEXT
+    if leave is not None:
+        return turn, leave
+    if gate is None:
+        return _unknown(turn)
     before = gate_status(turn)
     turn, why_not = _asked(turn, gate)
     turn = _heard(turn)
@@ -49,6 +51,19 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
         # What it is asked, and has answered, is kept before anything follows from it.
         return turn.change_rollout(message=found.message or _under_way(turn, gate)), STAY
     return _ruled(turn, gate, found, why_not)
+
+
+def _unknown(turn: Turn) -> tuple[Turn, Ruling]:
+    """Where nobody knows what to ask, nobody has answered: that is no pass (law 3)."""
+    if turn.observed.held:
+        return turn, STAY
+    if turn.rollout.promote_now:
+        return turn, NEXT
+    message = (
+        "What this gate asks is not in the status any more: look at who else writes it, and whether the CRD is as new "
+        "as the operator."
+    )
+    return _inconclusive(turn, Failure(reason="GateUnknown", message=message))
 
 
 def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure | None) -> tuple[Turn, Ruling]:
@@ -77,7 +92,7 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     if isinstance(question, Failure):
         return turn, question
     asked = digest(question)
-    name = gate_name(turn.observed.owner, gate.kind, asked)
+    name = gate_name(turn.observed.owner, gate.kind, turn.rollout.revision, turn.rollout.step, asked)
     return (turn if known is not None and known.job == name else _with(turn, GateStatus(job=name, asked=asked))), None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+import re
 from typing import Any
 
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.gates import QUALITY_METRICS, Bounds, Judged
-from verdigris.api.status import Failure, RevisionRef
+from verdigris.api.status import Failure, RevisionRef, RolloutStatus
 from verdigris.children.gate_job import ACTIVE, DATA, MODEL
 from verdigris.children.names import COLOR_PORT, color_name
 from verdigris.children.pod_template import claim_of, mounted
@@ -36,7 +36,7 @@ def document(turn: Turn, gate: AnyGate) -> str | Failure:
         case FairnessGate():
             asked = _fairness(gate)
         case SmokeGate():
-            asked = {"url": _url(turn, turn.rollout), "rows": gate.rows, "seed": _seed(turn.rollout.started_at)}
+            asked = {"url": _url(turn, turn.rollout), "rows": gate.rows, "seed": _seed(turn.rollout)}
         case LoadGate():
             asked = _load(turn, gate)
     if isinstance(asked, Failure):
@@ -97,7 +97,7 @@ def _load(turn: Turn, gate: LoadGate) -> Document:
         "connections": gate.connections,
         "forSeconds": _seconds(gate.lasts),
         "maxErrors": gate.max_errors,
-        "seed": _seed(turn.rollout.started_at),
+        "seed": _seed(turn.rollout),
     }
     limits = {"p95Seconds": gate.p95, "p99Seconds": gate.p99}
     asked |= {name: _seconds(limit) for name, limit in limits.items() if limit is not None}
@@ -149,13 +149,14 @@ def _label(text: str) -> str | int | bool:
     """A label as the model has it: most are numbers."""
     if text in ("true", "false"):
         return text == "true"
-    return int(text) if text.lstrip("-").isdecimal() else text
+    return int(text) if re.fullmatch("-?[0-9]+", text) else text
 
 
 def _seconds(duration: str) -> float:
     return parse_duration(duration).total_seconds()
 
 
-def _seed(at: datetime) -> int:
-    """Another one for each rollout: what pods do under load is to be seen anew."""
-    return int(at.timestamp())
+def _seed(rollout: RolloutStatus) -> int:
+    """Another one each time that the step begins: what pods do under load is to be seen anew, also of pods that were
+    made anew in the same rollout."""
+    return int((rollout.steps[rollout.step].began or rollout.started_at).timestamp())

@@ -33,18 +33,19 @@ def planned(policy: RolloutSpec, *, replaces: bool, routed: bool = False) -> tup
     """The steps of a rollout by this policy. `replaces`: there is an active version that it takes over from. `routed`:
     a gateway can share clients between the two.
 
-    The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready and its
-    gates have passed. Gates that need no pods come before the active ones are ended.
+    The very first version has no baseline and nobody to protect: it is active as soon as its pods are ready, its gates
+    have passed and people have approved it. Gates that need no pods, and approvals, come before active pods are ended.
     """
     approval = _of("Approval") if policy.approval == "Required" else ()
     asked = tuple((number, _step(number, step)) for number, step in enumerate(policy.steps))
-    gates = tuple(step for number, step in asked if policy.steps[number].gate is not None)
+    checks = tuple(step for number, step in asked if not policy.steps[number].is_share)
     if not replaces:
-        return (*_of("Start"), *gates, *approval)
+        return (*_of("Start"), *checks, *approval)
     if policy.strategy == "Recreate":
-        on_data = tuple(step for step in gates if step.kind in ON_DATA)
-        on_pods = tuple(step for step in gates if step.kind not in ON_DATA)
-        return (*on_data, *approval, *_of("EndActive", "Start"), *on_pods, *_of("Measure", "Bake"))
+        needs_no_pod = ("Approval", *ON_DATA)
+        early = tuple(step for step in checks if step.kind in needs_no_pod)
+        on_pods = tuple(step for step in checks if step.kind not in needs_no_pod)
+        return (*early, *approval, *_of("EndActive", "Start"), *on_pods, *_of("Measure", "Bake"))
     first = _before_any_share(policy)
     before, behind = (step for _, step in asked[:first]), tuple(step for _, step in asked[first:])
     on_trial = _on_trial(policy, behind, routed=routed)

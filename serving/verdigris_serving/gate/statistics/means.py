@@ -36,12 +36,13 @@ def of_means(rows: Sequence[Vector], function: Function) -> Estimate:
     means = [math.fsum(map(mul, column, counts)) / n for column in columns]
     centered = [[value - mean for value in column] for column, mean in zip(columns, means, strict=True)]
     weighted = [list(map(mul, column, counts)) for column in centered]
-    spread = [[_product(a, b) / n for b in centered] for a in weighted]
+    others = max(1, n - 1)
+    spread = [[_product(a, b) / others for b in centered] for a in weighted]
     scale = [math.sqrt(row[k]) for k, row in enumerate(spread)]
     gradient, hessian = _derivatives(function, means, scale)
     influence = [_product(gradient, row) for row in zip(*centered, strict=True)]
     squares = math.fsum(count * value**2 for count, value in zip(counts, influence, strict=True))
-    value, error = function(means), math.sqrt(squares) / n
+    value, error = function(means), math.sqrt(squares / (n * others))
     if error <= _ROUNDING * sum(abs(slope) * size for slope, size in zip(gradient, scale, strict=True)):
         return Estimate(value, n, lambda _: (value, value))
     steepest = [_product(row, gradient) / (n * error) for row in spread]
@@ -58,6 +59,8 @@ def of_means(rows: Sequence[Vector], function: Function) -> Estimate:
 
     def limits(tail: float) -> Limits:
         z = -_NORMAL.inv_cdf(tail)
+        # Of few rows the spread itself is not known: Student's quantile, by its first terms.
+        z += (z**3 + z) / (4 * others)
         return limit(-z), limit(z)
 
     return Estimate(value, n, limits)

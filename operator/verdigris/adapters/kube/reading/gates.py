@@ -22,6 +22,7 @@ from verdigris.core.words import clip, plain
 
 Raw = Mapping[str, Any]
 
+_MOST_DIGITS = 15
 _PODS_OF_JOB = "batch.kubernetes.io/job-name"
 
 
@@ -106,10 +107,18 @@ def _answer(pod: Raw, job: str) -> GateStatus | None:
 def parse_answer(text: str, job: str) -> GateStatus | None:
     """A gate's answer (docs/gates.md) as the status keeps it; None for what is none."""
     try:
-        told = json.loads(text)
-        return GateStatus.parse({**_renamed(told), "job": job})
+        told = json.loads(text, parse_int=_whole)
+        found = GateStatus.parse({**_renamed(told), "job": job})
     except (ValueError, ValidationError, TypeError, AttributeError, KeyError):
         return None
+    return found if found.verdict is not None else None
+
+
+def _whole(digits: str) -> int:
+    """Raises ValueError for more than the API server can keep: it would refuse the whole status."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"{digits} is no count")
+    return int(digits)
 
 
 def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
