@@ -30,6 +30,11 @@ GATES: Mapping[str, Hint] = {
     "GateNotRun": Hint(GATE, "See why its pod does not start: kubectl get jobs,pods{n}. " + _AGAIN),
     "GatePassed": ok(),
     "LoadGateFailed": Hint(GATE, _MISSED),
+    "GateUnknown": Hint(
+        STATE,
+        "Upgrade the CRDs: kubectl verdigris check. Then apply the version anew, or decide.",
+        "what it asks is kept",
+    ),
     "MetricUndefined": Hint(GATE, _ASK_BETTER),
     "ModelHasNoAnswer": Hint(GATE, _MISSED),
     "ModelUnverified": Hint(STATE, "Set spec.model.sha256 (verdigris-model pack prints it), and apply.", "a checksum"),
