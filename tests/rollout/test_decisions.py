@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.rollout.parts import spec
+from tests.rollout.small import stage, until
 from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving
 from verdigris.core.engine.plan import question
@@ -153,3 +154,18 @@ def test_prometheus_is_not_waited_for_when_the_spec_asks_for_another_version() -
     assert question(world.observe(), world.now) is None
     world.reconcile()
     assert world.selected == "blue"
+
+
+def test_who_has_approved_a_version_is_not_asked_again_when_its_pods_were_away_for_a_moment() -> None:
+    world = serving("1.0.0").apply(spec("1.1.0", rollout={"approval": "Required"}))
+    until(world.run(1), stage("AwaitingApproval"))
+    assert world.status.rollout
+    world.decide("approve", world.status.rollout.revision)
+    until(world, stage("Baking"))
+    world.unready.add("green")
+    until(world, stage("Starting"))
+    world.unready.clear()
+    until(world, lambda w: w.status.rollout is None)
+    assert world.status.active
+    assert world.status.active.version == "1.1.0"
+    assert reasons(world).count("AwaitingApproval") == 1

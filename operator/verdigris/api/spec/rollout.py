@@ -9,7 +9,7 @@ from pydantic import Field
 from verdigris.api.schema.fields import ApiModel, Rule
 from verdigris.api.schema.values import duration, number
 from verdigris.api.spec.gates import AnyGate, FairnessGate, LoadGate, QualityGate, SmokeGate
-from verdigris.api.spec.resources import ResourceRequirements
+from verdigris.api.spec.resources import StatedResources
 
 MOST_STEPS = 16
 
@@ -124,7 +124,7 @@ class RolloutSpec(ApiModel):
         description="What the new version goes through before it gets the clients' Service: gates, then shares behind "
         "the shield or by a gateway's weights. Where the last weight is not 100, that is watched for bake afterwards.",
     )
-    gate_resources: ResourceRequirements | None = Field(
+    gate_resources: StatedResources | None = Field(
         default=None, description="Of the pods of the gates. Default: serving.resources."
     )
     allow_downtime: bool = Field(default=False, description="Needed for strategy Recreate: nobody answers for a while.")

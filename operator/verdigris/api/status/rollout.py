@@ -70,7 +70,9 @@ class StepStatus(StatusModel):
     message: Text = ""
 
     def anew(self) -> StepStatus:
-        """The same step as it was before it began."""
+        """The same step as it was before it began. A person's yes stays: the question is the same."""
+        if self.kind == "Approval" and self.verdict == "Pass":
+            return self
         asked = ("kind", "weight", "hold", "max_disagreement", "number")
         return StepStatus(**{name: getattr(self, name) for name in asked})
 

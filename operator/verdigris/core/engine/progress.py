@@ -199,7 +199,8 @@ def _announce(turn: Turn, step: Step) -> Turn:
     rollout = turn.rollout
     held_against = f"It is held against a baseline of at most {rollout.evidence.baseline.limit:.2%} errors."
     if step.kind == "Approval":
-        return turn.note("Normal", "AwaitingApproval", rollout.message)
+        answered = rollout.steps[rollout.step].verdict == "Pass"
+        return turn if answered else turn.note("Normal", "AwaitingApproval", rollout.message)
     if step.kind == "Trial" and (rollout.routed or rollout.passed_on):
         whose = "its requests" if rollout.routed else "the requests"
         share = f"{(rollout.routed or rollout.passed_on) / 100:g} % of {whose}."
@@ -232,6 +233,8 @@ def _ended(turn: Turn, number: int) -> Turn:
     if step.kind == "Approval" and by is not None:
         # The next one that is asked for needs an answer of its own.
         said, turn = clip(f"Approved by {by.by}: {by.reason}"), turn.change_rollout(approval=None)
+    elif step.kind == "Approval" and step.verdict == "Pass":
+        said = step.message
     ended = step.model_copy(
         update={
             "began": step.began or rollout.since,

@@ -1,6 +1,7 @@
 """Approval: until a person says yes. A candidate that has become hopeless meanwhile ends the rollout.
 
-It goes on being asked the share that it has reached, and is judged by it.
+It goes on being asked the share that it has reached, and is judged by it. Where the rollout has to begin again, an
+answer stays: the question is the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     if leave is not None:
         return turn, leave
     rollout = turn.rollout
-    if turn.observed.held or (rollout.approval is None and not rollout.promote_now):
+    answered = rollout.approval is not None or rollout.steps[rollout.step].verdict == "Pass"
+    if turn.observed.held or not (answered or rollout.promote_now):
         return turn, STAY
     return turn, NEXT
 
