@@ -84,7 +84,7 @@ FULL: Mapping[str, Any] = {
 
 
 GATE = gate_job.Question(
-    "smoke", '{"rows":200}', 900, {"/data": "rows"}, {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}}
+    "smoke", '{"rows":200}', 900, {"/gate/data": "rows"}, {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}}
 )
 
 

@@ -310,3 +310,9 @@ def test_without_the_shield_approvals_and_gates_keep_their_order() -> None:
     policy = spec("1.1.0", rollout={"steps": [QUALITY, {"approval": {}}, SMOKE], "shield": False}).rollout
     kinds = " ".join(step.kind for step in planned(policy, replaces=True))
     assert kinds == "Start Quality Approval Smoke Measure Bake"
+
+
+def test_a_load_that_lasts_longer_than_its_deadline_gets_the_time_that_it_takes() -> None:
+    asked = {"load": {"for": "1h", "deadline": "10s"}}
+    found = question(gated(asked, judge=answers("Pass")), "load")
+    assert found["deadlineSeconds"] == 3720

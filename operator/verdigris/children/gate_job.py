@@ -14,7 +14,7 @@ from verdigris.children.names import FETCH_CONTAINER, GATE_CONTAINER, GATE_LABEL
 from verdigris.children.pod_template import ARTIFACT_DIRECTORY, MODEL_DIRECTORY
 
 API_VERSION = "batch/v1"
-MODEL, DATA, ACTIVE = ARTIFACT_DIRECTORY, "/data", "/active"
+MODEL, DATA, ACTIVE = ARTIFACT_DIRECTORY, "/gate/data", "/gate/active"
 """Where claims are mounted that hold the artifact, the rows, and the active version's artifact."""
 KEPT_SECONDS = 24 * 3600
 """How long one that has ended stays, so that people can read its log."""
@@ -58,7 +58,7 @@ def build(owner: Owner, name: str, asked: Question, template: Mapping[str, Any],
         "securityContext": server["securityContext"],
         "volumeMounts": [
             *(mount for mount in fetch["volumeMounts"] if mount["name"] not in _WITHOUT),
-            *({"name": folder[1:], "mountPath": folder, "readOnly": True} for folder in sorted(asked.claims)),
+            *({"name": _named(folder), "mountPath": folder, "readOnly": True} for folder in sorted(asked.claims)),
         ],
     }
     if "envFrom" in fetch:
@@ -82,12 +82,17 @@ def build(owner: Owner, name: str, asked: Question, template: Mapping[str, Any],
                     "containers": [gate],
                     "volumes": [
                         *(one for one in spec["volumes"] if one["name"] not in _WITHOUT),
-                        *(_volume(folder[1:], claim) for folder, claim in sorted(asked.claims.items())),
+                        *(_volume(_named(folder), claim) for folder, claim in sorted(asked.claims.items())),
                     ],
                 },
             },
         },
     }
+
+
+def _named(folder: str) -> str:
+    """The volume of a folder: `gate-data` of `/gate/data`, which is no name that users give theirs."""
+    return folder[1:].replace("/", "-")
 
 
 def _volume(name: str, claim: str) -> Manifest:

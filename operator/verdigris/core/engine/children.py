@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
-from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import AnyGate, FairnessGate, QualityGate
 from verdigris.api.status import Color, RevisionRef
 from verdigris.children import (
@@ -41,7 +40,7 @@ from verdigris.core.routing.service import has_clients, reached, route, wanted_s
 from verdigris.core.routing.shield import order_for, wanted_order
 from verdigris.core.routing.split import had_clients
 from verdigris.core.steps.gate import gate_of, gate_status
-from verdigris.core.steps.gate_document import claims, digest, document
+from verdigris.core.steps.gate_document import claims, deadline_of, digest, document
 from verdigris.core.turn import Turn
 
 KEPT_SNAPSHOTS = 5
@@ -156,7 +155,7 @@ def _gate_job(turn: Turn, gate: AnyGate, name: str, question: str, template: Map
     asked = gate_job.Question(
         gate.kind,
         question,
-        ceil(parse_duration(gate.deadline).total_seconds()),
+        ceil(deadline_of(gate).total_seconds()),
         claims(turn, gate),
         pod_additions.resources(other) if other is not None else None,
     )

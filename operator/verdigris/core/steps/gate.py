@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import AnyGate
 from verdigris.api.status import Failure, GateStatus, Outcome, StepKind
 from verdigris.children.names import gate_name
 from verdigris.core.facts.observed import ContainerView, GateJob, GatePod
 from verdigris.core.judges.errors import ruled
-from verdigris.core.steps.gate_document import digest, document
+from verdigris.core.steps.gate_document import deadline_of, digest, document
 from verdigris.core.steps.passing_on import asks, judge_meanwhile, passed_on, routed
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
 from verdigris.core.steps.watching import without_evidence
@@ -133,7 +132,7 @@ def _trouble(turn: Turn, gate: AnyGate) -> Failure | None:
         return Failure(reason="OtherAnswer", message=message)
     if job is not None and job.over is not None:
         return Failure(reason="GateCrashed", message=_ended(job, gate))
-    late = turn.now >= turn.rollout.since + parse_duration(gate.deadline) + STARTS_WITHIN
+    late = turn.now >= turn.rollout.since + deadline_of(gate) + STARTS_WITHIN
     if late:
         return Failure(reason="GateNotRun", message=f"The {gate.kind} gate has no answer. {_said(job)}".rstrip())
     return None
@@ -152,7 +151,7 @@ def _under_way(turn: Turn, gate: AnyGate) -> str:
     if job is None:
         return f"The {gate.kind} gate begins."
     said = _said(job)
-    return f"The {gate.kind} gate runs as Job {job.name}, for at most {gate.deadline}. {said}".rstrip()
+    return f"The {gate.kind} gate runs as Job {job.name}, for at most {deadline_of(gate)}. {said}".rstrip()
 
 
 def _said(job: GateJob | None) -> str:

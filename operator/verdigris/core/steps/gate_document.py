@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 from verdigris.api.schema.fields import parse_duration
@@ -20,6 +21,9 @@ from verdigris.core.turn import Turn
 
 Document = dict[str, Any]
 
+_AROUND = timedelta(minutes=2)
+"""What a load takes beside itself: fetching, and looking at the active version before it begins."""
+
 _NAMES = {"balancedAccuracy": "balanced_accuracy", "logLoss": "log_loss"}
 """Of metrics that the gate spells in another way."""
 
@@ -29,7 +33,7 @@ def document(turn: Turn, gate: AnyGate) -> str | Failure:
     model = _artifact(turn, turn.rollout, MODEL)
     if isinstance(model, Failure):
         return model
-    deadline = {"model": model, "deadlineSeconds": _seconds(gate.deadline)}
+    deadline = {"model": model, "deadlineSeconds": deadline_of(gate).total_seconds()}
     match gate:
         case QualityGate():
             asked = _quality(turn, gate)
@@ -42,6 +46,12 @@ def document(turn: Turn, gate: AnyGate) -> str | Failure:
     if isinstance(asked, Failure):
         return asked
     return json.dumps({**deadline, **asked}, sort_keys=True, separators=(",", ":"))
+
+
+def deadline_of(gate: AnyGate) -> timedelta:
+    """By when it has to have answered: a load that lasts longer than its deadline gets the time that it takes."""
+    asked = parse_duration(gate.deadline)
+    return max(asked, parse_duration(gate.lasts) + _AROUND) if isinstance(gate, LoadGate) else asked
 
 
 def claims(turn: Turn, gate: AnyGate) -> dict[str, str]:
