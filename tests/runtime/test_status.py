@@ -8,6 +8,7 @@ import pytest
 
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import KEY, owned, parent
+from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.reading.observe import Picture, observe
 from verdigris.adapters.kube.transport.errors import Conflict, Forbidden
 from verdigris.adapters.kube.transport.kinds import MODEL_DEPLOYMENT
@@ -81,9 +82,9 @@ async def test_a_decision_gets_its_outcome_once(api: FakeApi) -> None:
         "requestedBy": "alice",
     }
     api.put(owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", metadata={"uid": "d"}, spec=spec))
-    assert await write_decisions(api, await see(api), [record("d"), record("long gone")]) == 1
+    assert (await write_decisions(api, await see(api), [record("d"), record("long gone")])).written == 1
     assert api.at("RolloutDecision", KEY.namespace, "d")["status"]["message"] == "So be it."
-    assert await write_decisions(api, await see(api), [record("d")]) == 0
+    assert (await write_decisions(api, await see(api), [record("d")])).written == 0
 
 
 async def test_a_decision_that_cannot_be_written_on_keeps_no_other_from_its_answer_and_floods_nothing(
@@ -97,8 +98,21 @@ async def test_a_decision_that_cannot_be_written_on_keeps_no_other_from_its_answ
         )
     refused = set(names) - {"d27", "d29"}
     api.fault = lambda verb, _, name: Forbidden("no right") if verb == "patch" and name in refused else None
-    assert await write_decisions(api, await see(api), [record(name) for name in names]) == 2
+    assert (await write_decisions(api, await see(api), [record(name) for name in names])).written == 2
     assert len([call for call in api.writes if call[0] == "patch"]) <= REFUSED_A_LOOK + 2
+
+
+async def test_that_a_decision_cannot_be_marked_is_told_once() -> None:
+    stage = Stage()
+    await settled(stage)
+    spec = {"modelDeployment": KEY.name, "revision": "v1-0", "verb": "abort", "reason": "ok", "requestedBy": "alice"}
+    stage.api.put(owned("RolloutDecision", "verdigris.dev/v1alpha1", "d", metadata={"uid": "d"}, spec=spec))
+    stage.api.fault = lambda verb, _, name: Forbidden("no right") if (verb, name) == ("patch", "d") else None
+    await stage.reconcile(4)
+    events = [raw for (kind, _, _), raw in stage.api.objects.items() if kind == "Event"]
+    (told,) = [raw for raw in events if raw["reason"] == "DecisionNotMarked"]
+    assert "RolloutDecision d was answered" in told["message"]
+    assert told.get("count", 1) == 1
 
 
 async def test_conditions_of_a_malformed_object_keep_what_can_be_understood(api: FakeApi) -> None:

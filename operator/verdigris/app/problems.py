@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from verdigris.adapters.kube.transport.errors import ApiError, Incomplete
@@ -31,6 +31,20 @@ def refused_status(error: ApiError) -> tuple[Note, ...]:
     left_out = "The rest of the status was written" if isinstance(error, Incomplete) else _NOTHING_WRITTEN
     message = f"{error}. {left_out}: upgrade the CRDs, look at webhooks."
     return (Note("Warning", "StatusRefused", message[:1024]),)
+
+
+def refused_answers(refused: Mapping[str, ApiError]) -> tuple[Note, ...]:
+    """That decisions were answered, and cannot be marked so."""
+    return tuple(
+        Note(
+            "Warning",
+            "DecisionNotMarked",
+            f"RolloutDecision {name} was answered, and that cannot be written on it: {error}. What became of it "
+            "stands in status.decisions of the ModelDeployment: look at webhooks on rolloutdecisions/status, and at "
+            "the operator's right to patch it."[:1024],
+        )
+        for name, error in refused.items()
+    )
 
 
 def with_problems(

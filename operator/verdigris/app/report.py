@@ -27,7 +27,7 @@ from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
-from verdigris.app.problems import advice, refused_status, with_problems
+from verdigris.app.problems import advice, refused_answers, refused_status, with_problems
 from verdigris.app.unwritten import Unwritten
 from verdigris.core.actions import Note, Plan
 from verdigris.core.facts.observed import Observed
@@ -58,6 +58,7 @@ class Reporter:
         self._ledger = ledger
         self._unwritten = unwritten
         self._now = now
+        self._unmarked: set[tuple[Key, str]] = set()
 
     async def report(
         self, key: Key, picture: Picture, observed: Observed, planned: Plan, outcome: Outcome
@@ -77,9 +78,15 @@ class Reporter:
         written = await self._write_status(key, picture, status, notes)
         self._metrics.status_changed(key, before, status)
         answers = await write_decisions(self._client, picture, (*status.decisions, *answered))
-        answers += await refuse_malformed(self._client, picture, self._now())
-        await self._tell(picture, notes)
-        return written, written is not None or answers > 0 or outcome.written > 0
+        malformed = await refuse_malformed(self._client, picture, self._now())
+        await self._tell(picture, (*notes, *self._not_marked(key, {**answers.refused, **malformed.refused})))
+        return written, written is not None or answers.written + malformed.written > 0 or outcome.written > 0
+
+    def _not_marked(self, key: Key, refused: Mapping[str, ApiError]) -> tuple[Note, ...]:
+        """Told once by each process: it is tried again at every look."""
+        new = {name: error for name, error in refused.items() if (key, name) not in self._unmarked}
+        self._unmarked.update((key, name) for name in new)
+        return refused_answers(new)
 
     async def report_progress(self, key: Key, picture: Picture, status: ModelDeploymentStatus) -> Raw | None:
         """A status that only tells, against the very object that it goes on from. Raises Conflict, NotFound, Invalid.

@@ -124,5 +124,6 @@ REFUSALS: Mapping[str, Hint] = {
     "NotTheApiServer": Hint(
         STATE, "Look at the proxy between the operator and the API server.", "the API server answers"
     ),
+    "DecisionNotMarked": Hint(STATE, "Look at webhooks on rolloutdecisions/status.", "written"),
     "StatusRefused": Hint(STATE, "Upgrade the CRDs, and look at webhooks on modeldeployments/status.", "written"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,7 +13,7 @@ from verdigris.adapters.kube.reading import views
 from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.reading.understand import explain
 from verdigris.adapters.kube.transport import kinds
-from verdigris.adapters.kube.transport.errors import Forbidden, Incomplete, Invalid, NotFound
+from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Incomplete, Invalid, NotFound
 from verdigris.adapters.kube.writing import accepted
 from verdigris.adapters.kube.writing.writer import Writer
 from verdigris.api.conditions import set_condition
@@ -110,7 +110,14 @@ async def _patch_status(writer: Writer, parent: Json, patch: Json) -> Json:
     return await writer.patch(kinds.MODEL_DEPLOYMENT, meta["namespace"], meta["name"], body, subresource="status")
 
 
-async def write_decisions(writer: Writer, picture: Picture, records: Iterable[DecisionRecord]) -> int:
+class Answers(NamedTuple):
+    """How many decisions were written on, and what was refused, by the decision's name."""
+
+    written: int
+    refused: Mapping[str, ApiError]
+
+
+async def write_decisions(writer: Writer, picture: Picture, records: Iterable[DecisionRecord]) -> Answers:
     """Give each RolloutDecision that was dealt with its outcome, once. Returns how many were written.
 
     Told from what is, not from what was just done: a crash between the two writes is made good by the next reconcile.
@@ -128,13 +135,13 @@ def _unanswered(picture: Picture) -> list[Json]:
     return [raw for raw in picture.decisions if not (raw.get("status") or {}).get("outcome")]
 
 
-async def _answer(writer: Writer, answers: Iterable[tuple[Json, Outcome, str, datetime]]) -> int:
-    """Write them, the youngest decision's first: somebody waits for it. Returns how many were written.
+async def _answer(writer: Writer, answers: Iterable[tuple[Json, Outcome, str, datetime]]) -> Answers:
+    """Write them, the youngest decision's first: somebody waits for it.
 
     One that is refused keeps no other from being written. It is tried again at the next look, as it changes nothing:
     the model's own status remembers the answer.
     """
-    written = refused = 0
+    written, refused = 0, dict[str, ApiError]()
     for raw, outcome, message, at in sorted(answers, key=_created, reverse=True):
         meta, status = views.metadata(raw), RolloutDecisionStatus(outcome=outcome, message=message[:1024], at=at)
         body = {"metadata": {"uid": meta["uid"]}, "status": status.dump()}
@@ -144,20 +151,20 @@ async def _answer(writer: Writer, answers: Iterable[tuple[Json, Outcome, str, da
             continue
         except (Invalid, Forbidden) as error:
             log.warning("%s was answered, which cannot be written on it: %s", meta["name"], error)
-            refused += 1
-            if refused >= REFUSED_A_LOOK:
+            refused[meta["name"]] = error
+            if len(refused) >= REFUSED_A_LOOK:
                 break
         else:
             written += 1
-    return written
+    return Answers(written, refused)
 
 
 def _created(answer: tuple[Json, Outcome, str, datetime]) -> str:
     return str(views.metadata(answer[0]).get("creationTimestamp", ""))
 
 
-async def refuse_malformed(writer: Writer, picture: Picture, now: datetime) -> int:
-    """Tell each RolloutDecision that cannot be understood so, once. Returns how many were written."""
+async def refuse_malformed(writer: Writer, picture: Picture, now: datetime) -> Answers:
+    """Tell each RolloutDecision that cannot be understood so, once."""
     answers: list[tuple[Json, Outcome, str, datetime]] = []
     for raw in _unanswered(picture):
         try:
