@@ -19,6 +19,8 @@ CONFIG = {"name": "config", "configMap": {"name": "config"}}
 SIDECAR = {"name": "proxy", "image": "example.com/proxy:1", "resources": {"requests": {}, "limits": {}}}
 
 # What is wrong; how the good spec is spoilt; what the message must contain: the field, then the advice.
+_ROWS = {"uri": "https://models.test/rows.csv", "sha256": "d" * 64, "target": "diabetes"}
+
 BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     ("no model", {"model": GONE}, ("spec.model", "Required value")),
     ("no version", {"model.version": GONE}, ("spec.model.version", "Required value")),
@@ -291,7 +293,7 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
     (
         "exact weights without the shield",
         {"rollout.strategy": "Canary", "rollout.shield": False},
-        ("spec.rollout.steps", "or set shield: true"),
+        ("spec.rollout.steps", "or set rollout.shield: true"),
     ),
     (
         "steps without the active pods that make weights",
@@ -303,7 +305,27 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
         {"rollout.steps": [{"weight": 10, "approval": {}}]},
         ("spec.rollout.steps[0]", "give each step a list entry of its own"),
     ),
-    ("a step that is none", {"rollout.steps": [{}]}, ("spec.rollout.steps[0]", "one of shadow, weight and approval")),
+    ("a step that is none", {"rollout.steps": [{}]}, ("spec.rollout.steps[0]", "one of quality, fairness, smoke")),
+    (
+        "a quality gate that asks for nothing",
+        {"rollout.steps": [{"quality": {"data": _ROWS}}]},
+        ("spec.rollout.steps[0].quality", "give a threshold, for example auc: {min: 0.85}"),
+    ),
+    (
+        "a threshold that no value keeps",
+        {"rollout.steps": [{"quality": {"data": _ROWS, "auc": {"min": 0.9, "max": 0.8}}}]},
+        ("spec.rollout.steps[0].quality.auc", "no value is at least min and at most max"),
+    ),
+    (
+        "a fairness gate without attributes",
+        {"rollout.steps": [{"fairness": {"data": _ROWS, "attributes": [], "disparateImpact": {}}}]},
+        ("spec.rollout.steps[0].fairness.attributes",),
+    ),
+    (
+        "more answers than are asked for",
+        {"rollout.steps": [{"load": {"rate": 100, "minRate": 200}}]},
+        ("spec.rollout.steps[0].load.minRate", "no more is answered than is asked"),
+    ),
     (
         "a shadow without an end",
         {"rollout.steps": [{"shadow": {"share": 10}}]},
