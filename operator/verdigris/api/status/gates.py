@@ -9,7 +9,8 @@ from pydantic import Field
 from verdigris.api.schema.fields import StatusModel, Text
 from verdigris.api.status.words import Reason, Verdict, Version
 
-_Name = Annotated[str, Field(max_length=253)]
+_Name = Annotated[str, Field(max_length=64)]
+"""Sixteen gates of the greatest size, and all else, have to fit what the API server keeps of one object."""
 
 
 class GateCheck(StatusModel):
@@ -25,7 +26,6 @@ class GateCheck(StatusModel):
     low: float | None = None
     high: float | None = None
     count: int = Field(default=0, description="Over how many rows, or requests.")
-    message: Text = ""
 
 
 class GateGroup(StatusModel):
@@ -50,8 +50,8 @@ class GateStatus(StatusModel):
     verdict: Verdict | None = None
     reason: Reason = ""
     message: Text = ""
-    checks: Annotated[tuple[GateCheck, ...], Field(max_length=40)] = ()
-    groups: Annotated[tuple[GateGroup, ...], Field(max_length=60)] = ()
+    checks: Annotated[tuple[GateCheck, ...], Field(max_length=20)] = ()
+    groups: Annotated[tuple[GateGroup, ...], Field(max_length=24)] = ()
     data_sha256: Annotated[str, Field(max_length=64)] = ""
     rows: int = 0
     active: Version = Field(default="", description="The active version that it was compared with.")

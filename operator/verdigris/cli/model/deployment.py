@@ -48,7 +48,6 @@ class GateCheck:
     low: float | None = None
     high: float | None = None
     count: int = 0
-    message: str = ""
 
 
 @dataclass(frozen=True)

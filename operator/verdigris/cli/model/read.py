@@ -159,7 +159,6 @@ def _gate_check(raw: Raw) -> GateCheck:
         low=number(raw, "low"),
         high=number(raw, "high"),
         count=whole(raw, "count"),
-        message=text(raw, "message"),
     )
 
 

@@ -114,6 +114,10 @@ def parse_answer(text: str, job: str) -> GateStatus | None:
     return found if found.verdict is not None else None
 
 
+_MOST_OF_A_NAME = 64
+"""Characters of the name of a check or a group."""
+
+
 def _whole(digits: str) -> int:
     """Raises ValueError for more than the API server can keep: it would refuse the whole status."""
     if len(digits) > _MOST_DIGITS:
@@ -133,7 +137,7 @@ def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
         "rows": data.get("rows", 0),
         "active": active.get("version", ""),
         "checks": [_check(one) for one in told.get("checks") or ()][: _most(GateStatus, "checks")],
-        "groups": [_counted(one) for one in told.get("groups") or ()][: _most(GateStatus, "groups")],
+        "groups": [_group(one) for one in told.get("groups") or ()][: _most(GateStatus, "groups")],
     }
 
 
@@ -142,10 +146,15 @@ def _check(told: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: told[name] for name in GateCheck.model_fields if name in told}
     return {
         **_counted({**kept, "n": told.get("n", 0)}),
-        "message": clip(plain(told.get("message", ""))),
+        "name": told["name"][:_MOST_OF_A_NAME],
         "low": low,
         "high": high,
     }
+
+
+def _group(told: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field: told[field][:_MOST_OF_A_NAME] for field in ("attribute", "group")}
+    return {**_counted(told), **names}
 
 
 def _sentence(text: str) -> str:
