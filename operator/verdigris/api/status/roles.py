@@ -94,7 +94,7 @@ class RouteStatus(StatusModel):
 class ScaleStatus(StatusModel):
     """What the scale subresource tells an external autoscaler: how many pods are wanted, and how to find them."""
 
-    replicas: Annotated[int, Field(ge=0)]
+    replicas: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(description="Kubernetes counts them in 32 bits.")
     selector: Annotated[str, Field(max_length=256)]
 
 
