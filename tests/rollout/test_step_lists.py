@@ -122,7 +122,7 @@ def test_whether_anybody_wants_the_version_watched(steps: tuple[StepStatus, ...]
     ("changes", "asked"),
     [
         ({"step": 1, "passed_on": 100}, {"green": NOW - 300 * SECOND, "blue": NOW - 300 * SECOND}),
-        ({"step": 1, "passed_on": 0}, {}),
+        ({"step": 1, "passed_on": 0}, {"green": NOW - 15 * SECOND}),
         (
             {"step": 0, "passed_on": 10_000, "steps": (StepStatus(kind="Trial", weight=100.0),)},
             {"green": EXPOSED},
