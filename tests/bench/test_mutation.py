@@ -79,7 +79,7 @@ def test_a_constant_is_another_wherever_it_was_imported(monkeypatch: pytest.Monk
     found = mutants_of(SCORE.with_name("visibility.py"))
     mutant = next(one for one in found if one.place == "VISIBLE_SCRAPES")
     # Whoever has it by now gets it back afterwards: other tests run in this process.
-    for module in [one for one in sys.modules.values() if hasattr(one, "VISIBLE_SCRAPES")]:
+    for module in [one for one in list(sys.modules.values()) if hasattr(one, "VISIBLE_SCRAPES")]:
         monkeypatch.setattr(module, "VISIBLE_SCRAPES", visibility.VISIBLE_SCRAPES)
     apply(mutant)
     assert (visibility.VISIBLE_SCRAPES, watching.VISIBLE_SCRAPES) == (4, 4)
