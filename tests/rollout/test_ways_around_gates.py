@@ -24,7 +24,8 @@ APPROVAL: dict[str, Any] = {"approval": {}}
 @pytest.mark.parametrize("label", ["--5", "²"])
 def test_a_label_that_is_hardly_a_number_stops_no_rollout(label: str) -> None:
     asked = {"fairness": {**FAIRNESS["fairness"], "favourable": label}}
-    until(gated(asked, judge=answers("Pass")), stage("Measuring"))
+    world = until(gated(asked, judge=answers("Pass")), stage("Measuring"))
+    assert world.gates, "it was asked all the same"
 
 
 def unanswered(_kind: str, job: GateJob, _question: str) -> GateJob:

@@ -58,7 +58,7 @@ class Reporter:
         self._ledger = ledger
         self._unwritten = unwritten
         self._now = now
-        self._unmarked: set[tuple[Key, str]] = set()
+        self._unmarked: dict[Key, set[str]] = {}
 
     async def report(
         self, key: Key, picture: Picture, observed: Observed, planned: Plan, outcome: Outcome
@@ -84,8 +84,12 @@ class Reporter:
 
     def _not_marked(self, key: Key, refused: Mapping[str, ApiError]) -> tuple[Note, ...]:
         """Told once by each process: it is tried again at every look."""
-        new = {name: error for name, error in refused.items() if (key, name) not in self._unmarked}
-        self._unmarked.update((key, name) for name in new)
+        if not refused:
+            self._unmarked.pop(key, None)
+            return ()
+        told = self._unmarked.setdefault(key, set())
+        new = {name: error for name, error in refused.items() if name not in told}
+        told |= new.keys()
         return refused_answers(new)
 
     async def report_progress(self, key: Key, picture: Picture, status: ModelDeploymentStatus) -> Raw | None:

@@ -22,10 +22,14 @@ def render(turn: Turn) -> Snapshot:
     )
 
 
-def template_of(turn: Turn, revision: str) -> Mapping[str, Any] | None:
-    """The revision's PodTemplateSpec; rendered now only for the wanted one that has no snapshot yet, else None."""
+def snapshot_of(turn: Turn, revision: str) -> Snapshot | None:
+    """What is kept of a revision; rendered now only for the wanted one that has no snapshot yet, else None."""
     snapshot = turn.observed.snapshots.get(revision)
     unclear = turn.observed.skew.pods_unclear or "ControllerRevision" in turn.observed.unseen
-    if snapshot is None and revision == turn.target and not unclear:
-        snapshot = render(turn)
+    return render(turn) if snapshot is None and revision == turn.target and not unclear else snapshot
+
+
+def template_of(turn: Turn, revision: str) -> Mapping[str, Any] | None:
+    """The revision's PodTemplateSpec, as `snapshot_of`."""
+    snapshot = snapshot_of(turn, revision)
     return snapshot.pod_template if snapshot else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -84,7 +85,7 @@ class VersusActive(ApiModel):
 
 
 def _asks_of_quality(gate: QualityGate) -> bool:
-    return gate.versus_active is not None or any(getattr(gate, name) is not None for name in QUALITY_METRICS)
+    return gate.versus_active is not None or any(getattr(gate, name) is not None for name in QUALITY_METRICS.values())
 
 
 class QualityGate(Judged):
@@ -93,9 +94,7 @@ class QualityGate(Judged):
     kind = "quality"
     rules = (
         Rule(
-            "has(self.auc) || has(self.accuracy) || has(self.balancedAccuracy) || has(self.f1) || "
-            "has(self.precision) || has(self.recall) || has(self.brier) || has(self.logLoss) || "
-            "has(self.calibration) || has(self.r2) || has(self.mae) || has(self.rmse) || has(self.versusActive)",
+            " || ".join(f"has(self.{name})" for name in (*get_args(Metric), "versusActive")),
             "a quality gate asks for something: give a threshold, for example auc: {min: 0.85}, or versusActive",
             _asks_of_quality,
         ),
@@ -122,20 +121,10 @@ class QualityGate(Judged):
     versus_active: VersusActive | None = None
 
 
-QUALITY_METRICS = (
-    "auc",
-    "accuracy",
-    "balanced_accuracy",
-    "f1",
-    "precision",
-    "recall",
-    "brier",
-    "log_loss",
-    "calibration",
-    "r2",
-    "mae",
-    "rmse",
-)
+QUALITY_METRICS: Mapping[str, str] = {
+    (field.alias or name): name for name, field in QualityGate.model_fields.items() if field.annotation == Bounds | None
+}
+"""The field of each metric, by its name in a manifest; the gate calls it as the field."""
 
 
 class ProtectedAttribute(ApiModel):

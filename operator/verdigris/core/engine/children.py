@@ -8,26 +8,23 @@ drain, and last remove what nobody needs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import ceil
 from typing import Any
 
-from verdigris.api.spec import AnyGate, FairnessGate, QualityGate
 from verdigris.api.status import Color, RevisionRef
 from verdigris.children import (
     controller_revision,
     deployment,
-    gate_job,
     hpa,
     network_policy,
     pdb,
-    pod_additions,
     pod_template,
     service,
     service_account,
     service_monitor,
 )
-from verdigris.children.names import COLORS, color_name, gate_policy_name, snapshot_name
+from verdigris.children.names import COLORS, color_name, snapshot_name
 from verdigris.core.actions import Action, Adopt, Keep, MoveRoute, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
+from verdigris.core.engine.gate_jobs import gate_jobs, gate_policy
 from verdigris.core.engine.gateway import keep_route, move_route
 from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
@@ -39,8 +36,6 @@ from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
 from verdigris.core.routing.shield import order_for, wanted_order
 from verdigris.core.routing.split import had_clients
-from verdigris.core.steps.gate import gate_of, gate_status
-from verdigris.core.steps.gate_document import claims, deadline_of, digest, document
 from verdigris.core.turn import Turn
 
 KEPT_SNAPSHOTS = 5
@@ -60,7 +55,7 @@ def realise(turn: Turn) -> tuple[Action, ...]:
         *_shared(turn),
         *_snapshots(turn),
         *(action for color, ref in roles(turn).items() for action in _slot(turn, color, ref)),
-        *_gates(turn),
+        *gate_jobs(turn),
         *_leftovers(turn),
         *turn.removals,
     )
@@ -105,7 +100,7 @@ def _shared(turn: Turn) -> Iterator[Action]:
     grpc = _speaks_grpc(turn)
     if not observed.skew.cannot_read(("serving", "networkPolicy")):
         yield _network_policy(turn, grpc=grpc)
-        yield from _gate_policy(turn)
+        yield from gate_policy(turn, _uris(turn))
     for color in COLORS:
         yield Keep(service.colored(owner, color, grpc=grpc))
     if not observed.service_monitors_known:
@@ -123,57 +118,6 @@ def _network_policy(turn: Turn, *, grpc: bool) -> Action:
     shield = spec.rollout.is_shielded or turn.policy.rollout.is_shielded
     manifest = network_policy.build(owner, _uris(turn), wished, external=exposed, grpc=grpc, shield=shield)
     return Keep(manifest) if wished.enabled else Remove(manifest["apiVersion"], manifest["kind"], owner.name)
-
-
-def _gates(turn: Turn) -> Iterator[Action]:
-    """The Job of the gate under way, once what it is asked is kept; and the end of those that nobody waits for.
-
-    A load that goes on after a person has promoted the version would meet it together with its clients.
-    """
-    rollout, kept = turn.status.rollout, turn.observed.status.rollout
-    if kept is None:
-        return
-    is_on = rollout is not None and not rollout.taken_back and rollout.started_at == kept.started_at
-    gate, known = (gate_of(turn), gate_status(turn)) if is_on and turn.rollout.kind is not None else (None, None)
-    for step in kept.steps:
-        waited_for = known is not None and step.gate is not None and step.gate.job == known.job
-        if step.gate is not None and step.gate.verdict not in ("Pass", "Fail") and not waited_for:
-            yield Remove(gate_job.API_VERSION, "Job", step.gate.job)
-    if rollout is None or gate is None or known is None or known.verdict is not None or turn.observed.gate is not None:
-        return
-    template = template_of(turn, rollout.revision)
-    if template is None:
-        return
-    question = document(turn, gate)
-    is_kept = any(step.gate is not None and step.gate.job == known.job for step in kept.steps)
-    if is_kept and isinstance(question, str) and digest(question) == known.asked:
-        yield Keep(_gate_job(turn, gate, known.job, question, template))
-
-
-def _gate_job(turn: Turn, gate: AnyGate, name: str, question: str, template: Mapping[str, Any]) -> Mapping[str, Any]:
-    other = turn.policy.rollout.gate_resources
-    asked = gate_job.Question(
-        gate.kind,
-        question,
-        ceil(deadline_of(gate).total_seconds()),
-        claims(turn, gate),
-        pod_additions.resources(other) if other is not None else None,
-    )
-    return gate_job.build(turn.observed.owner, name, asked, template, turn.rollout.revision)
-
-
-def _gate_policy(turn: Turn) -> Iterator[Action]:
-    """What the pods of gates may reach, for as long as gates are asked for.
-
-    A pod whose Job is removed has its grace to end in, and a removal may be refused: it stays bound meanwhile.
-    """
-    owner, spec, asked = turn.observed.owner, turn.observed.spec, turn.policy.rollout.steps
-    uris = {step.gate.data.uri for step in asked if isinstance(step.gate, QualityGate | FairnessGate)}
-    manifest = network_policy.of_gates(owner, sorted({*_uris(turn), *uris}), spec.serving.network_policy)
-    if spec.serving.network_policy.enabled and any(step.gate is not None for step in asked):
-        yield Keep(manifest)
-    else:
-        yield Remove(manifest["apiVersion"], manifest["kind"], gate_policy_name(owner.name))
 
 
 def _uris(turn: Turn) -> tuple[str, ...]:

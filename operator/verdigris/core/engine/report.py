@@ -142,18 +142,16 @@ def _gates(turn: Turn) -> Iterator[Line]:
     """What the gates of the rollout under way have answered; afterwards it stays what it was."""
     steps = turn.status.rollout.steps if turn.status.rollout is not None else ()
     gates = [step for step in steps if step.kind in GATE_KINDS]
-    answers = [(step.kind, step.gate) for step in gates if step.gate is not None and step.gate.verdict is not None]
-    refused = next(((kind, gate) for kind, gate in answers if gate.verdict != "Pass"), None)
+    told = [(step.gate, f"{step.kind}: {step.gate.message}") for step in gates if step.gate is not None]
+    answers = [(gate.verdict, gate.reason, message) for gate, message in told if gate.verdict is not None]
+    refused = next((answer for answer in answers if answer[0] != "Pass"), None)
     if refused is not None:
-        kind, gate = refused
-        assert gate.verdict is not None
-        yield "GatesPassed", _TRUTH[gate.verdict], gate.reason, f"{kind}: {gate.message}"
+        verdict, reason, message = refused
+        yield "GatesPassed", _TRUTH[verdict], reason, clip(message)
     elif gates and len(answers) == len(gates):
-        told = " ".join(f"{kind}: {gate.message}" for kind, gate in answers)
-        yield "GatesPassed", "True", "Passed", clip(told)
+        yield "GatesPassed", "True", "Passed", clip(" ".join(message for _, _, message in answers))
     elif gates:
-        message = f"{len(answers)} of {len(gates)} gates have passed."
-        yield "GatesPassed", "Unknown", "AtGate", message
+        yield "GatesPassed", "Unknown", "AtGate", f"{len(answers)} of {len(gates)} gates have passed."
 
 
 def _analysis(turn: Turn) -> Iterator[Line]:

@@ -6,10 +6,12 @@ crashes, finds no node or cannot be pulled has no verdict: that is told, and end
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from verdigris.api.spec import AnyGate
-from verdigris.api.status import Failure, GateStatus, Outcome, StepKind
+from verdigris.api.spec.gates import GateKind
+from verdigris.api.status import Failure, GateStatus, Outcome, StepKind, Verdict
 from verdigris.children.names import gate_name
 from verdigris.core.facts.observed import ContainerView, GateJob, GatePod
 from verdigris.core.judges.errors import ruled
@@ -19,6 +21,7 @@ from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
 from verdigris.core.steps.watching import without_evidence
 from verdigris.core.turn import Turn, evolve
 
+_EVENTS: Mapping[Verdict, str] = {"Pass": "GatePassed", "Fail": "GateFailed", "Inconclusive": "GateInconclusive"}
 STARTS_WITHIN = timedelta(minutes=5)
 """What the pod of a gate may take to start, beyond the gate's own deadline."""
 
@@ -100,14 +103,12 @@ def _heard(turn: Turn) -> Turn:
     known, job = gate_status(turn), turn.observed.gate
     if known is None or known.verdict is not None or job is None or job.name != known.job or job.answer is None:
         return turn
-    if job.answer.asked != known.asked:
+    verdict = job.answer.verdict
+    if job.answer.asked != known.asked or verdict is None:
         return turn
-    answer = evolve(job.answer, job=known.job)
-    turn = _with(turn, answer)
-    told = f"{answer.job}: {answer.message}"
-    kind = {"Pass": "GatePassed", "Fail": "GateFailed", "Inconclusive": "GateInconclusive"}
-    assert answer.verdict is not None
-    return turn.note("Normal" if answer.verdict == "Pass" else "Warning", kind[answer.verdict], told)
+    turn = _with(turn, evolve(job.answer, job=known.job))
+    told = f"{known.job}: {job.answer.message}"
+    return turn.note("Normal" if verdict == "Pass" else "Warning", _EVENTS[verdict], told)
 
 
 def _with(turn: Turn, gate: GateStatus) -> Turn:
@@ -188,14 +189,7 @@ def _step(kind: StepKind) -> Step:
     )
 
 
-_KINDS: tuple[StepKind, ...] = ("Quality", "Fairness", "Smoke", "Load")
-GATES = tuple(_step(kind) for kind in _KINDS)
-
-
-GATE_KINDS = frozenset(step.kind for step in GATES)
-
-
-def kind_of(gate: AnyGate) -> StepKind:
-    """Its step's kind."""
-    kinds: dict[str, StepKind] = {step.kind.lower(): step.kind for step in GATES}
-    return kinds[gate.kind]
+KIND_OF: Mapping[GateKind, StepKind] = {"quality": "Quality", "fairness": "Fairness", "smoke": "Smoke", "load": "Load"}
+"""What the step of a gate is called."""
+GATES = tuple(_step(kind) for kind in KIND_OF.values())
+GATE_KINDS = frozenset(KIND_OF.values())

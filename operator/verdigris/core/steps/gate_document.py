@@ -15,17 +15,13 @@ from verdigris.api.status import Failure, RevisionRef, RolloutStatus
 from verdigris.children.gate_job import ACTIVE, DATA, MODEL
 from verdigris.children.names import COLOR_PORT, color_name
 from verdigris.children.pod_template import claim_of, mounted
-from verdigris.core.facts.observed import Snapshot
-from verdigris.core.rendering import render
+from verdigris.core.rendering import snapshot_of
 from verdigris.core.turn import Turn
 
 Document = dict[str, Any]
 
 _AROUND = timedelta(minutes=2)
 """What a load takes beside itself: fetching, and looking at the active version before it begins."""
-
-_NAMES = {"balancedAccuracy": "balanced_accuracy", "logLoss": "log_loss"}
-"""Of metrics that the gate spells in another way."""
 
 
 def document(turn: Turn, gate: AnyGate) -> str | Failure:
@@ -59,7 +55,8 @@ def claims(turn: Turn, gate: AnyGate) -> dict[str, str]:
     uris = {}
     if isinstance(gate, QualityGate | FairnessGate):
         uris[DATA] = gate.data.uri
-    if isinstance(gate, QualityGate) and turn.active is not None and (active := _snapshot(turn, turn.active)):
+    compared = turn.active if isinstance(gate, QualityGate) and gate.versus_active is not None else None
+    if compared is not None and (active := snapshot_of(turn, compared.revision)) is not None:
         uris[ACTIVE] = active.uri
     return {folder: name for folder, uri in uris.items() if (name := claim_of(uri))}
 
@@ -70,7 +67,8 @@ def digest(text: str) -> str:
 
 
 def _quality(turn: Turn, gate: QualityGate) -> Document | Failure:
-    thresholds = {name: _bounds(bounds) for name in QUALITY_METRICS if (bounds := getattr(gate, name)) is not None}
+    given = {name: getattr(gate, name) for name in QUALITY_METRICS.values()}
+    thresholds = {name: _bounds(bounds) for name, bounds in given.items() if bounds is not None}
     asked: Document = {"data": _data(gate.data), "thresholds": thresholds, **_decided(gate)}
     versus = gate.versus_active
     if versus is None or turn.active is None:
@@ -78,8 +76,8 @@ def _quality(turn: Turn, gate: QualityGate) -> Document | Failure:
     active = _artifact(turn, turn.active, ACTIVE)
     if isinstance(active, Failure):
         return active
-    metric = _NAMES.get(versus.metric, versus.metric)
-    return {**asked, "versusActive": {"metric": metric, "margin": versus.margin, "active": active}}
+    compared = {"metric": QUALITY_METRICS[versus.metric], "margin": versus.margin, "active": active}
+    return {**asked, "versusActive": compared}
 
 
 def _fairness(gate: FairnessGate) -> Document:
@@ -119,7 +117,7 @@ def _load(turn: Turn, gate: LoadGate) -> Document:
 
 def _artifact(turn: Turn, ref: RevisionRef, folder: str) -> Document | Failure:
     """The bytes that this revision serves. A gate judges what is known by its hash alone (law 12)."""
-    snapshot = _snapshot(turn, ref)
+    snapshot = snapshot_of(turn, ref.revision)
     if snapshot is None:
         message = f"What version {ref.version} was made of is not known any more, so no gate can judge it."
         return Failure(reason="RevisionUnknown", message=message)
@@ -129,13 +127,6 @@ def _artifact(turn: Turn, ref: RevisionRef, folder: str) -> Document | Failure:
         )
         return Failure(reason="ModelUnverified", message=message)
     return {"uri": mounted(snapshot.uri, folder), "sha256": snapshot.sha256, "version": snapshot.version}
-
-
-def _snapshot(turn: Turn, ref: RevisionRef) -> Snapshot | None:
-    kept = turn.observed.snapshots.get(ref.revision)
-    return (
-        render(turn) if kept is None and ref.revision == turn.target and not turn.observed.skew.pods_unclear else kept
-    )
 
 
 def _url(turn: Turn, ref: RevisionRef) -> str:

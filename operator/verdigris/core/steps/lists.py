@@ -9,7 +9,7 @@ from verdigris.api.status import Stage, StepKind, StepStatus
 from verdigris.core.steps.approval import APPROVAL
 from verdigris.core.steps.bake import BAKE
 from verdigris.core.steps.end_active import END_ACTIVE
-from verdigris.core.steps.gate import GATES, kind_of
+from verdigris.core.steps.gate import GATES, KIND_OF
 from verdigris.core.steps.measure import MEASURE
 from verdigris.core.steps.passing_on import FULL
 from verdigris.core.steps.shadow import SHADOW
@@ -77,7 +77,7 @@ def _on_trial(policy: RolloutSpec, asked: tuple[StepStatus, ...], *, routed: boo
 
 def _step(number: int, asked: RolloutStep) -> StepStatus:
     if (gate := asked.gate) is not None:
-        return StepStatus(kind=kind_of(gate), number=number)
+        return StepStatus(kind=KIND_OF[gate.kind], number=number)
     if (shadow := asked.shadow) is not None:
         return StepStatus(
             kind="Shadow", weight=shadow.share, hold=shadow.lasts, max_disagreement=shadow.max_disagreement
