@@ -12,7 +12,7 @@ import yaml
 
 from verdigris.api.schema import crd
 from verdigris.children import names
-from verdigris.tools import crds
+from verdigris.tools import crds, generated
 
 Node = Mapping[str, Any]
 
@@ -53,14 +53,14 @@ RULES = [
 
 
 def test_the_files_are_what_the_models_say() -> None:
-    assert crds.stale(crds.FOLDER, crds.CHART_FOLDER) == [], "run `python -m verdigris.tools.crds --write`"
+    assert generated.stale(crds.files()) == [], "run `python -m verdigris.tools.crds --write`"
 
 
 def test_check_fails_with_a_sentence_when_a_file_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert crds.main(["--write", "--folder", str(tmp_path)]) == 0
-    assert crds.main(["--check", "--folder", str(tmp_path)]) == 0
+    assert crds.main(["--write", "--at", str(tmp_path)]) == 0
+    assert crds.main(["--check", "--at", str(tmp_path)]) == 0
     (tmp_path / crd.MODEL_DEPLOYMENT.file).write_text("old", encoding="utf-8")
-    assert crds.main(["--check", "--folder", str(tmp_path)]) == 1
+    assert crds.main(["--check", "--at", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert said == (
         f"{tmp_path / crd.MODEL_DEPLOYMENT.file}: not what the models say. "

@@ -70,10 +70,10 @@ def test_the_readme_lists_every_value_with_its_default(capsys: pytest.CaptureFix
     shutil.copytree(CHART, copy)
     values = copy / "values.yaml"
     values.write_text(values.read_text().replace("duration: 15s", "duration: 16s"))
-    assert chart_readme.main(["--check", "--chart", str(copy)]) == 1
+    assert chart_readme.main(["--check", "--at", str(copy)]) == 1
     assert "Run `python -m verdigris.tools.chart_readme --write`" in capsys.readouterr().err
-    assert chart_readme.main(["--write", "--chart", str(copy)]) == 0
-    assert chart_readme.main(["--check", "--chart", str(copy)]) == 0
+    assert chart_readme.main(["--write", "--at", str(copy)]) == 0
+    assert chart_readme.main(["--check", "--at", str(copy)]) == 0
 
 
 def test_a_readme_without_a_place_for_the_table_is_told(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_readme_without_a_place_for_the_table_is_told(tmp_path: Path) -> None:
     shutil.copytree(CHART, copy)
     (copy / "README.md").write_text("# The chart")
     with pytest.raises(ValueError, match="put these two lines there"):
-        chart_readme.is_stale(copy)
+        chart_readme.files(copy)
 
 
 def test_every_block_of_values_is_explained_where_it_stands() -> None:

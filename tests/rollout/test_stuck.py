@@ -44,7 +44,7 @@ from verdigris.core.pods.diagnosis.candidate import candidate_fault, candidate_t
 from verdigris.core.pods.diagnosis.chain import CHAIN, diagnose, diagnoses, role_of, wanted_events, wants_nodes
 from verdigris.core.pods.diagnosis.check import Role
 from verdigris.core.turn import Turn
-from verdigris.tools import stuck_table
+from verdigris.tools import generated, stuck_table
 
 ROLLOUT = RolloutStatus(
     color="green", version="1.1.0", revision=REVISION, stage="Starting", started_at=BORN, since=BORN
@@ -210,15 +210,15 @@ def test_time_alone_changes_nothing_that_is_said(raw: Json, one: int, two: int) 
 
 
 def test_the_table_in_the_docs_is_what_the_checks_say() -> None:
-    assert not stuck_table.is_stale(), "run `python -m verdigris.tools.stuck_table --write`"
+    assert not generated.stale(stuck_table.files()), "run `python -m verdigris.tools.stuck_table --write`"
 
 
 def test_a_stale_table_is_told_with_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "stuck-pods.md"
-    assert stuck_table.main(["--write", "--file", str(file)]) == 0
-    assert stuck_table.main(["--check", "--file", str(file)]) == 0
+    assert stuck_table.main(["--write", "--at", str(file)]) == 0
+    assert stuck_table.main(["--check", "--at", str(file)]) == 0
     file.write_text(file.read_text().replace("Flapping", "Fluttering"))
-    assert stuck_table.main(["--check", "--file", str(file)]) == 1
+    assert stuck_table.main(["--check", "--at", str(file)]) == 1
     assert "--write" in capsys.readouterr().err
 
 

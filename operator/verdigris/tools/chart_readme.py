@@ -5,7 +5,6 @@ The defaults are those of values.yaml, the words those of values.schema.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from verdigris.tools import generated
 
 CHART = Path(__file__).resolve().parents[3] / "charts" / "verdigris"
 BEGIN = "<!-- Made by `python -m verdigris.tools.chart_readme --write` from values.yaml and values.schema.json. -->\n"
@@ -39,11 +40,6 @@ def written(chart: Path) -> str:
     return f"{before}{BEGIN}\n{table(chart)}\n{END}{after}"
 
 
-def is_stale(chart: Path = CHART) -> bool:
-    """Whether the README says something else than the values."""
-    return (chart / "README.md").read_text(encoding="utf-8") != written(chart)
-
-
 def _rows(schema: Mapping[str, Any], values: Any, path: str = "") -> Iterator[tuple[str, Any, str]]:
     """Dotted path, default and description of every value, in the order of the schema."""
     for name, part in schema["properties"].items():
@@ -59,25 +55,15 @@ def _code(default: Any) -> str:
     return f"`{json.dumps(default)}`"
 
 
+def files(chart: Path | None = None) -> dict[Path, str]:
+    """The README of the chart, or of the one in this folder, with its table. Raises ValueError, KeyError."""
+    folder = chart or CHART
+    return {folder / "README.md": written(folder)}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the table, or check it: 0 when it is up to date, 1 and a sentence when it is not."""
-    parser = argparse.ArgumentParser(prog="python -m verdigris.tools.chart_readme", description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write the table")
-    action.add_argument("--check", action="store_true", help="fail when the table is not what the values say")
-    parser.add_argument("--chart", type=Path, default=CHART, help="the chart's folder (default: charts/verdigris)")
-    options = parser.parse_args(arguments)
-    if options.write:
-        text = written(options.chart)
-        (options.chart / "README.md").write_text(text, encoding="utf-8")
-    elif is_stale(options.chart):
-        print(
-            f"{options.chart / 'README.md'}: not what the values say. "
-            "Run `python -m verdigris.tools.chart_readme --write`.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    """Write the table, or check it."""
+    return generated.main("verdigris.tools.chart_readme", __doc__, "the values say", files, arguments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from verdigris.cli.model.published import KINDS
 from verdigris.cli.output import API_VERSION, camel
+from verdigris.tools import generated
 
 FILE = Path(__file__).resolve().parents[3] / "docs" / "cli-schema.json"
 
@@ -76,28 +76,14 @@ def render() -> str:
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def is_stale(file: Path = FILE) -> bool:
-    """Whether the file is missing, or differs from what the classes say now."""
-    return not file.is_file() or file.read_text(encoding="utf-8") != render()
+def files(file: Path | None = None) -> dict[Path, str]:
+    """The schema in its place, or in this one."""
+    return {file or FILE: render()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the schema, or check it: 0 when it is up to date, 1 and a sentence when it is not."""
-    parser = argparse.ArgumentParser(prog="python -m verdigris.tools.cli_schema", description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write the schema")
-    action.add_argument("--check", action="store_true", help="fail when the schema is not what the classes say")
-    parser.add_argument("--file", type=Path, default=FILE, help="where it is (default: docs/cli-schema.json)")
-    options = parser.parse_args(arguments)
-    if options.write:
-        options.file.write_text(render(), encoding="utf-8")
-    elif is_stale(options.file):
-        print(
-            f"{options.file}: not what the classes say. Run `python -m verdigris.tools.cli_schema --write`.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    """Write the schema, or check it."""
+    return generated.main("verdigris.tools.cli_schema", __doc__, "the classes say", files, arguments)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from verdigris.core.pods.diagnosis.chain import CHAIN
+from verdigris.tools import generated
 
 FILE = Path(__file__).resolve().parents[3] / "docs" / "stuck-pods.md"
 
@@ -39,28 +39,14 @@ def render() -> str:
     return _HEAD + "".join(rows) + _TAIL
 
 
-def is_stale(file: Path = FILE) -> bool:
-    """Whether the file is missing, or differs from what the checks say now."""
-    return not file.is_file() or file.read_text(encoding="utf-8") != render()
+def files(file: Path | None = None) -> dict[Path, str]:
+    """The table in its place, or in this one."""
+    return {file or FILE: render()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the file, or check it: 0 when it is up to date, 1 and a sentence when it is not."""
-    parser = argparse.ArgumentParser(prog="python -m verdigris.tools.stuck_table", description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write the table")
-    action.add_argument("--check", action="store_true", help="fail when the table is not what the checks say")
-    parser.add_argument("--file", type=Path, default=FILE, help="where it is (default: docs/stuck-pods.md)")
-    options = parser.parse_args(arguments)
-    if options.write:
-        options.file.write_text(render(), encoding="utf-8")
-    elif is_stale(options.file):
-        print(
-            f"{options.file}: not what the checks say. Run `python -m verdigris.tools.stuck_table --write`.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    """Write the file, or check it."""
+    return generated.main("verdigris.tools.stuck_table", __doc__, "the checks say", files, arguments)
 
 
 if __name__ == "__main__":
