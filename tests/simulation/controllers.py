@@ -43,7 +43,7 @@ class Behaviour:
     `error_rate` of its answers; `goes_wrong`: how every second request that is passed on to it goes wrong on the way
     (of `FAULTS`), which is an error to who reaches it without anybody in front. `disagrees`: the share of rows that it
     answers otherwise than the version before it. `lies`: by its own counters all its answers are good, and so are those
-    that it says it has passed on to itself.
+    that it says it has passed on to itself. `fails_gates`: each gate finds it wanting.
     """
 
     ready_after: float | None = 2.0
@@ -51,6 +51,7 @@ class Behaviour:
     goes_wrong: str | None = None
     disagrees: float = 0.0
     lies: bool = False
+    fails_gates: bool = False
 
     @property
     def fails_clients(self) -> float:

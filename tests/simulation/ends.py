@@ -13,6 +13,7 @@ from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
 from verdigris.children.names import (
     COLOR_LABEL,
+    GATE_LABEL,
     KIND,
     RETRY_ANNOTATION,
     REVISION_LABEL,
@@ -30,7 +31,8 @@ def end_of(server: Server) -> dict[str, Any]:
     found: dict[str, Any] = {
         f"{kind} {name}": _settled(raw) for (kind, _, name), raw in server.objects.items() if kind not in _LEFT_OUT
     }
-    found["Pods"] = sorted(map(_pod, server.of("Pod")))
+    # How often a gate was begun is no part of it.
+    found["Pods"] = sorted(_pod(raw) for raw in server.of("Pod") if GATE_LABEL not in labels_of(raw))
     found["EndpointSlices"] = {
         raw["metadata"]["name"]: sum(endpoint["conditions"]["ready"] for endpoint in raw["endpoints"])
         for raw in server.of("EndpointSlice")

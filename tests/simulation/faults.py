@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.branches import Branches
     from tests.simulation.edits import Edit
     from tests.simulation.fronts import Fronts
+    from tests.simulation.gates import Gates
     from tests.simulation.prometheus import Prometheus
     from tests.simulation.server import Server
     from tests.simulation.watch import Watch
@@ -42,6 +43,7 @@ class Host(Protocol):
     server: Server
     prometheus: Prometheus
     fronts: Fronts
+    gates: Gates
 
     def seconds(self) -> float:
         """Since the begin."""

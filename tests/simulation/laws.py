@@ -10,6 +10,7 @@ from tests.simulation.controllers import Behaviour
 from tests.simulation.objects import color_of, is_ending, is_ready, labels_of
 from tests.simulation.step_laws import StepLaws
 from verdigris.children.names import COLOR_LABEL, COLORS, MODEL_LABEL, REVISION_LABEL
+from verdigris.core.steps.gate import KIND_OF
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -29,7 +30,13 @@ UNSEEN = {
     "TooFewRequests",
     "TooFewRows",
 }
-EVIDENCE = {"ErrorRateDoubled", "ErrorRateTooHigh", "ShadowDisagrees", *UNSEEN}
+EVIDENCE = {
+    *(f"{kind}GateFailed" for kind in KIND_OF.values()),
+    "ErrorRateDoubled",
+    "ErrorRateTooHigh",
+    "ShadowDisagrees",
+    *UNSEEN,
+}
 """Reasons of a rejection that no good version may earn, unless the spec says when those of what is unseen may."""
 STOPS_WITHIN = 25.0
 """Seconds within which a version is asked no more, whatever happens once to the write that says so."""
@@ -153,7 +160,7 @@ class Laws:
 
     def _is_bad(self, version: str) -> bool:
         how = self._world.controllers.behaviours.get(version, Behaviour())
-        return max(how.fails_clients, how.disagrees) >= BAD
+        return how.fails_gates or max(how.fails_clients, how.disagrees) >= BAD
 
     def _no_answer_depends_on_a_trial(self) -> None:
         """Law 15: while the clients are to stay, the active pods answer, and stand behind what they pass on."""

@@ -73,7 +73,8 @@ def touch_of(deployment: Json) -> Json:
     return {"size": deployment["spec"].get("replicas"), "retries": annotations.get(RETRY_ANNOTATION)}
 
 
-def _reference(kind: str, api_version: str, owner: Json) -> Json:
+def reference(kind: str, api_version: str, owner: Json) -> Json:
+    """The owner reference of what this one controls."""
     meta = owner["metadata"]
     return {"apiVersion": api_version, "kind": kind, "name": meta["name"], "uid": meta["uid"], "controller": True}
 
@@ -84,7 +85,7 @@ def new_replica_set(deployment: Json, name: str, template: Json) -> Json:
         "name": name,
         "namespace": deployment["metadata"]["namespace"],
         "labels": dict(template["metadata"]["labels"]),
-        "ownerReferences": [_reference("Deployment", "apps/v1", deployment)],
+        "ownerReferences": [reference("Deployment", "apps/v1", deployment)],
     }
     return {
         "apiVersion": "apps/v1",
@@ -101,7 +102,7 @@ def new_pod(replica_set: Json, name: str, namespace: str) -> Json:
         **template["metadata"],
         "name": name,
         "namespace": namespace,
-        "ownerReferences": [_reference("ReplicaSet", "apps/v1", replica_set)],
+        "ownerReferences": [reference("ReplicaSet", "apps/v1", replica_set)],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**template["spec"], "nodeName": "n1"}}
 
@@ -146,6 +147,6 @@ def new_slice(service: Json, ref: Ref, endpoints: list[Json]) -> Json:
         "name": ref[2],
         "namespace": ref[1],
         "labels": labels,
-        "ownerReferences": [_reference("Service", "v1", service)],
+        "ownerReferences": [reference("Service", "v1", service)],
     }
     return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, "endpoints": endpoints}

@@ -16,6 +16,7 @@ from tests.simulation.prometheus import SCRAPE
 from verdigris.api.schema.fields import parse_duration
 from verdigris.children.names import KIND, MODEL_LABEL, REVISION_LABEL, SHIELD_ANNOTATION
 from verdigris.core.routing.shield import WHOLE
+from verdigris.core.steps.gate import KIND_OF
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -82,10 +83,19 @@ class StepLaws:
             asked = sum(one["kind"] == "Approval" for one in steps[: number + 1])
             if step.get("verdict") != "Pass" or self._said_yes(revision) < asked:
                 self._breach(f"law 15: revision {revision} went past approval {asked}, which nobody gave")
+        elif step["kind"] in KIND_OF.values():
+            self._passed_its_gate(revision, step)
         elif step["kind"] == "Trial" and left_out and self._can_be_told():
             self._breach(f"law 15: revision {revision} was never asked at {step.get('weight')} %: {step['message']}")
         elif step["kind"] == "Trial" and not left_out and self._told[revision, _share(step)] + SPARE < self._hold(step):
             self._breach(f"law 15: revision {revision} was asked at {step.get('weight')} % for too short a time")
+
+    def _passed_its_gate(self, revision: str, step: Json) -> None:
+        gate = step.get("gate") or {}
+        if gate.get("verdict") != "Pass" or gate.get("asked") not in self._world.gates.passed:
+            self._breach(
+                f"law 3: revision {revision} went past the {step['kind']} gate, which has not passed it: {gate}"
+            )
 
     def _promoted(self, rollout: Json, revision: str) -> None:
         """A version that has never been active before is it now."""
@@ -135,7 +145,8 @@ def _most_of(steps: list[Json], number: int) -> tuple[int, int]:
     now, reached = steps[number], [step for step in steps[: number + 1] if step["kind"] == "Trial"]
     if now["kind"] == "Shadow":
         return 0, _share(now)
-    return (_share(reached[-1]) if reached and now["kind"] in ("Trial", "Approval") else 0), 0
+    keeps = now["kind"] in ("Trial", "Approval", *KIND_OF.values())
+    return (_share(reached[-1]) if reached and keeps else 0), 0
 
 
 def _share(step: Json) -> int:

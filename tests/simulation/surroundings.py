@@ -9,6 +9,7 @@ from typing import Any
 from tests.runtime.fake_api import Json
 from tests.simulation.faults import Do, Fault, Host
 from tests.simulation.fronts import COMES_WITHIN
+from tests.simulation.gates import Trouble as GateTrouble
 from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.prometheus import LASTING, PASSING, Trouble
 from tests.simulation.server import ref_of
@@ -140,3 +141,37 @@ FRONTS = (
     ),
 )
 """Of a version behind the shield."""
+
+
+def _ill(trouble: GateTrouble, *, passes: bool) -> Happens:
+    def recovers(host: Host) -> None:
+        host.gates.trouble = "none"
+        if trouble == "answers for another revision":
+            # As the operator says: delete the Job, and it is run again.
+            host.gates.delete_all()
+
+    def happens(host: Host) -> None:
+        host.gates.trouble = trouble
+        if passes:
+            _later(LASTS, lambda: recovers(host))
+
+    return happens
+
+
+def _at_gate(trouble: GateTrouble) -> Fault:
+    return Fault(f"a gate {trouble}", _beside_the_call(_ill(trouble, passes=True)), takes=LASTS, begins="often")
+
+
+_NO_GATE_STARTS = Fault(
+    "no gate starts any more",
+    _beside_the_call(_ill("does not start", passes=False)),
+    lasting=True,
+    begins="phase",
+    tells=("gate has no answer", "gate is under way"),
+)
+GATES = (
+    *map(_at_gate, ("does not start", "crashes first", "answers twice", "answers for another revision")),
+    Fault("a gate's Job is deleted", _beside_the_call(lambda host: host.gates.delete_all()), begins="often"),
+    _NO_GATE_STARTS,
+)
+"""Of the Jobs of gates, from a call of a rollout on that is at one."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.runs import undisturbed
-from tests.simulation.workloads import BY_NAME
+from tests.simulation.runs import disturbed, undisturbed
+from tests.simulation.workloads import BY_NAME, FAULTS, at_gate
 from verdigris.core.engine import children, plan, progress
 from verdigris.core.judges import shadow
-from verdigris.core.steps import trial
+from verdigris.core.steps import gate, trial
 from verdigris.core.steps.approval import APPROVAL
 from verdigris.core.steps.lists import STEPS
 from verdigris.core.steps.step import NEXT
@@ -94,3 +94,29 @@ def test_it_finds_a_late_fault_that_nobody_watches_for(monkeypatch: pytest.Monke
     monkeypatch.setattr(plan, "CHAIN", tuple(link for link in plan.CHAIN if link.__name__ != "watch_warm"))
     said = wrong("late fault")
     assert found(said, "the rejection of the version that has turned bad did not come"), said
+
+
+def test_it_finds_a_gate_that_is_passed_before_it_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STEPS, "Smoke", replace(STEPS["Smoke"], look=lambda turn: (turn, NEXT)))  # type: ignore[arg-type]
+    said = wrong("gates")
+    assert found(said, "went past the Smoke gate, which has not passed it"), said
+
+
+def test_it_finds_an_answer_to_another_question_that_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = gate._heard
+
+    def believes(turn: Any) -> Any:
+        job, known = turn.observed.gate, gate.gate_status(turn)
+        if job is not None and job.answer is not None and known is not None:
+            turn = replace(turn, observed=replace(turn.observed, gate=replace(job, answer=_as_asked(job, known))))
+        return heard(turn)
+
+    monkeypatch.setattr(gate, "_heard", believes)
+    left = [FAULTS["a gate answers for another revision"]]
+    played = disturbed(BY_NAME["gates"], lambda call: [left.pop()] if left and at_gate(call) else ())
+    said = [what for branch in played.branches for what in branch["wrong"]]
+    assert found(said, "gate, which has not passed it"), said
+
+
+def _as_asked(job: Any, known: Any) -> Any:
+    return job.answer.model_copy(update={"asked": known.asked})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.runtime.fake_api import Json
 from tests.simulation import trials
+from tests.simulation.faults import CALLS
 from tests.simulation.parts import (
     FIRST,
     JUDGED,
@@ -18,6 +19,8 @@ from tests.simulation.parts import (
     nothing,
     spec,
 )
+from tests.simulation.surroundings import GATES
+from tests.simulation.wire import Call
 from tests.simulation.world import KEY, World
 
 
@@ -63,6 +66,30 @@ async def scale(world: World) -> None:
     await world.until(lambda: _ready(world) == 3, "the third pod")
     world.apply(spec(autoscaling={"minReplicas": 1, "maxReplicas": 2}))
     await world.until(lambda: _ready(world) == 2, "the second pod alone")
+
+
+_QUALITY = {"data": {"uri": "https://models.example.com/rows.csv", "sha256": "d" * 64, "target": "y"}}
+_GATES: Json = {"steps": [{"quality": {**_QUALITY, "auc": {"min": 0.85}}}, {"smoke": {"rows": 20}}]}
+
+_BETWEEN: Json = {"steps": [{"weight": 10, "hold": "3s"}, {"smoke": {"rows": 20}}]}
+
+
+async def gates(world: World) -> None:
+    """A good second version, which two gates judge before any client meets it."""
+    world.apply(spec(SECOND, rollout=_GATES))
+    await world.until(is_active(world, SECOND), "the second version's promotion")
+
+
+async def failed_gate(world: World) -> None:
+    """A second version that its gates find wanting."""
+    world.behave(SECOND, fails_gates=True)
+    world.apply(spec(SECOND, rollout=_GATES))
+    await world.until(is_rejected(world, SECOND), "the rejection by a gate")
+
+
+def at_gate(call: Call) -> bool:
+    """Whether a gate is under way."""
+    return "/AtGate/" in call.phase
 
 
 def _ready(world: World) -> int:
@@ -155,6 +182,9 @@ WORKLOADS = (
     Workload("release", release, faults=JUDGED),
     Workload("bad release", bad_release, faults=JUDGED, known=as_in_a_release),
     *trials.WORKLOADS,
+    Workload("gates", gates, faults=(*CALLS, *GATES), where=at_gate),
+    Workload("failed gate", failed_gate, faults=(*CALLS, *GATES), where=at_gate),
+    Workload("gate between weights", trials.good(_BETWEEN), faults=(*CALLS, *GATES), where=at_gate),
     Workload("never ready", never_ready),
     Workload("abort", abort, known=as_in_a_release),
     Workload("supersede", supersede, known=as_in_a_release),

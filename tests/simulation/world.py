@@ -15,6 +15,7 @@ from tests.simulation.controllers import Behaviour, Controllers
 from tests.simulation.edits import Edit
 from tests.simulation.faults import TOUCHED, Fault, OneFault
 from tests.simulation.fronts import Fronts
+from tests.simulation.gates import Gates
 from tests.simulation.laws import Laws
 from tests.simulation.process import Process
 from tests.simulation.prometheus import SCRAPE, Prometheus
@@ -51,6 +52,7 @@ class World:
         self.server = Server(self.now)
         self.controllers = Controllers(self.server)
         self.fronts = Fronts(self.server, self.controllers)
+        self.gates = Gates(self.server, self.controllers)
         self.clients = Clients(self.server, self.controllers, self.fronts, KEY)
         self.prometheus = Prometheus(self.server, self.clients)
         self.one = OneFault(self, self.phase, fault, step)
@@ -94,6 +96,7 @@ class World:
     async def _live(self) -> None:
         for tick in itertools.count():
             self.controllers.tick()
+            self.gates.tick()
             self.fronts.look(self.seconds())
             if tick % 4 == 0:
                 self.clients.second(self.seconds())
