@@ -14,8 +14,6 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-
 from verdigris import __version__
 from verdigris.adapters.kube.lease import Elector, LeaseTerms
 from verdigris.adapters.kube.reading.admission import Guard
@@ -29,6 +27,7 @@ from verdigris.adapters.kube.transport.connection import Connection
 from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.access import Access
+from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
 from verdigris.app import http
 from verdigris.app.evidence import GRACE, EvidenceDesk
@@ -123,7 +122,7 @@ class Runtime:
             settings.lease_retry_period,
         )
         self._elector = Elector(self._client, self._terms, time.monotonic, _now)
-        self._questions = aiohttp.ClientSession()
+        self._questions = open_session()
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic)
