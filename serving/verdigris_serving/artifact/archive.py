@@ -43,6 +43,7 @@ _ADDED_LATER = {
     "partial": False,
     "scores": "probabilities",
     "outputs": None,
+    "importance": None,
 }
 
 
