@@ -110,7 +110,11 @@ def children(owner: Owner, parsed: ModelDeploymentSpec, revision: str = REVISION
         "service_monitor": service_monitor.build(owner, parsed.monitoring, parsed.monitoring.service_monitor.interval),
         "service_clients": service.clients(owner, clients, "blue"),
         "gate_job": gate_job.build(
-            owner, gate_name(owner, "smoke", revision, 1, "e" * 64), GATE, kept.pod_template, revision
+            owner,
+            gate_name(owner, "smoke", revision, CREATED, step=1, asked="e" * 64),
+            GATE,
+            kept.pod_template,
+            revision,
         ),
         "gate_policy": network_policy.of_gates(owner, [kept.uri]),
     }

@@ -138,7 +138,11 @@ def test_a_model_deployment_tells_of_gates_and_of_the_decisions_on_the_way_of_th
     }  # fmt: skip
     decisions = [decided("2026-11-01T00:00:00Z"), decided("2026-11-28T10:00:00Z")]
     decisions += [decided("2026-11-28T11:00:00Z", "Refused")]
-    rollout = {"version": "1.0.0", "startedAt": "2026-11-28T09:00:00Z", "gates": [gate, {"job": "a-smoke-1"}]}
+    rollout = {
+        "version": "1.0.0",
+        "startedAt": "2026-11-28T09:00:00Z",
+        "steps": [{"gate": gate}, {}, {"gate": {"job": "a-smoke-1"}}],
+    }
     found = list(read([("d", deployment(rollout=rollout, decisions=decisions))], contents().manifest, SHA256))
     assert [type(one) for one in found] == [Result, Decision]
     quality, approval = found
@@ -163,8 +167,8 @@ def test_a_model_deployment_tells_of_gates_and_of_the_decisions_on_the_way_of_th
         (b'{"kind": "Pod"}', "neither"),
         (deployment(sha256="ff" * 32), "checksum ffffffffffff"),
         (deployment(version="2.0.0"), "deploys version 2.0.0"),
-        (deployment(rollout={"gates": [{"verdict": "Pass", "job": "x"}]}), "neither"),
-        (deployment(rollout={"gates": [{"verdict": "Perhaps", "job": "a-b-c"}]}), "neither"),
+        (deployment(rollout={"steps": [{"gate": {"verdict": "Pass", "job": "x"}}]}), "neither"),
+        (deployment(rollout={"steps": [{"gate": {"verdict": "Perhaps", "job": "a-b-c"}}]}), "neither"),
         (deployment(decisions=[{}]), "neither"),
         (
             msgspec.json.encode(msgspec.structs.replace(GATE, artifact=ArtifactRead(sha256="1" * 64, version="1"))),

@@ -88,9 +88,9 @@ def _of_deployment(
             f"{name} deploys version {model['version']}, checksum {(model.get('sha256') or 'none')[:12]}, "
             f"and this artifact is {manifest.version}, {sha256[:12]}: give that of the ModelDeployment that serves it"
         )
-    for gate in (status.get("rollout") or {}).get("gates") or ():
-        if gate.get("verdict"):
-            yield _of_status(gate)
+    for step in (status.get("rollout") or {}).get("steps") or ():
+        if (step.get("gate") or {}).get("verdict"):
+            yield _of_status(step["gate"])
     since, until = _on_its_way(status, manifest.version)
     for one in status.get("decisions") or ():
         if one["outcome"] == "Accepted" and since <= one["at"] <= until:

@@ -94,7 +94,10 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     if isinstance(question, Failure):
         return turn, question
     asked = digest(question)
-    name = gate_name(turn.observed.owner, gate.kind, turn.rollout.revision, turn.rollout.step, asked)
+    rollout = turn.rollout
+    name = gate_name(
+        turn.observed.owner, gate.kind, rollout.revision, rollout.started_at, step=rollout.step, asked=asked
+    )
     return (turn if known is not None and known.job == name else _with(turn, GateStatus(job=name, asked=asked))), None
 
 
