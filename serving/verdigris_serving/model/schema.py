@@ -1,4 +1,5 @@
-"""The documents inside an artifact, as typed structures. Every one refuses unknown fields.
+"""The documents inside an artifact, as typed structures. Every one refuses unknown fields, but for the quality report:
+no answer depends on what that says, so what a later version adds to it stops no older server.
 
 A document that decodes has the right types; ``model/checks.py`` then proves what types cannot say, so that nothing
 above ever meets an index out of range or a weight that is not finite.
@@ -174,7 +175,7 @@ class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
     features: Annotated[list[FeatureBaseline], Meta(min_length=1, max_length=10_000)]
 
 
-class Importance(Struct, frozen=True, forbid_unknown_fields=True):
+class Importance(Struct, frozen=True):
     """What ``metric`` loses, in its own unit, when the values of one feature are exchanged among ``rows`` rows.
 
     The mean of ``repeats`` exchanges. A feature that is not in ``losses`` has none: some exchanged row had no answer.
@@ -186,7 +187,7 @@ class Importance(Struct, frozen=True, forbid_unknown_fields=True):
     losses: dict[FeatureName, float]
 
 
-class Quality(Struct, frozen=True, forbid_unknown_fields=True):
+class Quality(Struct, frozen=True):
     """How good the packed model is on ``rows`` rows that it was not trained on.
 
     ``metrics`` has auc, accuracy, brier and log_loss for two classes, accuracy and log_loss for more, r2 and mae for
