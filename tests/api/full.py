@@ -119,6 +119,7 @@ FULL_SPEC: dict[str, Any] = {
         "watchWarm": True,
         "steps": [
             *GATES,
+            {"from": {"namespace": "staging", "name": "diabetes", "healthyFor": "24h"}},
             {"shadow": {"for": "10m", "share": 5.5, "maxDisagreement": 0.02}},
             {"weight": 1.5, "hold": "10m"},
             {"approval": {}},

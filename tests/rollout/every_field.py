@@ -157,6 +157,7 @@ WHOLE: Json = {
         "watchWarm": True,
         "steps": [
             *GATES,
+            {"from": {"namespace": "staging", "name": "diabetes", "healthyFor": "1h"}},
             {"shadow": {"for": "30s", "share": 10.0, "maxDisagreement": 0.02}},
             {"weight": 5.0, "hold": "40s"},
             {"approval": {}},

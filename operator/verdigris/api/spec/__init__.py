@@ -15,7 +15,7 @@ from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
 from verdigris.api.spec.pod import PodTemplateSpec
 from verdigris.api.spec.resources import ResourceRequirements
-from verdigris.api.spec.rollout import RolloutSpec, RolloutStep
+from verdigris.api.spec.rollout import FromStep, RolloutSpec, RolloutStep
 from verdigris.api.spec.service import ServiceSpec
 from verdigris.api.spec.serving import LocalReference, ServingSpec, Toleration
 from verdigris.api.spec.traffic import GatewaySpec, TrafficSpec
@@ -28,6 +28,7 @@ __all__ = [
     "EnvVar",
     "ErrorRateSpec",
     "FairnessGate",
+    "FromStep",
     "GateData",
     "GatewaySpec",
     "HpaMetric",
