@@ -101,7 +101,7 @@ REASONS = sorted(
     | set(get_args(Stage))
     | set(kinds_of_error(ApiError))
 )
-GATE_KINDS = ("Quality", "Fairness", "Smoke", "Load")
+GATE_KINDS = ("Quality", "Fairness", "Smoke", "Load", "Job")
 PUT_TOGETHER = {"NotObserved", "DecisionAccepted", "DecisionRefused", *(f"{kind}GateFailed" for kind in GATE_KINDS)}
 """What the command line says of itself, and what stands in no literal."""
 

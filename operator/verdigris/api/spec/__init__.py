@@ -9,7 +9,7 @@ from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec
 from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
-from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, JobGate, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.model import ModelSpec
 from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
@@ -32,6 +32,7 @@ __all__ = [
     "GateData",
     "GatewaySpec",
     "HpaMetric",
+    "JobGate",
     "LatencySpec",
     "LoadGate",
     "LocalReference",

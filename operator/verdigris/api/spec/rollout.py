@@ -8,7 +8,7 @@ from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, Rule
 from verdigris.api.schema.values import DnsLabel, ObjectName, duration, number
-from verdigris.api.spec.gates import AnyGate, FairnessGate, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec.gates import AnyGate, FairnessGate, JobGate, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.resources import StatedResources
 
 MOST_STEPS = 16
@@ -45,7 +45,7 @@ class FromStep(ApiModel):
 
 
 _FIELD_OF = {
-    kind: kind for kind in ("quality", "fairness", "smoke", "load", "from", "shadow", "weight", "approval")
+    kind: kind for kind in ("quality", "fairness", "smoke", "load", "job", "from", "shadow", "weight", "approval")
 } | {"from": "source"}
 """The kinds of steps by their names in a manifest, and their names here: Python has its own `from`."""
 STEP_KINDS = tuple(_FIELD_OF)
@@ -72,6 +72,7 @@ class RolloutStep(ApiModel):
     fairness: FairnessGate | None = None
     smoke: SmokeGate | None = None
     load: LoadGate | None = None
+    job: JobGate | None = None
     source: FromStep | None = Field(default=None, alias="from")
     shadow: ShadowStep | None = None
     weight: number(0.01, 100, "it is in percent, so that 0.5 is one request of 200") | None = Field(  # type: ignore[valid-type]
@@ -86,7 +87,7 @@ class RolloutStep(ApiModel):
     @property
     def gate(self) -> AnyGate | None:
         """What it asks of the version before clients meet it."""
-        return self.quality or self.fairness or self.smoke or self.load
+        return self.quality or self.fairness or self.smoke or self.load or self.job
 
     @property
     def is_check(self) -> bool:

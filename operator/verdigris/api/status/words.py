@@ -29,6 +29,7 @@ StepKind = Literal[
     "Fairness",
     "Smoke",
     "Load",
+    "Job",
     "From",
     "Approval",
     "EndActive",

@@ -25,11 +25,13 @@ GATES: Mapping[str, Hint] = {
     "DataTooLarge": Hint(GATE, "Draw fewer rows, or raise the gate's data.maxBytes, and apply."),
     "DeadlineExceeded": Hint(GATE, "Raise the gate's deadline, or give it less to do, and apply."),
     "FairnessGateFailed": Hint(GATE, _MISSED),
+    "GateContradicts": Hint(GATE, "Mend the program of the gate: exit code and document say the same. Then: " + _AGAIN),
     "GateCrashed": Hint(GATE, _AGAIN),
     "GateFailed": Hint(GATE, _MISSED),
     "GateInconclusive": Hint(GATE, _MORE),
     "GateNotRun": Hint(GATE, "See why its pod does not start: kubectl get jobs,pods{n}. " + _AGAIN),
     "GatePassed": ok(),
+    "JobGateFailed": Hint(GATE, _MISSED),
     "LoadGateFailed": Hint(GATE, _MISSED),
     "GateUnknown": Hint(
         STATE,
