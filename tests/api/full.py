@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.api.gates import GATES
+from tests.api.gates import GATES, OWN_GATE
 from tests.api.manifests import SHA256
 
 FULL_SPEC: dict[str, Any] = {
@@ -119,6 +119,8 @@ FULL_SPEC: dict[str, Any] = {
         "watchWarm": True,
         "steps": [
             *GATES,
+            OWN_GATE,
+            {"from": {"namespace": "staging", "name": "diabetes", "healthyFor": "24h"}},
             {"shadow": {"for": "10m", "share": 5.5, "maxDisagreement": 0.02}},
             {"weight": 1.5, "hold": "10m"},
             {"approval": {}},

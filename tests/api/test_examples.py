@@ -23,6 +23,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in found if str(document.get("apiVersion", "")).startswith("verdigris.dev/")]
 
 
+ENVIRONMENTS = FOLDER / "environments"
 EXAMPLES = [path for path in sorted(FOLDER.rglob("*.yaml")) if documents(path)]
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(FOLDER)))
 
@@ -42,6 +43,18 @@ def test_the_models_understand_the_example(path: Path) -> None:
 @each_example
 def test_the_example_opens_with_what_it_is_for(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_same_bytes_go_through_all_environments_and_each_asks_the_one_before() -> None:
+    specs = [documents(ENVIRONMENTS / f"{name}.yaml")[0]["spec"] for name in ("dev", "staging", "production")]
+    assert all(spec["model"] == specs[0]["model"] for spec in specs)
+    asked = [[step["from"]["namespace"] for step in spec["rollout"]["steps"] if "from" in step] for spec in specs]
+    assert asked == [[], ["dev"], ["staging"]]
+    bound = list(yaml.safe_load_all((ENVIRONMENTS / "consent.yaml").read_text(encoding="utf-8")))
+    assert [(one["metadata"]["namespace"], one["subjects"][0]["name"]) for one in bound] == [
+        ("dev", "system:serviceaccounts:staging"),
+        ("staging", "system:serviceaccounts:production"),
+    ]
 
 
 @pytest.mark.cluster

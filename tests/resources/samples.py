@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from verdigris.api.spec import ModelDeploymentSpec
+from tests.api.gates import OWN_GATE
+from verdigris.api.spec import JobGate, ModelDeploymentSpec
 from verdigris.children import (
     controller_revision,
     deployment,
@@ -83,6 +84,7 @@ FULL: Mapping[str, Any] = {
 }
 
 
+OWN = gate_job.Question("job", '{"gate":"bias-audit"}', 300, own=JobGate.parse(OWN_GATE["job"]))
 GATE = gate_job.Question(
     "smoke", '{"rows":200}', 900, {"/gate/data": "rows"}, {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}}
 )

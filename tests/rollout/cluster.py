@@ -36,6 +36,7 @@ from verdigris.core.facts.observed import (
     Snapshot,
 )
 from verdigris.core.facts.route import RouteView, Routing, Weights, percent
+from verdigris.core.facts.source import SourceView, asked_source
 from verdigris.core.facts.survey import QuotaView, Survey
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.shield import WHOLE, shares
@@ -88,6 +89,8 @@ class Cluster:
     """Requests that each colour's pods got from the pods in front of them."""
     gates: dict[str, GateJob] = field(default_factory=dict)
     """The Jobs of gates, by name."""
+    source: SourceView | None = None
+    """The other environment that a step `from` asks."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
     route: RouteView | None = None
@@ -121,6 +124,7 @@ class Cluster:
             seen_at=self.now,
             survey=self._survey(),
             gate=self._gate(),
+            source=self.source if asked_source(self.spec, self.status) is not None else None,
             routing=Routing(self._route(), self.route_fault),
         )
 

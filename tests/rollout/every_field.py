@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tests.api.gates import GATES
+from tests.api.gates import GATES, OWN_GATE
 from verdigris.api.spec import ModelDeploymentSpec
 
 Json = dict[str, Any]
@@ -157,6 +157,8 @@ WHOLE: Json = {
         "watchWarm": True,
         "steps": [
             *GATES,
+            OWN_GATE,
+            {"from": {"namespace": "staging", "name": "diabetes", "healthyFor": "1h"}},
             {"shadow": {"for": "30s", "share": 10.0, "maxDisagreement": 0.02}},
             {"weight": 5.0, "hold": "40s"},
             {"approval": {}},

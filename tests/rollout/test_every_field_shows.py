@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import cache
 
 import pytest
 
 from tests.rollout.every_field import WHOLE, Path, changed, fields
 from tests.rollout.test_gates import answers
+from tests.rollout.test_source import elsewhere
 from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.core.actions import Action
@@ -33,6 +35,7 @@ def shown(spec: str) -> str:
 
     world = World(spec=ModelDeploymentSpec.parse(json.loads(spec)))
     world.refuses, world.judges = note, answers("Pass")
+    world.source = elsewhere(world.now - timedelta(days=2), sha256=world.spec.model.sha256 or "")
     for _ in range(LOOKS):
         world.run(1)
         rollout = world.status.rollout

@@ -24,6 +24,7 @@ FAIRNESS = {
 }
 SMOKE: dict[str, Any] = {"smoke": {}}
 LOAD: dict[str, Any] = {"load": {"p95": "100ms", "rate": 200}}
+OWN = {"job": {"name": "bias-audit", "image": "clinic.test/audit:3"}}
 
 Judge = Callable[[str, GateJob, str], GateJob]
 
@@ -70,7 +71,7 @@ def test_a_version_that_passes_goes_on_and_its_numbers_are_kept() -> None:
     assert world.status.active.version == "1.1.0"
 
 
-@pytest.mark.parametrize("asked", [QUALITY, FAIRNESS, SMOKE, LOAD], ids=lambda one: next(iter(one)))
+@pytest.mark.parametrize("asked", [QUALITY, FAIRNESS, SMOKE, LOAD, OWN], ids=lambda one: next(iter(one)))
 @pytest.mark.parametrize("shield", [True, False])
 def test_a_version_that_fails_is_rejected_before_any_client_meets_it(asked: dict[str, Any], shield: bool) -> None:
     world = gated(asked, judge=answers("Fail"), shield=shield)

@@ -16,6 +16,7 @@ from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.gates import jobs_of_gates, look_at_gates
 from verdigris.adapters.kube.reading.memory import LiveReads, Memory, Remembered, Unremembered
 from verdigris.adapters.kube.reading.observe import Key, Picture, observe
+from verdigris.adapters.kube.reading.source import look_at_source
 from verdigris.adapters.kube.reading.survey import Surveyor, goes_further
 from verdigris.adapters.kube.reading.understand import Malformed
 from verdigris.adapters.kube.transport.client import Client
@@ -38,6 +39,7 @@ from verdigris.core.actions import Plan
 from verdigris.core.engine.plan import plan, question
 from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Question
 from verdigris.core.facts.observed import LastLook, Observed
+from verdigris.core.facts.source import asked_source
 from verdigris.core.facts.telling import only_tells
 from verdigris.core.facts.urgency import Urgency, urgency_of
 from verdigris.core.judges.crashes import server_ends
@@ -144,8 +146,9 @@ class Reconciler:
         if picture is None:
             return None
         observed = replace(picture.observed, seen_at=known.seen_at)
-        # Jobs of gates are not watched, so what was read of them says nothing.
-        further = goes_further(observed, now) or bool(jobs_of_gates(observed.status))
+        # Jobs of gates, and other environments, are not watched, so what was read of them says nothing.
+        unwatched = bool(jobs_of_gates(observed.status)) or asked_source(observed.spec, observed.status) is not None
+        further = goes_further(observed, now) or unwatched
         if picture.has_open_decisions or further or self._usage.is_due(observed, now):
             return None
         planned = await self._plan(key, observed, desk, use=False)
@@ -174,7 +177,7 @@ class Reconciler:
         if picture is None:
             # Deleted: its children go with it, by their owner references.
             return self._gone(key)
-        picture = await look_at_gates(reads, picture)
+        picture = await look_at_source(self._client, await look_at_gates(reads, picture))
         known = replace(self._unwritten.fill_in(key, picture.observed), last_look=self._last_looks.get(key))
         observed = await self._guard.vouch(await self._surveyor.look_further(known, seen_at))
         planned = await self._plan(key, observed, desk)

@@ -23,6 +23,7 @@ from verdigris.api.status.roles import (
     WarmStatus,
 )
 from verdigris.api.status.rollout import Approval, CapacityStatus, Failure, RolloutStatus, Sizes, StepStatus
+from verdigris.api.status.source import SourceStatus
 from verdigris.api.status.words import (
     Color,
     Outcome,
@@ -72,6 +73,7 @@ __all__ = [
     "ScaleStatus",
     "ServiceAddress",
     "Sizes",
+    "SourceStatus",
     "Stage",
     "StepKind",
     "StepStatus",

@@ -14,7 +14,7 @@ from verdigris.core.facts.policy import changed_since
 from verdigris.core.routing.service import answering, seen_split
 from verdigris.core.routing.shield import seen_share
 from verdigris.core.routing.split import Split, had_requests, wanted_split
-from verdigris.core.steps.gate import GATE_KINDS
+from verdigris.core.steps.lists import CHECKS
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
@@ -141,9 +141,9 @@ def _verified(turn: Turn) -> Iterator[Line]:
 def _gates(turn: Turn) -> Iterator[Line]:
     """What the gates of the rollout under way have answered; afterwards it stays what it was."""
     steps = turn.status.rollout.steps if turn.status.rollout is not None else ()
-    gates = [step for step in steps if step.kind in GATE_KINDS]
-    told = [(step.gate, f"{step.kind}: {step.gate.message}") for step in gates if step.gate is not None]
-    answers = [(gate.verdict, gate.reason, message) for gate, message in told if gate.verdict is not None]
+    gates = [step for step in steps if step.kind in CHECKS]
+    told = [(step.answer, f"{step.kind}: {step.answer.message}") for step in gates if step.answer is not None]
+    answers = [(answer.verdict, answer.reason, message) for answer, message in told if answer.verdict is not None]
     refused = next((answer for answer in answers if answer[0] != "Pass"), None)
     if refused is not None:
         verdict, reason, message = refused

@@ -17,6 +17,7 @@ from verdigris.children.snapshot import Snapshot
 from verdigris.core.facts.policy import in_force
 from verdigris.core.facts.route import Routing
 from verdigris.core.facts.skew import Skew, wanted_target
+from verdigris.core.facts.source import SourceView
 from verdigris.core.facts.survey import Amounts, Removal, Survey
 from verdigris.core.facts.trust import refused_address
 
@@ -236,7 +237,8 @@ class Observed:
 
     `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
-    `gate` is the Job of the gate under way, None when there is none yet. `routing` is the HTTPRoute of a gateway, where
+    `gate` is the Job of the gate under way, None when there is none yet. `source` is the other environment that the
+    step under way asks, None when it asks none, or has not yet. `routing` is the HTTPRoute of a gateway, where
     the spec asks for one.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
@@ -274,6 +276,7 @@ class Observed:
     behind_others: frozenset[Color] = frozenset()
     last_look: LastLook | None = None
     gate: GateJob | None = None
+    source: SourceView | None = None
     routing: Routing = field(default_factory=Routing)
 
     @property

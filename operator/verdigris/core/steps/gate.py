@@ -129,7 +129,7 @@ def _trouble(turn: Turn, gate: AnyGate) -> Failure | None:
     """Why there will be no answer, or hardly one."""
     job, known = turn.observed.gate, gate_status(turn)
     if job is not None and job.foreign:
-        message = f"Job {job.name} is somebody else's, and the {gate.kind} gate needs that name: delete or rename it."
+        message = f"Job {job.name} is somebody else's, and the {gate.title} gate needs that name: delete or rename it."
         return Failure(reason="NameTaken", message=message)
     if job is not None and known is not None and job.answer is not None and job.answer.asked != known.asked:
         message = f"Job {job.name} has answered something else than it was asked: delete it, and it is run again."
@@ -138,14 +138,14 @@ def _trouble(turn: Turn, gate: AnyGate) -> Failure | None:
         return Failure(reason="GateCrashed", message=_ended(job, gate))
     late = turn.now >= turn.rollout.since + deadline_of(gate) + STARTS_WITHIN
     if late:
-        return Failure(reason="GateNotRun", message=f"The {gate.kind} gate has no answer. {_said(job)}".rstrip())
+        return Failure(reason="GateNotRun", message=f"The {gate.title} gate has no answer. {_said(job)}".rstrip())
     return None
 
 
 def _ended(job: GateJob, gate: AnyGate) -> str:
     over = f" ({job.over.reason}: {job.over.message})" if job.over else ""
     return (
-        f"The {gate.kind} gate ended without an answer{over}, which is no verdict on the version. {_said(job)} "
+        f"The {gate.title} gate ended without an answer{over}, which is no verdict on the version. {_said(job)} "
         f"kubectl logs job/{job.name} tells more; delete the Job to have it run again."
     )
 
@@ -153,9 +153,9 @@ def _ended(job: GateJob, gate: AnyGate) -> str:
 def _under_way(turn: Turn, gate: AnyGate) -> str:
     job = turn.observed.gate
     if job is None:
-        return f"The {gate.kind} gate begins."
+        return f"The {gate.title} gate begins."
     said = _said(job)
-    return f"The {gate.kind} gate runs as Job {job.name}, for at most {deadline_of(gate)}. {said}".rstrip()
+    return f"The {gate.title} gate runs as Job {job.name}, for at most {deadline_of(gate)}. {said}".rstrip()
 
 
 def _said(job: GateJob | None) -> str:
@@ -192,7 +192,13 @@ def _step(kind: StepKind) -> Step:
     )
 
 
-KIND_OF: Mapping[GateKind, StepKind] = {"quality": "Quality", "fairness": "Fairness", "smoke": "Smoke", "load": "Load"}
+KIND_OF: Mapping[GateKind, StepKind] = {
+    "quality": "Quality",
+    "fairness": "Fairness",
+    "smoke": "Smoke",
+    "load": "Load",
+    "job": "Job",
+}
 """What the step of a gate is called."""
 GATES = tuple(_step(kind) for kind in KIND_OF.values())
 GATE_KINDS = frozenset(KIND_OF.values())

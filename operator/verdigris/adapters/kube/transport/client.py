@@ -96,6 +96,30 @@ class Client:
                     return
             await asyncio.sleep(every)
 
+    async def allows(
+        self, user: str, groups: Sequence[str], verb: str, resource: Resource, key: tuple[str, str]
+    ) -> bool:
+        """Whether that user, in these groups, may do this to the object `key` (namespace, name). Changes nothing."""
+        namespace, name = key
+        asked = {
+            "namespace": namespace,
+            "verb": verb,
+            "group": resource.group,
+            "resource": resource.plural,
+            "name": name,
+        }
+        kind = kinds.ACCESS_REVIEW
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"namespace": namespace},
+            "spec": {"user": user, "groups": list(groups), "resourceAttributes": asked},
+        }
+        about = _about(kind, namespace, None)
+        answer = await self._request("POST", kind.path(namespace), about, body=body)
+        answers.of_kind(answer, f"creating {about}", {kind.kind})
+        return (answer.get("status") or {}).get("allowed") is True
+
     async def apply(self, manifest: Mapping[str, Any], manager: str = MANAGER) -> Json:
         """Server-side apply with force: what we set is ours. Returns the object as it is then."""
         resource = resource_of(manifest["apiVersion"], manifest["kind"])

@@ -62,6 +62,8 @@ ADMISSION_BINDING = Resource(
 )
 JOB = Resource("batch/v1", "Job", "jobs")
 """Of a gate: read while a rollout is at one."""
+ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
+"""A question, and no object that is kept: whether somebody may do something in one namespace."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 CHILDREN = (
