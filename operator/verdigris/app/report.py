@@ -76,6 +76,7 @@ class Reporter:
         status, told = with_problems(before, status, outcome.problems, observed.generation, self._now())
         notes = (*notes, *told)
         written = await self._write_status(key, picture, status, notes)
+        self._metrics.seen(key, observed)
         self._metrics.status_changed(key, before, status)
         answers = await write_decisions(self._client, picture, (*status.decisions, *answered))
         malformed = await refuse_malformed(self._client, picture, self._now())
@@ -98,6 +99,7 @@ class Reporter:
         Returns the ModelDeployment if its status was written.
         """
         written = await write_progress(self._client, picture, status)
+        self._metrics.seen(key, picture.observed)
         self._metrics.status_changed(key, picture.observed.status, status)
         return written
 

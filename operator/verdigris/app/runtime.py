@@ -125,7 +125,7 @@ class Runtime:
         self._questions = open_session()
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
-        self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic)
+        self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic, self._metrics.asked)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
         self._reconciler = Reconciler(
@@ -145,6 +145,7 @@ class Runtime:
                 isolated_queries=settings.isolate_queries,
                 pull_secrets=settings.serving_pull_secrets,
                 any_user=settings.any_user,
+                runbooks=settings.runbooks,
             ),
             memory=self._memory,
             surveyor=Surveyor(self._client, time.monotonic, _now),
@@ -207,15 +208,15 @@ class Runtime:
                 await _end(part)
 
     async def _served(self, hold: asyncio.Task[None]) -> list[kinds.Resource]:
-        """The kinds to watch, once the API server knows ours. ServiceMonitors only if it knows them."""
+        """The kinds to watch, once the API server knows ours; of the Prometheus Operator's those that it knows."""
         needed = (kinds.MODEL_DEPLOYMENT, kinds.ROLLOUT_DECISION)
         while not hold.done():
             try:
                 missing = [kind.plural for kind in needed if not await self._client.knows(kind)]
                 if not missing:
-                    watched = [kind for kind in kinds.WATCHED if kind != kinds.SERVICE_MONITOR]
-                    monitors = [kinds.SERVICE_MONITOR] if await self._client.knows(kinds.SERVICE_MONITOR) else []
-                    return [*needed, *watched, *monitors]
+                    watched = [kind for kind in kinds.WATCHED if kind not in kinds.OPTIONAL]
+                    optional = [kind for kind in kinds.OPTIONAL if await self._client.knows(kind)]
+                    return [*needed, *watched, *optional]
                 log.warning("the API server does not know %s yet: apply the CRDs of the chart", " and ".join(missing))
             except ApiError as error:
                 log.warning("the kinds to watch could not be looked up: %s", error)

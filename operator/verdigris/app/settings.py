@@ -54,6 +54,8 @@ class Settings:
     decision_policy: str | None = None
     # VERDIGRIS_GATEWAY_API: true: HTTPRoutes may be read and written, and are watched once the API server knows them.
     gateway_api: bool = False
+    # VERDIGRIS_RUNBOOKS: URL under which the pages of docs/runbooks are, for alerts; empty: they name the folder.
+    runbooks: str = ""
     # VERDIGRIS_LEASE_NAMESPACE: default is the pod's own namespace, else verdigris-system.
     lease_namespace: str = DEFAULT_NAMESPACE
     # VERDIGRIS_LEASE_NAME
@@ -93,6 +95,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         isolate_queries=read.flag("VERDIGRIS_ISOLATE_QUERIES"),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
         gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
+        runbooks=read.text("VERDIGRIS_RUNBOOKS", ""),
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
         lease_name=read.text("VERDIGRIS_LEASE_NAME", Settings.lease_name),
         lease_duration=read.duration("VERDIGRIS_LEASE_DURATION", Settings.lease_duration),

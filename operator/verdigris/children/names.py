@@ -71,6 +71,8 @@ class Defaults:
     prometheus_allowed: tuple[str, ...] = ()
     #: Secrets by which the images of specs are pulled that name none.
     pull_secrets: tuple[str, ...] = ()
+    #: URL under which the pages of docs/runbooks are; empty: alerts name the folder.
+    runbooks: str = ""
     #: Whether pods leave it to their namespace which user they run as.
     any_user: bool = False
 
