@@ -165,7 +165,7 @@ def operator_started(version: str, identity: str, at: datetime) -> Entry:
     return Entry(f"operator/{identity}", "operator", source, identity, at, {"version": version})
 
 
-def gap(dropped: int, at: datetime, identity: str) -> Entry:
+def gap(dropped: int, at: datetime, identity: str, ordinal: int) -> Entry:
     """The entry that says that so many could not be kept; those that the statuses still tell come after it."""
     source = f"{_API}/operators/{quote(identity, safe='')}"
-    return Entry(f"gap/{identity}/{timestamp(at)}", "gap", source, identity, at, {"dropped": dropped})
+    return Entry(f"gap/{identity}/{ordinal}", "gap", source, identity, at, {"dropped": dropped})

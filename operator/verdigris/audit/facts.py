@@ -222,7 +222,6 @@ def _history(status: ModelDeploymentStatus, left: RolloutStatus | None, model: M
         sha256 = active.sha256 if active is not None and active.revision == past.revision else ""
         data |= {
             "sha256": sha256,
-            "approvedBy": was.approval.by if was is not None and was.approval is not None else None,
             "evidence": _numbers(was.evidence) if was is not None else None,
         }
         first = number == 0 and len(status.history) < _BOUND

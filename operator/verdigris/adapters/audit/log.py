@@ -44,6 +44,10 @@ class Log:
         """Entries in the log."""
         return self._frontier.size
 
+    def has(self, identity: str) -> bool:
+        """Whether an entry with this id is in the log."""
+        return _key(identity) in self._ids
+
     @classmethod
     def open(cls, folder: Path, signer: Signer, now: Callable[[], datetime], segment: int = SEGMENT) -> Self:
         """Take the folder for oneself, and mend what a crash has left.

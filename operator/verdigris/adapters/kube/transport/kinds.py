@@ -63,6 +63,8 @@ ADMISSION_BINDING = Resource(
 JOB = Resource("batch/v1", "Job", "jobs")
 """Of a gate: read while a rollout is at one."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
+CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
+"""Of the audit log's spool."""
 
 CHILDREN = (
     DEPLOYMENT,
