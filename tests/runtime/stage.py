@@ -21,6 +21,7 @@ from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.port import UsageSource
 from verdigris.app.metrics import Metrics
 from verdigris.app.reconcile import Reconciler, Result
+from verdigris.app.report import Saw
 from verdigris.children.names import MODEL_LABEL, Defaults
 from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 
@@ -91,6 +92,7 @@ class Stage:
         usage: UsageSource | None = None,
         policy: str | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
+        saw: Saw | None = None,
     ) -> None:
         self.api = FakeApi()
         self.api.put(parent())
@@ -109,6 +111,7 @@ class Stage:
             guard=Guard(self.api, policy, self.seconds),
             now=lambda: self.now,
             on_gone=on_gone,
+            saw=saw,
         )
 
     def seconds(self) -> float:

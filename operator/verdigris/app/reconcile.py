@@ -30,7 +30,7 @@ from verdigris.app import logs
 from verdigris.app.evidence import NOT_YET, PATIENCE
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
-from verdigris.app.report import Reporter
+from verdigris.app.report import Reporter, Saw
 from verdigris.app.unwritten import Unwritten
 from verdigris.app.usage import UsageSchedule
 from verdigris.app.writes import Writes
@@ -84,6 +84,7 @@ class Reconciler:
         chance: Callable[[], float] = random.random,
         grace: timedelta = timedelta(),
         on_gone: Callable[[Key], None] = lambda _: None,
+        saw: Saw | None = None,
     ) -> None:
         self._client = client
         self._evidence = evidence
@@ -97,7 +98,13 @@ class Reconciler:
         self._ledger = Ledger()
         self._unwritten = Unwritten()
         self._reporter = Reporter(
-            client=client, recorder=recorder, metrics=metrics, ledger=self._ledger, unwritten=self._unwritten, now=now
+            client=client,
+            recorder=recorder,
+            metrics=metrics,
+            ledger=self._ledger,
+            unwritten=self._unwritten,
+            now=now,
+            saw=saw,
         )
         self._restores: dict[Key, RestoreBackoff] = {}
         self._writes = Writes(client, lambda: now().timestamp(), chance)

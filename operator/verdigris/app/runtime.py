@@ -29,7 +29,7 @@ from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
-from verdigris.app import http
+from verdigris.app import audit_setup, http
 from verdigris.app.evidence import GRACE, EvidenceDesk
 from verdigris.app.metrics import Metrics, QueueMetrics
 from verdigris.app.namespaces import NamespaceAccess
@@ -50,6 +50,8 @@ UNANSWERED_SECONDS = 60.0
 """Without an answer about the lease for this long, a replica is not ready."""
 DRAIN_SECONDS = 5.0
 """How long running reconciles may go on after SIGTERM."""
+AUDIT_SECONDS = 2.0
+"""How long the last entries of the audit log may take to be written."""
 RELEASE_SECONDS = 3.0
 """How long giving the lease back may take; after that it expires by itself."""
 ROUTES_SECONDS = 15.0
@@ -128,12 +130,14 @@ class Runtime:
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic, self._metrics.asked)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
+        self._trail = audit_setup.trail(settings, self._client, self._metrics.registry, self._terms.identity, _now)
         self._reconciler = Reconciler(
             client=self._client,
             evidence=self._desk,
             usage=self._desk,
             grace=GRACE,
-            on_gone=self._desk.forget,
+            on_gone=self._gone,
+            saw=self._trail.saw if self._trail is not None else None,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -151,6 +155,11 @@ class Runtime:
             surveyor=Surveyor(self._client, time.monotonic, _now),
             guard=self._guard,
         )
+
+    def _gone(self, key: Key) -> None:
+        self._desk.forget(key)
+        if self._trail is not None:
+            self._trail.gone(key)
 
     async def _close(self) -> None:
         await self._questions.close()
@@ -194,6 +203,7 @@ class Runtime:
         )
         guarding = _task("guard", self._watch_guard())
         routes = [_task("watch of routes", self._watch_routes())] if self._settings.gateway_api else []
+        audit = [_task("audit", self._trail.run())] if self._trail is not None else []
         parts = [hold, watching, again, guarding, *routes, *workers]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -204,6 +214,10 @@ class Runtime:
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
             await self._reconciler.close()
+            for part in audit:
+                await _end(part)
+            if self._trail is not None:
+                await self._trail.close(AUDIT_SECONDS)
             for part in (again, guarding, hold, *routes, watching):
                 await _end(part)
 
@@ -255,7 +269,8 @@ class Runtime:
             await _end(watching)
 
     def _note(self) -> str | None:
-        return "; ".join(filter(None, (self._namespaces.notice(), self._guard.sentence))) or None
+        audit = self._trail.sentence if self._trail is not None else None
+        return "; ".join(filter(None, (self._namespaces.notice(), self._guard.sentence, audit))) or None
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()

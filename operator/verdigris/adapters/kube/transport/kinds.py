@@ -66,6 +66,8 @@ JOB = Resource("batch/v1", "Job", "jobs")
 ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
 """A question, and no object that is kept: whether somebody may do something in one namespace."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
+CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
+"""Of the audit log's spool."""
 
 CHILDREN = (
     DEPLOYMENT,
