@@ -29,7 +29,8 @@ from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
-from verdigris.app import audit_setup, http
+from verdigris.api.status import ModelDeploymentStatus
+from verdigris.app import audit_setup, http, webhook_setup
 from verdigris.app.evidence import GRACE, EvidenceDesk
 from verdigris.app.metrics import Metrics, QueueMetrics
 from verdigris.app.namespaces import NamespaceAccess
@@ -131,13 +132,15 @@ class Runtime:
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
         self._trail = audit_setup.trail(settings, self._client, self._metrics.registry, self._terms.identity, _now)
+        self._webhooks = webhook_setup.webhooks(settings.webhooks, self._questions, self._metrics.registry, _now)
+        self._followers = [one for one in (self._trail, self._webhooks) if one is not None]
         self._reconciler = Reconciler(
             client=self._client,
             evidence=self._desk,
             usage=self._desk,
             grace=GRACE,
             on_gone=self._gone,
-            saw=self._trail.saw if self._trail is not None else None,
+            saw=self._saw,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -156,10 +159,14 @@ class Runtime:
             guard=self._guard,
         )
 
+    def _saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
+        for follower in self._followers:
+            follower.saw(key, uid, status)
+
     def _gone(self, key: Key) -> None:
         self._desk.forget(key)
-        if self._trail is not None:
-            self._trail.gone(key)
+        for follower in self._followers:
+            follower.gone(key)
 
     async def _close(self) -> None:
         await self._questions.close()
@@ -189,6 +196,8 @@ class Runtime:
         begun = _task("watches have started", self._started.wait())
         await asyncio.wait({begun, watching}, return_when=asyncio.FIRST_COMPLETED)
         await _end(begun)
+        if self._webhooks is not None:
+            self._webhooks.begin()
         workers = [_task("workers", WorkerPool(self._queue, self._reconciler, self._settings.workers).run())]
         again = _task(
             "resync",
@@ -203,7 +212,7 @@ class Runtime:
         )
         guarding = _task("guard", self._watch_guard())
         routes = [_task("watch of routes", self._watch_routes())] if self._settings.gateway_api else []
-        audit = [_task("audit", self._trail.run())] if self._trail is not None else []
+        following = [_task(type(one).__name__, one.run()) for one in self._followers]
         parts = [hold, watching, again, guarding, *routes, *workers]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -214,7 +223,7 @@ class Runtime:
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
             await self._reconciler.close()
-            for part in audit:
+            for part in following:
                 await _end(part)
             if self._trail is not None:
                 await self._trail.close(AUDIT_SECONDS)

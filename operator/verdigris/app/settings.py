@@ -62,6 +62,8 @@ class Settings:
     audit_key: Path = Path("/etc/verdigris/audit/audit.key")
     # VERDIGRIS_AUDIT_SPOOL: ConfigMap of the lease's namespace that keeps entries while the log cannot be written.
     audit_spool: str = "verdigris-audit-spool"
+    # VERDIGRIS_WEBHOOKS: file with who is told what has happened, of a mounted Secret; empty: nobody.
+    webhooks: Path | None = None
     # VERDIGRIS_LEASE_NAMESPACE: default is the pod's own namespace, else verdigris-system.
     lease_namespace: str = DEFAULT_NAMESPACE
     # VERDIGRIS_LEASE_NAME
@@ -105,6 +107,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         audit_folder=read.path("VERDIGRIS_AUDIT_FOLDER"),
         audit_key=read.path("VERDIGRIS_AUDIT_KEY") or Settings.audit_key,
         audit_spool=read.text("VERDIGRIS_AUDIT_SPOOL", Settings.audit_spool),
+        webhooks=read.path("VERDIGRIS_WEBHOOKS"),
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
         lease_name=read.text("VERDIGRIS_LEASE_NAME", Settings.lease_name),
         lease_duration=read.duration("VERDIGRIS_LEASE_DURATION", Settings.lease_duration),
