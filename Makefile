@@ -88,6 +88,9 @@ bench-shield: setup  ## what clients notice of a version on trial, whatever fail
 bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
 	@$(PY) -m benchmarks.gates
 
+bench-audit: setup  ## what the audit log costs: entries a second, bytes, a long log verified: out/bench/audit.json (1 min)
+	@$(PY) -m benchmarks.audit
+
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
 
@@ -95,4 +98,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack gate-schemas clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-audit bench-pack gate-schemas clean

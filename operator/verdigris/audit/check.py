@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from verdigris.audit.checkpoint import Checkpoint, notes
 from verdigris.audit.event import read_line, sequence_of
@@ -159,13 +158,3 @@ def _forked(kept: Sequence[Checkpoint], roots: Sequence[bytes]) -> Finding | Non
             )
         before = checkpoint.size
     return None
-
-
-def event_at(lines: Sequence[bytes], number: int) -> dict[str, Any]:
-    """The entry with this number. Raises IndexError when there is none, and ValueError when it cannot be read."""
-    if not 0 <= number < len(lines):
-        raise IndexError(f"there is no entry {number}: the log has {len(lines)}")
-    event = read_line(lines[number])
-    if event is None:
-        raise ValueError(f"entry {number} cannot be read: verify the log")
-    return event

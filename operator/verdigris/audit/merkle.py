@@ -1,4 +1,4 @@
-"""The Merkle tree of RFC 6962 (section 2.1) over SHA-256: roots, and proofs that an entry, or a log, is in it."""
+"""The Merkle tree of RFC 6962 (section 2.1) over SHA-256: roots, and proofs that an entry is in it."""
 
 from __future__ import annotations
 
@@ -53,69 +53,37 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return Frontier(leaves).root
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The audit path of entry `index` in the log with these leaf hashes. Raises IndexError when there is none such."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"entry {index} is not among {len(leaves)}")
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*inclusion_proof(leaves[:split], index), root(leaves[split:])]
-    return [*inclusion_proof(leaves[split:], index - split), root(leaves[:split])]
+class Tree:
+    """A whole log's tree, for many proofs: the roots of its complete subtrees are computed once."""
 
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [list(leaves)]
+        while len(below := self._levels[-1]) > 1:
+            pairs = range(0, len(below) - 1, 2)
+            self._levels.append([node_hash(below[at], below[at + 1]) for at in pairs])
 
-def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """The root that a proof leads to. Raises ValueError for a proof that is too long or too short."""
-    if not 0 <= index < size or (size == 1) != (not proof):
-        raise ValueError(f"a proof of {len(proof)} hashes does not fit entry {index} of {size}")
-    if size == 1:
-        return leaf
-    split = _split(size)
-    *below, sibling = proof
-    if index < split:
-        return node_hash(root_from_inclusion(leaf, index, split, below), sibling)
-    return node_hash(sibling, root_from_inclusion(leaf, index - split, size - split, below))
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """The audit path of entry `index`, from its neighbour upwards. Raises IndexError when there is none such."""
+        size = len(self._levels[0])
+        if not 0 <= index < size:
+            raise IndexError(f"entry {index} is not among {size}")
+        return self._path(index, 0, size)
 
+    def _path(self, index: int, first: int, end: int) -> list[bytes]:
+        if end - first == 1:
+            return []
+        split = first + _split(end - first)
+        if index < split:
+            return [*self._path(index, first, split), self._root(split, end)]
+        return [*self._path(index, split, end), self._root(first, split)]
 
-def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
-    """What shows that the log of these leaf hashes begins with its first `older` ones (0 < older <= their number)."""
-    if not 0 < older <= len(leaves):
-        raise IndexError(f"a log of {len(leaves)} entries never had {older}")
-    return _subproof(leaves, older, complete=True)
-
-
-def _subproof(leaves: Sequence[bytes], older: int, *, complete: bool) -> list[bytes]:
-    if older == len(leaves):
-        return [] if complete else [root(leaves)]
-    split = _split(len(leaves))
-    if older <= split:
-        return [*_subproof(leaves[:split], older, complete=complete), root(leaves[split:])]
-    return [*_subproof(leaves[split:], older - split, complete=False), root(leaves[:split])]
-
-
-def is_consistent(older: int, older_root: bytes, size: int, newer_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that the log of `size` entries begins with the one of `older` (RFC 9162, 2.1.4.2)."""
-    if older == size:
-        return not proof and older_root == newer_root
-    if not 0 < older < size or not proof:
-        return False
-    path = list(proof) if older & (older - 1) else [older_root, *proof]
-    first, last = older - 1, size - 1
-    while first % 2:
-        first, last = first >> 1, last >> 1
-    old = new = path[0]
-    for step in path[1:]:
-        if last == 0:
-            return False
-        if first % 2 or first == last:
-            old, new = node_hash(step, old), node_hash(step, new)
-            while first and not first % 2:
-                first, last = first >> 1, last >> 1
-        else:
-            new = node_hash(new, step)
-        first, last = first >> 1, last >> 1
-    return old == older_root and new == newer_root and last == 0
+    def _root(self, first: int, end: int) -> bytes:
+        size = end - first
+        height = size.bit_length() - 1
+        if size == 1 << height and first % size == 0:
+            return self._levels[height][first >> height]
+        split = first + _split(size)
+        return node_hash(self._root(first, split), self._root(split, end))
 
 
 def _split(size: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 from verdigris.adapters.audit.folder import Copy, FolderError, read
 from verdigris.audit.check import Finding, Sound, check
 from verdigris.audit.checkpoint import notes
-from verdigris.audit.event import read_line
-from verdigris.audit.merkle import inclusion_proof, leaf_hash
+from verdigris.audit.event import KINDS, read_line
+from verdigris.audit.merkle import Tree, leaf_hash
 from verdigris.audit.note import Signer, Verifier
+from verdigris.auditor.report import page, story
 
 
 class Wrong(Exception):
@@ -44,14 +45,20 @@ def prove(options: argparse.Namespace) -> None:
     copy, sound = _verified(options)
     if not 0 <= options.entry < sound.size:
         raise Wrong(f"There is no entry {options.entry}: the log has {sound.size}, from 0.")
-    print(proof_of([leaf_hash(line) for line in copy.lines], options.entry, copy.checkpoints), end="")
+    path = _paths(copy, [options.entry])[options.entry]
+    steps = "".join(f"{step}\n" for step in path)
+    print(f"c2sp.org/tlog-proof@v1\nindex {options.entry}\n{steps}\n{_last(copy)}", end="")
 
 
-def proof_of(leaves: list[bytes], number: int, checkpoints: str) -> str:
-    """A C2SP tlog-proof: the entry's number, its path, and the last checkpoint, which covers all `leaves`."""
-    *_, last = notes(checkpoints)
-    path = "".join(f"{base64.b64encode(step).decode()}\n" for step in inclusion_proof(leaves, number))
-    return f"c2sp.org/tlog-proof@v1\nindex {number}\n{path}\n{last}"
+def report(options: argparse.Namespace) -> None:
+    """Print the report of a period, as one page or as JSON."""
+    copy, sound = _verified(options)
+    events = (event for line in copy.lines if (event := read_line(line)) is not None)
+    own = {KINDS[what].type for what in ("operator", "gap")}
+    chosen = (event for event in events if options.model in (None, event["subject"]) or event["type"] in own)
+    told = story.of(chosen, options.since, options.until)
+    source = page.Source(str(_verifier(options)), sound.size, _last(copy), _paths(copy, told.numbers))
+    print((page.as_json if options.output == "json" else page.as_html)(told, source), end="")
 
 
 def keygen(options: argparse.Namespace) -> None:
@@ -74,8 +81,21 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "verify": verify,
     "export": export,
     "prove": prove,
+    "report": report,
     "keygen": keygen,
 }
+
+
+def _last(copy: Copy) -> str:
+    """The checkpoint over the whole log. An empty log has none."""
+    found = list(notes(copy.checkpoints))
+    return found[-1] if found else ""
+
+
+def _paths(copy: Copy, numbers: Iterable[int]) -> dict[int, list[str]]:
+    """The audit path of each of these entries, in base64."""
+    tree = Tree([leaf_hash(line) for line in copy.lines])
+    return {number: [base64.b64encode(step).decode() for step in tree.inclusion_proof(number)] for number in numbers}
 
 
 def _verified(options: argparse.Namespace, witnesses: list[str] | None = None) -> tuple[Copy, Sound]:

@@ -1,4 +1,4 @@
-"""verdigris-audit: verify, export and prove a copy of an audit log, and make its key. Needs no cluster."""
+"""verdigris-audit: verify, export, prove and report on a copy of an audit log, and make its key. Needs no cluster."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
 
     prove = _on_copy(verbs, "prove", "Print the proof that one entry is in the log (C2SP tlog-proof).")
     prove.add_argument("--entry", type=int, required=True, metavar="N", help="its number, from 0")
+
+    report = _on_copy(verbs, "report", "Write what served, on whose approval and by which evidence.")
+    _period(report)
+    report.add_argument("--model", metavar="NAMESPACE/NAME", help="this model only")
+    report.add_argument("-o", "--output", choices=("html", "json"), default="html")
 
     keygen = verbs.add_parser("keygen", help="Make a key: NAME.key for the operator, NAME.pub for who verifies.")
     keygen.add_argument("name", help="name of the log, in one word, for example clinic.example/verdigris")
