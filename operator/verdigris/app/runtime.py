@@ -30,8 +30,10 @@ from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.source import PrometheusSource
+from verdigris.adapters.registry.mlflow import MlflowRegistry
 from verdigris.app import http
 from verdigris.app.evidence import GRACE, EvidenceDesk
+from verdigris.app.following import Follower
 from verdigris.app.metrics import Metrics, QueueMetrics
 from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
@@ -127,6 +129,7 @@ class Runtime:
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic)
+        self._follower = Follower(self._registry(), self._queue.add)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
         self._reconciler = Reconciler(
@@ -135,6 +138,7 @@ class Runtime:
             usage=self._desk,
             grace=GRACE,
             on_gone=self._desk.forget,
+            follower=self._follower,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -151,6 +155,12 @@ class Runtime:
             surveyor=Surveyor(self._client, time.monotonic, _now),
             guard=self._guard,
         )
+
+    def _registry(self) -> MlflowRegistry | None:
+        address = self._settings.registry_address
+        if address is None:
+            return None
+        return MlflowRegistry(self._questions, address, Access([address], self._settings.registry_credentials).papers)
 
     async def _close(self) -> None:
         await self._questions.close()
@@ -203,6 +213,7 @@ class Runtime:
             await _drain(workers, DRAIN_SECONDS if not hold.done() else 0.0)
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
+            await self._follower.close()
             await self._reconciler.close()
             for part in (again, guarding, hold, *routes, watching):
                 await _end(part)

@@ -49,6 +49,10 @@ class Settings:
     prometheus_matchers: Mapping[str, str] = field(default_factory=dict)
     # VERDIGRIS_ISOLATE_QUERIES: true: PromQL of specs must keep to the model's own namespace.
     isolate_queries: bool = False
+    # VERDIGRIS_REGISTRY_ADDRESS: base URL of the MLflow server whose aliases specs may follow; empty: there is none.
+    registry_address: str | None = None
+    # VERDIGRIS_REGISTRY_CREDENTIALS: folder with token, username, password and ca.crt for it, each of them optional.
+    registry_credentials: Path | None = None
     # VERDIGRIS_DECISION_POLICY: the ValidatingAdmissionPolicy, and its binding, without which no version goes on by a
     # RolloutDecision; empty: decisions are believed as they are.
     decision_policy: str | None = None
@@ -91,6 +95,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         prometheus_credentials=read.path("VERDIGRIS_PROMETHEUS_CREDENTIALS"),
         prometheus_matchers=read.matchers("VERDIGRIS_PROMETHEUS_MATCHERS"),
         isolate_queries=read.flag("VERDIGRIS_ISOLATE_QUERIES"),
+        registry_address=read.text("VERDIGRIS_REGISTRY_ADDRESS", "").rstrip("/") or None,
+        registry_credentials=read.path("VERDIGRIS_REGISTRY_CREDENTIALS"),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
         gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
@@ -115,6 +121,12 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             "The lease's times must grow: VERDIGRIS_LEASE_RETRY_PERIOD < VERDIGRIS_LEASE_RENEW_DEADLINE < "
             "VERDIGRIS_LEASE_DURATION, for example 2s, 10s and 15s."
+        )
+    registry = settings.registry_address
+    if registry is not None and not (registry.startswith(("http://", "https://")) and _has_a_host(registry)):
+        raise SettingsError(
+            f"VERDIGRIS_REGISTRY_ADDRESS is '{registry.rpartition('@')[2]}': write a URL such as "
+            "http://mlflow.models.svc:5000."
         )
     own = () if settings.prometheus_address is None else (settings.prometheus_address,)
     for name, addresses in (("ADDRESS", own), ("ALLOWED", settings.prometheus_allowed)):

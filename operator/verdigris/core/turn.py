@@ -18,6 +18,7 @@ from verdigris.api.status import (
     DecisionRecord,
     EvidenceStatus,
     Failure,
+    FollowedStatus,
     HistoryEntry,
     LastRollback,
     Meaning,
@@ -55,6 +56,7 @@ class StatusChanges(TypedDict, total=False):
     observed_generation: int
     conditions: tuple[Condition, ...]
     target: TargetStatus | None
+    followed: FollowedStatus | None
     meanings: tuple[Meaning, ...]
     active: ActiveStatus | None
     warm: WarmStatus | None

@@ -7,7 +7,7 @@ from typing import Literal
 
 from verdigris.api.conditions import set_condition
 from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
-from verdigris.core.engine import gateway, names
+from verdigris.core.engine import following, gateway, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
@@ -41,6 +41,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield from _rolled_back(turn)
     yield _pods(turn)
     yield from understood(turn)
+    yield from following.lines(turn)
     if turn.observed.spec.monitoring.service_monitor.enabled and "ServiceMonitor" not in turn.observed.unseen:
         yield _monitored(turn)
 
