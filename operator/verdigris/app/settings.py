@@ -122,29 +122,26 @@ def _check(settings: Settings) -> None:
             "The lease's times must grow: VERDIGRIS_LEASE_RETRY_PERIOD < VERDIGRIS_LEASE_RENEW_DEADLINE < "
             "VERDIGRIS_LEASE_DURATION, for example 2s, 10s and 15s."
         )
-    registry = settings.registry_address
-    if registry is not None and not (registry.startswith(("http://", "https://")) and _has_a_host(registry)):
+    _check_address("PROMETHEUS_ADDRESS", settings.prometheus_address, "http://prometheus.monitoring.svc:9090")
+    for address in settings.prometheus_allowed:
+        _check_address("PROMETHEUS_ALLOWED", address, "http://prometheus.monitoring.svc:9090")
+    _check_address("REGISTRY_ADDRESS", settings.registry_address, "http://mlflow.models.svc:5000")
+
+
+def _check_address(name: str, address: str | None, example: str) -> None:
+    if address is None:
+        return
+    if not address.startswith(("http://", "https://")):
+        # What is before an @ may be a password.
+        shown = address.rpartition("@")[2]
+        raise SettingsError(f"VERDIGRIS_{name} is '{shown}': write a URL such as {example}.")
+    if not _has_a_host(address):
+        # Not repeated: it may be a password that has a slash in it.
+        secret = f"{name.partition('_')[0].lower()}.auth.secretName"
         raise SettingsError(
-            f"VERDIGRIS_REGISTRY_ADDRESS is '{registry.rpartition('@')[2]}': write a URL such as "
-            "http://mlflow.models.svc:5000."
+            f"VERDIGRIS_{name} is no URL with a host, or has a port that is no number: write for example {example}, "
+            f"and the user and password into the Secret that {secret} names in the chart's values."
         )
-    own = () if settings.prometheus_address is None else (settings.prometheus_address,)
-    for name, addresses in (("ADDRESS", own), ("ALLOWED", settings.prometheus_allowed)):
-        for address in addresses:
-            if not address.startswith(("http://", "https://")):
-                # What is before an @ may be a password.
-                shown = address.rpartition("@")[2]
-                raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is '{shown}': write a URL such as "
-                    "http://prometheus.monitoring.svc:9090."
-                )
-            if not _has_a_host(address):
-                # Not repeated: it may be a password that has a slash in it.
-                raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is no URL with a host, or has a port that is no number: write for "
-                    "example http://prometheus.monitoring.svc:9090, and the user and password into the Secret that "
-                    "prometheus.auth.secretName names in the chart's values."
-                )
 
 
 def _has_a_host(address: str) -> bool:
