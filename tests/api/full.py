@@ -13,11 +13,12 @@ FULL_SPEC: dict[str, Any] = {
     "model": {
         "name": "diabetes",
         "version": "1.0.0",
-        "uri": "https://models.example.com/diabetes-1.0.0.vmodel",
+        "uri": "models:/diabetes/1",
         "sha256": SHA256,
         "allowUnverified": True,
         "format": "linear",
         "credentialsSecret": "store-keys",
+        "follow": {"alias": "champion", "every": "5m", "approval": "None"},
     },
     "serving": {
         "image": "example.com/team/serving:1.2.3",

@@ -61,7 +61,7 @@ OWN_GATE: dict[str, Any] = {
         "resources": {"requests": {"cpu": "150m"}, "limits": {"memory": "256Mi"}},
         "volumes": [
             {"name": "cases", "persistentVolumeClaim": {"claimName": "cases", "readOnly": True}},
-            {"name": "config", "configMap": {"name": "audit"}},
+            {"name": "claim", "configMap": {"name": "audit"}},
             {"name": "keys", "secret": {"secretName": "audit-keys"}},
             {"name": "work", "emptyDir": {"sizeLimit": "1Gi"}},
         ],

@@ -30,7 +30,7 @@ each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(pa
 
 def test_there_is_an_example_of_each_way_of_working() -> None:
     expected = {"minimal.yaml", "production.yaml", "loadbalancer.yaml", "approval.yaml", "approve.yaml", "bucket.yaml"}
-    expected |= {"canary.yaml", "gates.yaml"}
+    expected |= {"canary.yaml", "gates.yaml", "follow.yaml", "dev.yaml", "staging.yaml"}
     assert expected <= {path.name for path in EXAMPLES}
 
 

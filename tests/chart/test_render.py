@@ -89,6 +89,7 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
             "matchers": {"cluster": "eu-1", "tier": "a=b"},
             "auth": {"secretName": "prometheus-login"},
         },
+        "registry": {"address": "https://mlflow.example.com/", "auth": {"secretName": "mlflow-login"}},
         "resyncInterval": "1h30m",
         "logLevel": "debug",
     }
@@ -111,6 +112,8 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         prometheus_credentials=Path("/etc/verdigris/prometheus"),
         isolate_queries=True,
         prometheus_matchers={"cluster": "eu-1", "tier": "a=b"},
+        registry_address="https://mlflow.example.com",
+        registry_credentials=Path("/etc/verdigris/registry"),
         decision_policy="ml-decisions",
         resync=timedelta(hours=1, minutes=30),
         log_level="debug",
@@ -121,14 +124,15 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
     )
 
 
-def test_credentials_of_prometheus_are_mounted_where_they_are_read(helm: Helm) -> None:
-    manifests = helm.render({"prometheus": {"auth": {"secretName": "prometheus-login"}}})
+@pytest.mark.parametrize("whose", ["prometheus", "registry"])
+def test_credentials_are_mounted_where_they_are_read(helm: Helm, whose: str) -> None:
+    manifests = helm.render({whose: {"auth": {"secretName": "its-login"}}})
     (spec,) = [spec for name, spec in pod_specs(manifests) if name.startswith("Deployment/")]
     (volume,) = [volume for volume in spec["volumes"] if "secret" in volume]
     (mount,) = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == volume["name"]]
-    assert volume["secret"] == {"secretName": "prometheus-login"}
+    assert volume["secret"] == {"secretName": "its-login"}
     assert (mount["mountPath"], mount["readOnly"]) == (
-        environment(manifests)["VERDIGRIS_PROMETHEUS_CREDENTIALS"],
+        environment(manifests)[f"VERDIGRIS_{whose.upper()}_CREDENTIALS"],
         True,
     )
 
@@ -313,3 +317,25 @@ def test_everything_with_a_namespace_is_in_the_releases(default_manifests: list[
     for manifest in default_manifests:
         namespace = manifest["metadata"].get("namespace")
         assert namespace == (None if manifest["kind"] in CLUSTER_SCOPED else NAMESPACE), manifest["kind"]
+
+
+@pytest.mark.parametrize(
+    ("address", "port"), [("https://mlflow.example.com", 443), ("http://mlflow.models.svc:5000", 5000)]
+)
+def test_the_registry_can_be_reached_where_there_is_one(helm: Helm, address: str, port: int) -> None:
+    asked, without = (egress_ports(helm.render(values)) for values in ({"registry": {"address": address}}, {}))
+    assert asked.count(port) == without.count(port) + 1
+
+
+def egress_ports(manifests: list[Manifest]) -> list[int]:
+    (policy,) = [one for one in of_kind(manifests, "NetworkPolicy") if one["metadata"]["name"] == "verdigris"]
+    return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+def test_the_values_of_the_environments_ask_for_what_their_readme_says(helm: Helm) -> None:
+    values = yaml.safe_load((REPOSITORY / "examples" / "environments" / "values.yaml").read_text(encoding="utf-8"))
+    policies = of_kind(helm.render(values), "ValidatingAdmissionPolicy")
+    (policy,) = [one for one in policies if one["metadata"]["name"].endswith("required-gates")]
+    said = " ".join(one["message"] for one in policy["spec"]["validations"])
+    for words in ("quality gate", "fairness gate", "served in staging first", "a person has to approve", "a checksum"):
+        assert words in said

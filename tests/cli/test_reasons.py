@@ -44,7 +44,7 @@ CLOSED: frozenset[str] = frozenset(
 
 CONDITION_TYPES = {
     "AnalysisHealthy Autoscaling Available ModelVerified Monitored PodsHealthy Ready Reconciling",
-    "GatesPassed ResolvedRefs Routed Stalled StatusWritten Understood",
+    "Followed GatesPassed ResolvedRefs Routed Stalled StatusWritten Understood",
 }
 KUBERNETES = {
     "Apply Authorization Background ClusterIP ConfigMap Container ControllerRevision DeleteOptions Deny Deployment",

@@ -208,9 +208,31 @@ SAMPLES: tuple[Json, ...] = (
     WHOLE,
     {**WHOLE, "autoscaling": {"external": True, "minReplicas": 2, "maxReplicas": 4}},
     {**WHOLE, "autoscaling": {"external": True, "minReplicas": 2, "maxReplicas": 4, "replicas": 3}},
+    {
+        **WHOLE,
+        "model": {
+            **WHOLE["model"],
+            "uri": "models:/risk/1",
+            "follow": {"alias": "champion", "every": "1m", "approval": "None"},
+        },
+    },
     {**WHOLE, "analysis": {"prometheus": {"address": "http://prometheus.test:9090"}}},
     {**WHOLE, "rollout": {"strategy": "BlueGreen", "allowDowntime": True}},
     {**WHOLE, "rollout": {"shield": True}},
+    {
+        **WHOLE,
+        "rollout": {
+            "steps": [
+                {
+                    "job": {
+                        "name": "audit",
+                        "image": "audit:1",
+                        "volumes": [{"name": "spare", "configMap": {"name": "a"}}],
+                    }
+                }
+            ]
+        },
+    },
     {**WHOLE, "traffic": {"router": "Gateway", "gateway": {"route": "shop"}}},
     {**WHOLE, "serving": {"tolerations": [{"key": "gpu", "operator": "Equal", "effect": "NoSchedule"}]}},
     {**WHOLE, "serving": {"service": {"type": "ClusterIP"}}},

@@ -15,9 +15,10 @@ from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.core.actions import Action
 
-DECIDES_LATER = ("cleanup", "traffic.unit", "traffic.testers")
-"""Whether, when and how many stuck pods are removed: tests/rollout/test_cleanup_gates.py. Which requests meet a version
-on trial: tests/rollout/test_weights.py."""
+DECIDES_LATER = ("cleanup", "traffic.unit", "traffic.testers", "model.follow")
+"""Which version is wanted once a registry has answered: tests/rollout/test_follow.py. Whether, when and how many stuck
+pods are removed: tests/rollout/test_cleanup_gates.py. Which requests meet a version on trial:
+tests/rollout/test_weights.py."""
 TIED = ("autoscaling.metrics.type", "traffic.router")
 """Says which of its neighbours is there."""
 LOOKS = 30

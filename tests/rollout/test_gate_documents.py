@@ -127,7 +127,7 @@ def test_the_job_of_ones_own_program_has_its_container_and_what_confines_every_p
     )
     assert [one["name"] for one in container["env"]] == ["VERDIGRIS_GATE", "LEVEL", "TOKEN", "REGION"]
     assert [one["mountPath"] for one in container["volumeMounts"]] == ["/tmp", "/cases"]
-    assert {one["name"] for one in made["template"]["spec"]["volumes"]} == {"tmp", "cases", "config", "keys", "work"}
+    assert {one["name"] for one in made["template"]["spec"]["volumes"]} == {"tmp", "cases", "claim", "keys", "work"}
     assert "envFrom" not in container, "the key to the artifacts is not its business"
     assert made["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [10, 11]
     assert made["template"]["spec"]["automountServiceAccountToken"] is False

@@ -151,8 +151,8 @@ def test_bytes_that_are_young_there_are_waited_for_longer_than_what_is_no_answer
     world.run(20)
     assert world.status.rollout
     assert world.status.rollout.stage == "AwaitingSource"
-    assert step(world).source
-    assert step(world).source.unclear_since is None  # type: ignore[union-attr]
+    assert step(world).unclear_since is None
+    assert world.status.rollout.evidence.inconclusive_since is None
 
 
 def test_between_two_weights_it_keeps_its_share_and_is_judged_by_it() -> None:

@@ -19,6 +19,7 @@ from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.transport.kinds import HTTP_ROUTE, MODEL_DEPLOYMENT, ROLLOUT_DECISION, WATCHED
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.port import UsageSource
+from verdigris.app.following import Follower
 from verdigris.app.metrics import Metrics
 from verdigris.app.reconcile import Reconciler, Result
 from verdigris.app.report import Saw
@@ -93,6 +94,7 @@ class Stage:
         policy: str | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
         saw: Saw | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self.api = FakeApi()
         self.api.put(parent())
@@ -112,6 +114,7 @@ class Stage:
             now=lambda: self.now,
             on_gone=on_gone,
             saw=saw,
+            follower=follower,
         )
 
     def seconds(self) -> float:

@@ -71,6 +71,12 @@ capabilities:
 {{- default (ternary "443" "80" (eq $url.scheme "https")) $named -}}
 {{- end -}}
 
+{{- define "verdigris.registryPort" -}}
+{{- $url := urlParse .Values.registry.address -}}
+{{- $named := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (ternary "443" "80" (eq $url.scheme "https")) $named -}}
+{{- end -}}
+
 {{/* What the schema cannot say in a sentence, said in one. */}}
 {{- define "verdigris.validate" -}}
 {{- if not (regexMatch "^https?://[^\\s/?#]+(/\\S*)?$" .Values.prometheus.address) -}}

@@ -28,6 +28,7 @@ from verdigris.adapters.prometheus.port import EvidenceSource, UsageSource
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app import logs
 from verdigris.app.evidence import NOT_YET, PATIENCE
+from verdigris.app.following import Follower
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
 from verdigris.app.report import Reporter, Saw
@@ -83,6 +84,7 @@ class Reconciler:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
         grace: timedelta = timedelta(),
+        follower: Follower | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
         saw: Saw | None = None,
     ) -> None:
@@ -112,6 +114,7 @@ class Reconciler:
         self._unjudged: dict[Key, str] = {}
         self._last_looks: dict[Key, LastLook] = {}
         self._grace = grace
+        self._follower = follower or Follower(None, lambda _: None)
         self._on_gone = on_gone
 
     async def close(self) -> None:
@@ -215,6 +218,7 @@ class Reconciler:
         self._metrics.gone(key)
         self._memory.forget(key)
         self._usage.forget(key)
+        self._follower.forget(key)
         self._writes.forget(key)
         self._unwritten.forget(key)
         self._intervals.pop(key, None)
@@ -236,6 +240,7 @@ class Reconciler:
 
         With `use` it is also asked what the model uses, when that is due: such an answer is given once.
         """
+        observed = replace(observed, registry=self._follower.look(key, observed))
         asked = question(observed, self._now())
         evidence = NOT_ASKED if asked is None else await desk.gather(asked)
         if evidence is NOT_YET:

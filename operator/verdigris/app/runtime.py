@@ -29,9 +29,11 @@ from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
+from verdigris.adapters.registry.mlflow import MlflowRegistry
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app import audit_setup, http, webhook_setup
 from verdigris.app.evidence import GRACE, EvidenceDesk
+from verdigris.app.following import Follower
 from verdigris.app.metrics import Metrics, QueueMetrics
 from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
@@ -129,11 +131,12 @@ class Runtime:
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic, self._metrics.asked)
+        self._follower = Follower(self._registry(), self._queue.add)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
         self._trail = audit_setup.trail(settings, self._client, self._metrics.registry, self._terms.identity, _now)
         self._webhooks = webhook_setup.webhooks(settings.webhooks, self._questions, self._metrics.registry, _now)
-        self._followers = [one for one in (self._trail, self._webhooks) if one is not None]
+        self._listeners = [one for one in (self._trail, self._webhooks) if one is not None]
         self._reconciler = Reconciler(
             client=self._client,
             evidence=self._desk,
@@ -141,6 +144,7 @@ class Runtime:
             grace=GRACE,
             on_gone=self._gone,
             saw=self._saw,
+            follower=self._follower,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -160,13 +164,19 @@ class Runtime:
         )
 
     def _saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
-        for follower in self._followers:
-            follower.saw(key, uid, status)
+        for listener in self._listeners:
+            listener.saw(key, uid, status)
 
     def _gone(self, key: Key) -> None:
         self._desk.forget(key)
-        for follower in self._followers:
-            follower.gone(key)
+        for listener in self._listeners:
+            listener.gone(key)
+
+    def _registry(self) -> MlflowRegistry | None:
+        address = self._settings.registry_address
+        if address is None:
+            return None
+        return MlflowRegistry(self._questions, address, Access([address], self._settings.registry_credentials).papers)
 
     async def _close(self) -> None:
         await self._questions.close()
@@ -212,7 +222,7 @@ class Runtime:
         )
         guarding = _task("guard", self._watch_guard())
         routes = [_task("watch of routes", self._watch_routes())] if self._settings.gateway_api else []
-        following = [_task(type(one).__name__, one.run()) for one in self._followers]
+        following = [_task(type(one).__name__, one.run()) for one in self._listeners]
         parts = [hold, watching, again, guarding, *routes, *workers]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -222,6 +232,7 @@ class Runtime:
             await _drain(workers, DRAIN_SECONDS if not hold.done() else 0.0)
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
+            await self._follower.close()
             await self._reconciler.close()
             for part in following:
                 await _end(part)

@@ -49,6 +49,10 @@ class Settings:
     prometheus_matchers: Mapping[str, str] = field(default_factory=dict)
     # VERDIGRIS_ISOLATE_QUERIES: true: PromQL of specs must keep to the model's own namespace.
     isolate_queries: bool = False
+    # VERDIGRIS_REGISTRY_ADDRESS: base URL of the MLflow server whose aliases specs may follow; empty: there is none.
+    registry_address: str | None = None
+    # VERDIGRIS_REGISTRY_CREDENTIALS: folder with token, username, password and ca.crt for it, each of them optional.
+    registry_credentials: Path | None = None
     # VERDIGRIS_DECISION_POLICY: the ValidatingAdmissionPolicy, and its binding, without which no version goes on by a
     # RolloutDecision; empty: decisions are believed as they are.
     decision_policy: str | None = None
@@ -101,6 +105,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         prometheus_credentials=read.path("VERDIGRIS_PROMETHEUS_CREDENTIALS"),
         prometheus_matchers=read.matchers("VERDIGRIS_PROMETHEUS_MATCHERS"),
         isolate_queries=read.flag("VERDIGRIS_ISOLATE_QUERIES"),
+        registry_address=read.text("VERDIGRIS_REGISTRY_ADDRESS", "").rstrip("/") or None,
+        registry_credentials=read.path("VERDIGRIS_REGISTRY_CREDENTIALS"),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
         gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
         runbooks=read.text("VERDIGRIS_RUNBOOKS", ""),
@@ -131,23 +137,26 @@ def _check(settings: Settings) -> None:
             "The lease's times must grow: VERDIGRIS_LEASE_RETRY_PERIOD < VERDIGRIS_LEASE_RENEW_DEADLINE < "
             "VERDIGRIS_LEASE_DURATION, for example 2s, 10s and 15s."
         )
-    own = () if settings.prometheus_address is None else (settings.prometheus_address,)
-    for name, addresses in (("ADDRESS", own), ("ALLOWED", settings.prometheus_allowed)):
-        for address in addresses:
-            if not address.startswith(("http://", "https://")):
-                # What is before an @ may be a password.
-                shown = address.rpartition("@")[2]
-                raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is '{shown}': write a URL such as "
-                    "http://prometheus.monitoring.svc:9090."
-                )
-            if not _has_a_host(address):
-                # Not repeated: it may be a password that has a slash in it.
-                raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is no URL with a host, or has a port that is no number: write for "
-                    "example http://prometheus.monitoring.svc:9090, and the user and password into the Secret that "
-                    "prometheus.auth.secretName names in the chart's values."
-                )
+    _check_address("PROMETHEUS_ADDRESS", settings.prometheus_address, "http://prometheus.monitoring.svc:9090")
+    for address in settings.prometheus_allowed:
+        _check_address("PROMETHEUS_ALLOWED", address, "http://prometheus.monitoring.svc:9090")
+    _check_address("REGISTRY_ADDRESS", settings.registry_address, "http://mlflow.models.svc:5000")
+
+
+def _check_address(name: str, address: str | None, example: str) -> None:
+    if address is None:
+        return
+    if not address.startswith(("http://", "https://")):
+        # What is before an @ may be a password.
+        shown = address.rpartition("@")[2]
+        raise SettingsError(f"VERDIGRIS_{name} is '{shown}': write a URL such as {example}.")
+    if not _has_a_host(address):
+        # Not repeated: it may be a password that has a slash in it.
+        secret = f"{name.partition('_')[0].lower()}.auth.secretName"
+        raise SettingsError(
+            f"VERDIGRIS_{name} is no URL with a host, or has a port that is no number: write for example {example}, "
+            f"and the user and password into the Secret that {secret} names in the chart's values."
+        )
 
 
 def _has_a_host(address: str) -> bool:

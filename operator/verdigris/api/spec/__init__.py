@@ -10,7 +10,7 @@ from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
 from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, JobGate, LoadGate, QualityGate, SmokeGate
-from verdigris.api.spec.model import ModelSpec
+from verdigris.api.spec.model import FollowSpec, ModelSpec
 from verdigris.api.spec.monitoring import MonitoringSpec, PrometheusRuleSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
 from verdigris.api.spec.pod import PodTemplateSpec
@@ -28,6 +28,7 @@ __all__ = [
     "EnvVar",
     "ErrorRateSpec",
     "FairnessGate",
+    "FollowSpec",
     "FromStep",
     "GateData",
     "GatewaySpec",

@@ -65,6 +65,9 @@ class StepStatus(StatusModel):
     )
     gate: GateStatus | None = Field(default=None, description="Of a gate: its Job, and what that has answered.")
     source: SourceStatus | None = Field(default=None, description="Of a step from: what the other environment says.")
+    unclear_since: Time | None = Field(
+        default=None, description="Since when, without a break, what decides it has given no answer."
+    )
     began: Time | None = None
     ended: Time | None = None
     verdict: Verdict | None = None

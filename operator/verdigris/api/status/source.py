@@ -19,4 +19,3 @@ class SourceStatus(StatusModel):
     message: Text = ""
     version: Version = Field(default="", description="The version that is active there.")
     since: Time | None = Field(default=None, description="Since when the same bytes have been healthy there.")
-    unclear_since: Time | None = Field(default=None, description="Since when it has been inconclusive.")

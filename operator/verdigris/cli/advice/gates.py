@@ -1,4 +1,4 @@
-"""Hints on gates, on other environments that are asked, and on the gateway by which clients come."""
+"""Hints on gates, on other environments and the registry that are asked, and on the gateway by which clients come."""
 
 from __future__ import annotations
 
@@ -68,6 +68,23 @@ SOURCES: Mapping[str, Hint] = {
     "SourceTooYoung": Hint(STATE, "Nothing: its time there is not over. " + _FOLLOW, "healthy there for long enough"),
     "SourceUnknown": Hint(STATE, "Upgrade the CRDs: kubectl verdigris check. Then apply the version anew.", "kept"),
     "SourceUnread": Hint(STATE, "Nothing: it is asked again. " + _THERE, "an answer"),
+}
+
+_TAG = "Set the tag where the version is registered, or move the alias: the message names it."
+
+REGISTRY: Mapping[str, Hint] = {
+    "AliasFollowed": ok(),
+    "AliasMissing": Hint(STATE, "Give the alias to a version, or correct spec.model.", "an alias that is there"),
+    "AliasMoved": ok("Nothing: the version that has the alias now is rolled out. " + _FOLLOW),
+    "ChecksumMissing": Hint(STATE, _TAG, "a checksum"),
+    "NotFollowed": ok(),
+    "RegistryAsked": Hint(STATE, "Nothing: the registry is asked.", "an answer"),
+    "RegistryRefused": Hint(STATE, "Correct the Secret of registry.auth in the chart's values.", "an answer"),
+    "RegistryUnknown": Hint(STATE, "Set registry.address in the chart's values, or leave follow out.", "an address"),
+    "RegistryUnreachable": Hint(
+        STATE, "Does the registry run? It is asked again; nothing changes meanwhile.", "an answer"
+    ),
+    "VersionMissing": Hint(STATE, _TAG, "a semantic version"),
 }
 
 GATEWAY: Mapping[str, Hint] = {

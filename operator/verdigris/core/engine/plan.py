@@ -16,6 +16,7 @@ from verdigris.core.actions import Plan
 from verdigris.core.advice.sizing import advise
 from verdigris.core.engine.children import realise
 from verdigris.core.engine.decisions import answer_decisions
+from verdigris.core.engine.following import follow
 from verdigris.core.engine.gateway import mind_route, remember_route
 from verdigris.core.engine.names import mind_names, remember_address
 from verdigris.core.engine.progress import advance, withdraw
@@ -40,6 +41,7 @@ from verdigris.core.turn import Turn
 
 CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     mend,
+    follow,
     remember_target,
     adopt,
     answer_decisions,

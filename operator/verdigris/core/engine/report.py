@@ -7,7 +7,7 @@ from typing import Literal
 
 from verdigris.api.conditions import set_condition
 from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
-from verdigris.core.engine import gateway, monitoring, names
+from verdigris.core.engine import following, gateway, monitoring, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
@@ -42,6 +42,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield _pods(turn)
     yield from understood(turn)
     yield from monitoring.lines(turn)
+    yield from following.lines(turn)
 
 
 _MISCONFIGURED = "Clients do not get from the clients' Service to its pods:"

@@ -14,11 +14,10 @@ from verdigris.api.spec.gates import GateKind
 from verdigris.api.status import Failure, GateStatus, Outcome, StepKind, Verdict
 from verdigris.children.names import gate_name
 from verdigris.core.facts.observed import ContainerView, GateJob, GatePod
-from verdigris.core.judges.errors import ruled
 from verdigris.core.steps.gate_document import deadline_of, digest, document
 from verdigris.core.steps.passing_on import asks, judge_meanwhile, passed_on, routed
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
-from verdigris.core.steps.watching import without_evidence
+from verdigris.core.steps.watching import with_answer, without_answer
 from verdigris.core.turn import Turn, evolve
 
 _EVENTS: Mapping[Verdict, str] = {"Pass": "GatePassed", "Fail": "GateFailed", "Inconclusive": "GateInconclusive"}
@@ -65,7 +64,7 @@ def _unknown(turn: Turn) -> tuple[Turn, Ruling]:
         "What this gate asks is not in the status any more: look at who else writes it, and whether the CRD is as new "
         "as the operator."
     )
-    return _inconclusive(turn, Failure(reason="GateUnknown", message=message))
+    return without_answer(turn, Failure(reason="GateUnknown", message=message))
 
 
 def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure | None) -> tuple[Turn, Ruling]:
@@ -81,8 +80,8 @@ def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure
         why_not = Failure(reason=found.reason or "GateInconclusive", message=found.message)
     why_not = why_not or _trouble(turn, gate)
     if why_not is not None:
-        return _inconclusive(turn, why_not)
-    return turn.change_rollout(message=_under_way(turn, gate)), STAY
+        return without_answer(turn, why_not)
+    return with_answer(turn).change_rollout(message=_under_way(turn, gate)), STAY
 
 
 def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
@@ -98,7 +97,9 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     name = gate_name(
         turn.observed.owner, gate.kind, rollout.revision, rollout.started_at, step=rollout.step, asked=asked
     )
-    return (turn if known is not None and known.job == name else _with(turn, GateStatus(job=name, asked=asked))), None
+    return (
+        turn if known is not None and known.job == name else turn.change_step(gate=GateStatus(job=name, asked=asked))
+    ), None
 
 
 def _heard(turn: Turn) -> Turn:
@@ -109,20 +110,9 @@ def _heard(turn: Turn) -> Turn:
     verdict = job.answer.verdict
     if job.answer.asked != known.asked or verdict is None:
         return turn
-    turn = _with(turn, evolve(job.answer, job=known.job))
+    turn = turn.change_step(gate=evolve(job.answer, job=known.job))
     told = f"{known.job}: {job.answer.message}"
     return turn.note("Normal" if verdict == "Pass" else "Warning", _EVENTS[verdict], told)
-
-
-def _with(turn: Turn, gate: GateStatus) -> Turn:
-    rollout = turn.rollout
-    step = evolve(rollout.steps[rollout.step], gate=gate)
-    return turn.change_rollout(steps=(*rollout.steps[: rollout.step], step, *rollout.steps[rollout.step + 1 :]))
-
-
-def _inconclusive(turn: Turn, why: Failure) -> tuple[Turn, Ruling]:
-    evidence = ruled(turn.rollout.evidence, ("Inconclusive", why.reason, why.message), turn.now)
-    return without_evidence(turn.change_rollout(evidence=evidence), "Failed")
 
 
 def _trouble(turn: Turn, gate: AnyGate) -> Failure | None:

@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.spec import FromStep
-from verdigris.api.status import EvidenceStatus, Outcome, SourceStatus
+from verdigris.api.status import Failure, SourceStatus
 from verdigris.children.names import Owner
 from verdigris.core.facts.source import PROMOTE_FROM, SourceView, asked_source
-from verdigris.core.judges.errors import to_millis
 from verdigris.core.steps.passing_on import asks, judge_meanwhile, passed_on, routed
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Step
-from verdigris.core.steps.watching import without_evidence
-from verdigris.core.turn import Turn, evolve
+from verdigris.core.steps.watching import with_answer, without_answer
+from verdigris.core.turn import Turn
 from verdigris.core.words import clip, sentence
 
 LOOK_EVERY = timedelta(seconds=15)
@@ -134,13 +133,8 @@ _UNKNOWN = SourceStatus(
 
 def _heard(turn: Turn, found: SourceStatus) -> Turn:
     """With what was found kept in the status; who follows the rollout is told when it is something else."""
-    rollout = turn.rollout
-    before = rollout.steps[rollout.step].source or SourceStatus()
-    if found.verdict == "Inconclusive":
-        found = evolve(found, unclear_since=before.unclear_since or to_millis(turn.now))
-    step = evolve(rollout.steps[rollout.step], source=found)
-    turn = turn.change_rollout(steps=(*rollout.steps[: rollout.step], step, *rollout.steps[rollout.step + 1 :]))
-    turn = turn.change_rollout(message=found.message)
+    before = turn.rollout.steps[turn.rollout.step].source or SourceStatus()
+    turn = turn.change_step(source=found).change_rollout(message=found.message)
     if found.reason in (before.reason, "SourceTooYoung"):
         return turn
     if found.verdict == "Pass":
@@ -149,19 +143,13 @@ def _heard(turn: Turn, found: SourceStatus) -> Turn:
 
 
 def _waits(turn: Turn, found: SourceStatus | None, asked: FromStep | None) -> tuple[Turn, Ruling]:
-    if found is not None and found.since is not None and asked is not None:
-        over = found.since + parse_duration(asked.healthy_for)
-        return replace(turn, look_at=min(over, turn.look_at or over)), STAY
-    if found is None or found.verdict is None:
+    if found is not None and found.verdict == "Inconclusive":
+        return without_answer(turn, Failure(reason=found.reason, message=found.message))
+    turn = with_answer(turn)
+    if found is None or found.since is None or asked is None:
         return turn, STAY
-    outcome: Outcome = "RolledBack" if turn.rollout.passed_on or turn.rollout.routed else "Failed"
-    # What is known of its answers to clients stays what it is: this says nothing about them.
-    answers = turn.rollout.evidence
-    unclear = EvidenceStatus(
-        verdict="Inconclusive", reason=found.reason, message=found.message, inconclusive_since=found.unclear_since
-    )
-    turn, ruling = without_evidence(turn.change_rollout(evidence=unclear), outcome)
-    return turn.change_rollout(evidence=answers), ruling
+    over = found.since + parse_duration(asked.healthy_for)
+    return replace(turn, look_at=min(over, turn.look_at or over)), STAY
 
 
 FROM = Step(
