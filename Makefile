@@ -30,6 +30,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m verdigris.tools.stuck_table --check
 	@$(PY) -m dev.protobuf --check
 	@$(PY) -m dev.gate_schemas --check
+	@$(PY) -m dev.dashboards --check
 	@$(PY) -m verdigris.tools.chart_readme --check
 	@$(PY) -m verdigris.tools.chart_alerts --check
 	@$(PY) -m verdigris.tools.cli_schema --check
