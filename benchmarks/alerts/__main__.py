@@ -7,12 +7,14 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.alerts.alertmanager import Receiver, alertmanager
 from benchmarks.alerts.faults import FAULTS, RATE, SOON, Fault
 from dev.cluster import ensure_up
 from dev.cluster.shell import ClusterError, say
@@ -44,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if file.is_file():
         found = json.loads(file.read_text())
     try:
-        with _stage() as (prometheus, scene):
+        with _stage() as stage:
             if given.healthy:
-                found |= _healthy(prometheus, scene(HEALTHY), given.healthy)
-            rows = _fired(prometheus, scene, given.only or list(FAULTS), given.patience)
+                found |= _healthy(stage, given.healthy)
+            rows = _fired(stage, given.only or list(FAULTS), given.patience)
     except ClusterError as problem:
         print(f"\nThe benchmark failed: {problem}", file=sys.stderr)
         return 1
@@ -68,29 +70,40 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class Stage:
+    """The cluster's Prometheus, who is told by Alertmanager, and what makes a scene of a name."""
+
+    prometheus: Prometheus
+    receiver: Receiver
+    scene: Callable[[str], Scene]
+
+
 @contextmanager
-def _stage() -> Iterator[tuple[Prometheus, Any]]:
-    """With the operator and its alerts on the cluster: its Prometheus, and what makes a scene of a name."""
+def _stage() -> Iterator[Stage]:
+    """With the operator and its alerts on the cluster."""
     cluster = ensure_up()
     cluster.load_images()
     install_operator(cluster, *(f"{name}={value}" for name, value in CHART.items()))
     with tempfile.TemporaryDirectory(prefix="verdigris-bench-") as folder:
         stock: Stock = lay_in(cluster, Path(folder))
-    api = Api(cluster.kubeconfig)
-    try:
-        yield of_cluster(cluster), lambda name: Scene(cluster, api, stock, name)
-    finally:
-        clear_away(cluster)
+        api = Api(cluster.kubeconfig)
+        try:
+            with alertmanager(cluster, Path(folder)) as receiver:
+                yield Stage(of_cluster(cluster), receiver, lambda name: Scene(cluster, api, stock, name))
+        finally:
+            clear_away(cluster)
 
 
-def _fired(prometheus: Prometheus, scene: Any, faults: Sequence[str], patience: float) -> list[Row]:
+def _fired(stage: Stage, faults: Sequence[str], patience: float) -> list[Row]:
     """All faults at once, each in its own namespace. Raises the first error of any of them, when all have ended."""
     with ThreadPoolExecutor(len(faults)) as pool:
-        tasks = [pool.submit(_one, prometheus, scene(f"alerts-{name}"), FAULTS[name], patience) for name in faults]
+        tasks = [pool.submit(_one, stage, stage.scene(f"alerts-{name}"), FAULTS[name], patience) for name in faults]
     return [row for task in tasks for row in task.result()]
 
 
-def _one(prometheus: Prometheus, scene: Scene, fault: Fault, patience: float) -> list[Row]:
+def _one(stage: Stage, scene: Scene, fault: Fault, patience: float) -> list[Row]:
+    prometheus, receiver = stage.prometheus, stage.receiver
     with scene:
         fault.given(scene)
         prometheus.until_loaded(scene.namespace)
@@ -108,12 +121,16 @@ def _one(prometheus: Prometheus, scene: Scene, fault: Fault, patience: float) ->
             lasting = alert.name in TOLD_FOR_A_WHILE
             over = None if lasting else prometheus.until(alert, False, patience)
             row["resolved_s"] = None if over is None else round(time.monotonic() - ended, 1)
+            told = receiver.told.get(alert)
+            row["received_s"] = None if told is None else round(told - began, 1)
+            say(f"{alert.name} ({alert.severity}): received after {row['received_s']} s")
             say(f"{alert.name} ({alert.severity}): over after {row['resolved_s']} s")
         return rows
 
 
-def _healthy(prometheus: Prometheus, scene: Scene, minutes: float) -> Row:
+def _healthy(stage: Stage, minutes: float) -> Row:
     """Sound releases, one after the other, under clients: every alert about this namespace is a false one."""
+    prometheus, scene = stage.prometheus, stage.scene(HEALTHY)
     false: set[str] = set()
     unseen = {query.expr for board in BOARDS for panel in board.panels for query in panel.queries}
     asked = len(unseen)
@@ -154,7 +171,8 @@ def _filled(query: str, namespace: str) -> str:
 def _all_well(found: Row) -> bool:
     rows = found["alerts"]
     over = all(row["resolved_s"] is not None or row["name"] in TOLD_FOR_A_WHILE for row in rows)
-    return over and all(row["fired_s"] is not None for row in rows) and not found["false_alarms"]
+    fired = all(row["fired_s"] is not None and row["received_s"] is not None for row in rows)
+    return over and fired and not found["false_alarms"]
 
 
 def _table(found: Row) -> str:

@@ -10,17 +10,19 @@ from typing import Any
 from dev.faults import processes
 from tests.e2e.alerting import Firing
 from tests.e2e.rounds import BAD
-from tests.e2e.scene import NAME, Scene, merged, settled, stage
+from tests.e2e.scene import NAME, Scene, merged, settled, stage, wait_for
 
 Spec = Mapping[str, Any]
 
+LEAST = 50
+"""Requests, with fewer of which nobody is alerted."""
 SOON: Spec = {
     "monitoring": {
         "serviceMonitor": {"interval": "2s"},
         "slo": 99.9,
         "prometheusRule": {
             "enabled": True,
-            "errorRate": {"window": "1m", "minRequests": 50},
+            "errorRate": {"window": "1m", "minRequests": LEAST},
             "downtime": {"after": "5s", "noTraffic": "1m"},
             "memory": {"share": 0.5},
         },
@@ -67,8 +69,9 @@ def _asked(scene: Scene) -> None:
 
 
 def _send(scene: Scene) -> None:
-    """Start clients; their pod goes with the namespace."""
-    scene.clients(RATE, paced=False, seconds=3600).__enter__()
+    """Start clients, and wait until there was traffic; their pod goes with the namespace."""
+    clients = scene.clients(RATE, paced=False, seconds=3600).__enter__()
+    wait_for("some traffic", lambda: len(clients.so_far()) >= 4 * LEAST, within=90, every=1)
 
 
 @contextmanager
