@@ -30,6 +30,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m verdigris.tools.stuck_table --check
 	@$(PY) -m dev.protobuf --check
 	@$(PY) -m dev.gate_schemas --check
+	@$(PY) -m dev.dashboards --check
 	@$(PY) -m verdigris.tools.chart_readme --check
 	@$(PY) -m verdigris.tools.chart_alerts --check
 	@$(PY) -m verdigris.tools.cli_schema --check
@@ -85,6 +86,9 @@ bench-laws: setup  ## refused writes and a storm of new models, under load: tabl
 bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
 	@$(PY) -m benchmarks.shield
 
+bench-alerts: setup  ## each alert by a real fault, and none during sound releases: out/bench/alerts.json (45 min)
+	@$(PY) -m benchmarks.alerts
+
 bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
 	@$(PY) -m benchmarks.gates
 
@@ -98,4 +102,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-audit bench-pack gate-schemas clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-gates bench-audit bench-pack gate-schemas clean

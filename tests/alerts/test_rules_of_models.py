@@ -105,11 +105,11 @@ CASES: dict[str, Case] = {
     "a p95 of a few requests": Case(
         {**answers(c200="0+4x60"), **durations(le0_1="0x60", le0_25="0+4x60", leInf="0+4x60")}, {"10m": {}}
     ),
-    "no pod that can be scraped": Case({UP: "1x20 0x60"}, {"5m": {}, "6m30s": {DOWN: 1}}),
+    "no pod that can be scraped": Case({UP: "1x20 0x60"}, {"5m": {}, "7m": {}, "7m30s": {DOWN: 1}}),
     "no pod any more": Case({UP: "1x20"}, {"5m": {}, "12m": {DOWN: 1}}),
     "one pod of two": Case({UP: "1x20 0x60", f"up{labels(pod='b')}": "1x80"}, {"10m": {}}),
     "a model that never was up": Case({UP: "0x60"}, {"10m": {}}),
-    "a model that the operator sees down": Case({UP: "1x60", AVAILABLE: "1x20 0x40"}, {"5m": {}, "7m": {DOWN: 1}}),
+    "a model that the operator sees down": Case({UP: "1x60", AVAILABLE: "1x20 0x40"}, {"7m": {}, "8m": {DOWN: 1}}),
     "a model that is back": Case({UP: "1x20 0x20 1x40"}, {"9m": {DOWN: 1}, "12m": {}}),
     "nobody asks any more": Case(answers(c200="0+10x40 400x60"), {"19m": {}, "21m": {QUIET: 1}}),
     "hardly anybody ever asked": Case(answers(c200="0+1x40 40x60"), {"21m": {}}),

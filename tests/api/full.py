@@ -158,7 +158,7 @@ FULL_SPEC: dict[str, Any] = {
             "labels": {"release": "prometheus"},
             "errorRate": {"warning": 0.005, "critical": 0.01, "window": "5m", "minRequests": 100},
             "latency": {"p95": "100ms"},
-            "downtime": {"after": "1m", "noTraffic": "10m"},
+            "downtime": {"after": "2m", "noTraffic": "10m"},
             "memory": {"share": 0.9},
         },
         "slo": 99.9,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from dev.dashboards.__main__ import BOARDS
 from tests.chart.helm import CHART, NAMESPACE, REPOSITORY, Helm, Manifest, of_kind, only, pod_specs
 from verdigris.app.settings import Settings, from_environment
+from verdigris.children.alerts.of_operator import Limits, of_operator
 
 CLUSTER_SCOPED = {
     "ClusterRole",
@@ -269,6 +272,36 @@ def test_the_service_monitor_is_made_on_request_only(helm: Helm, default_manifes
         monitor["spec"]["selector"]["matchLabels"].items()
         <= only(default_manifests, "Service")["metadata"]["labels"].items()
     )
+
+
+def test_the_operators_own_alerts_are_made_on_request_only(helm: Helm, default_manifests: list[Manifest]) -> None:
+    assert not of_kind(default_manifests, "PrometheusRule")
+    wanted = {"enabled": True, "labels": {"release": "kps"}, "heldSeconds": 60, "stuckFor": "2m"}
+    values = {"monitoring": {"prometheusRule": wanted, "runbooks": "https://example.com/runbooks/"}}
+    manifests = helm.render(values)
+    rule = only(manifests, "PrometheusRule")
+    assert rule["metadata"]["labels"]["release"] == "kps"
+    limits = Limits(evidence_stale="120", held="60", stuck_for="2m")
+    expected = of_operator(NAMESPACE, "verdigris", limits).entry("https://example.com/runbooks")
+    assert rule["spec"]["groups"] == [expected]
+    assert environment(manifests)["VERDIGRIS_RUNBOOKS"] == "https://example.com/runbooks/"
+
+
+def test_the_operators_series_keep_the_namespace_of_the_model_that_they_are_about(helm: Helm) -> None:
+    monitor = only(helm.render({"serviceMonitor": {"enabled": True}}), "ServiceMonitor")
+    assert monitor["spec"]["endpoints"][0]["honorLabels"] is True
+
+
+def test_the_dashboards_are_made_on_request_only(helm: Helm, default_manifests: list[Manifest]) -> None:
+    assert not of_kind(default_manifests, "ConfigMap")
+    values = {"monitoring": {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "Models"}}}}
+    made = of_kind(helm.render(values), "ConfigMap")
+    assert {name for found in made for name in found["data"]} == {f"{board.uid}.json" for board in BOARDS}
+    for found in made:
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert found["metadata"]["annotations"] == {"grafana_folder": "Models"}
+        ((name, text),) = found["data"].items()
+        assert json.loads(text) == json.loads((CHART / "files" / "dashboards" / name).read_text())
 
 
 def test_the_crds_in_the_chart_are_the_generated_ones() -> None:

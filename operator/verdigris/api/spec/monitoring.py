@@ -59,8 +59,10 @@ class LatencyAlertSpec(ApiModel):
 class DowntimeAlertSpec(ApiModel):
     """When nobody is answered."""
 
-    after: duration("0s", "1h", "1m") = Field(  # type: ignore[valid-type]
-        default="1m", description="For how long no pod has been ready, or has let Prometheus read its metrics."
+    after: duration("0s", "1h", "2m") = Field(  # type: ignore[valid-type]
+        default="2m",
+        description="For how long no pod has been ready, or has let Prometheus read its metrics. With less than 2m a "
+        "model that is deleted may be told of: Prometheus learns some time later that its alerts went with it.",
     )
     no_traffic: duration("1m", "6h", "10m") = Field(  # type: ignore[valid-type]
         default="10m", description="For how long nobody has asked, where there were requests in the hour before."
