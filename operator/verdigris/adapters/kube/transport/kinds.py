@@ -63,6 +63,9 @@ ADMISSION_BINDING = Resource(
 JOB = Resource("batch/v1", "Job", "jobs")
 """Of a gate: read while a rollout is at one."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
+TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
+ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
+"""By both the page learns who somebody is and what they may see. The operator itself asks for neither."""
 
 CHILDREN = (
     DEPLOYMENT,
