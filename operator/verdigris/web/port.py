@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from verdigris.cli.model.reading import Raw, part, text
 from verdigris.web.timeline import Measured, Seen, Span
 
+NEVER = -1
+"""What `Cluster.changed` never returns."""
+
 
 class Trouble(Exception):
     """The page cannot show or do it. `str()` is a sentence: what is wrong, where, what to do."""

@@ -45,7 +45,7 @@
   };
   document.addEventListener("visibilitychange", () => {
     // A page that nobody looks at asks for nothing.
-    if (document.hidden) { source.close(); } else { listen(); redraw(); }
+    if (document.hidden) { source.close(); } else { listen(); }
   });
   addEventListener("pagehide", () => source.close());
   listen();

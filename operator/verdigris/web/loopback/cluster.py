@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from verdigris.cli import asking
+from verdigris.cli.documents import Documents
 from verdigris.cli.exits import CliError
 from verdigris.cli.kubectl import Asked, Document, Kubectl
 from verdigris.cli.model import checks
@@ -93,12 +94,13 @@ class KubectlCluster:
         reviews = [_review(one) for one in rights]
         listed = {"apiVersion": "v1", "kind": "List", "items": reviews}
         asked = Asked(("create", "-f", "-", "-o", "json"), "to know what you may decide", json.dumps(listed))
-        answer = self._kubectl.documents([asked])[0]
+        answer = self._kubectl.attempts([asked])[0]
         if isinstance(answer, CliError):
             # Who may not even ask may decide nothing, as far as the page knows.
             return [False] * len(rights)
-        # kubectl shows one as itself, and several as a list.
-        found = parts(answer, "items") or [answer]
+        # What was created is shown one after the other.
+        read = Documents()
+        found = [one for line in answer.splitlines(keepends=True) for one in read.feed(line)]
         allowed = [part(one, "status").get("allowed") is True for one in found]
         return allowed if len(allowed) == len(rights) else [False] * len(rights)
 

@@ -108,6 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no request of a browser, in the library's words but with the headers of every answer."""
+        told = message or explain or "This is no request that the page understands."
+        self._send(Answer(code, told.encode(), {"Content-Type": "text/plain; charset=utf-8"}))
+
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the token would stand in it."""
 

@@ -12,6 +12,7 @@ from verdigris.web.timeline import Curve, Mark, Panel, Sample, Span, Timeline
 
 _WIDTH, _HEIGHT = 360, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 24
+_UNKNOWN = "–"
 _ROWS = 12
 """Rows of the table: it is for reading, not for reckoning."""
 
@@ -119,9 +120,10 @@ def _clock(at: float) -> str:
 def _numbers(title: str, panel: Panel, span: Span) -> Html:
     times = [span.begin + place * (span.end - span.begin) / _ROWS for place in range(1, _ROWS + 1)]
     rows = [[_clock(at), *(_value_at(curve.points, at) for curve in panel.curves)] for at in times]
-    return table(title, ["UTC", *(curve.label for curve in panel.curves)], rows)
+    known = [row for row in rows if any(cell != _UNKNOWN for cell in row[1:])]
+    return table(title, ["UTC", *(curve.label for curve in panel.curves)], known)
 
 
 def _value_at(points: Sequence[Sample], at: float) -> str:
     known = [value for when, value in points if when <= at]
-    return _number(known[-1]) if known else "–"
+    return _number(known[-1]) if known else _UNKNOWN

@@ -54,7 +54,8 @@ def fleet(
     nothing = quietly("There is no model that you may see.") if not entries else None
     heading = element("h1", "Models")
     summary = element("p", _summary(entries), class_="summary")
-    return page("Models", [heading, notices(told), summary, nothing, groups], frame, live=path("events"))
+    live = path("events", since=str(frame.number))
+    return page("Models", [heading, notices(told), summary, nothing, groups], frame, live=live)
 
 
 def _entry(model: Model, mine: Collection[Key], now: datetime) -> _Entry:

@@ -24,11 +24,15 @@ STATES = {
 
 @dataclass(frozen=True)
 class Frame:
-    """Who looks: their name (empty: nobody yet), the token of their forms, and whether they can sign out."""
+    """Who looks: their name (empty: nobody yet), the token of their forms, and whether they can sign out.
+
+    `number`: of what is shown; another one means that it has changed since.
+    """
 
     person: str = ""
     csrf: str = ""
     leaves: bool = False
+    number: int = 0
 
 
 def page(title: str, body: Child, frame: Frame, *, live: str = "") -> Html:

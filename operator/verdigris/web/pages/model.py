@@ -76,7 +76,7 @@ def model_page(shown: Shown, frame: Frame) -> Html:
             differing(shown.differences, shown.unseen.get("children", "")),
         ),
     ]
-    events = path("events", namespace=model.namespace, name=model.name)
+    events = path("events", since=str(frame.number), namespace=model.namespace, name=model.name)
     return page(f"{model.name} in {model.namespace}", body, frame, live=events)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from verdigris.cli.exits import CliError
@@ -19,7 +20,7 @@ from verdigris.web.pages.deciding import Choice
 from verdigris.web.pages.fleet import fleet, verb_awaited
 from verdigris.web.pages.layout import Frame
 from verdigris.web.pages.model import Shown, model_page
-from verdigris.web.port import Cluster, Key, Look, Missing, Outdated, Right
+from verdigris.web.port import NEVER, Cluster, Key, Look, Missing, Outdated, Right
 from verdigris.web.site.messages import Answer, elsewhere
 from verdigris.web.timeline import span_of, timeline
 
@@ -28,23 +29,25 @@ _LONGEST_REASON = 1024
 
 async def all_models(cluster: Cluster, now: datetime, frame: Frame) -> Html:
     """The list. Rights are asked of those models alone that wait for somebody."""
+    number = await cluster.changed(NEVER, None, 0.0)
     seen = await cluster.fleet()
     models = [model_of(one) for one in seen.models]
     awaited = {_key(model): verb for model in models if (verb := verb_awaited(model, now))}
     allowed = await _allowed(cluster, awaited.items())
-    return fleet(models, {key for key, _ in allowed}, now, frame, seen.told)
+    return fleet(models, {key for key, _ in allowed}, now, replace(frame, number=number), seen.told)
 
 
 async def one_model(key: Key, cluster: Cluster, now: datetime, frame: Frame) -> Html:
     """One model. What may not be read is said, and the rest is shown."""
+    number = await cluster.changed(NEVER, key, 0.0)
     look = await cluster.look(key)
     model = model_of(look.model)
     span = span_of(model, now)
-    possible = {verb: chosen for verb in DECIDING if (chosen := _possible(model, verb))}
+    awaited = verb_awaited(model, now)
+    possible = {verb: chosen for verb in DECIDING if (chosen := _possible(model, verb, awaited))}
     measured, allowed = await asyncio.gather(
         cluster.measured(key, span), _allowed(cluster, [(key, verb) for verb in possible])
     )
-    awaited = verb_awaited(model, now)
     shown = Shown(
         model=model,
         now=now,
@@ -58,7 +61,7 @@ async def one_model(key: Key, cluster: Cluster, now: datetime, frame: Frame) -> 
         unseen=dict(look.unseen),
         told=look.told,
     )
-    return model_page(shown, frame)
+    return model_page(shown, replace(frame, number=number))
 
 
 async def decide(key: Key, form: Mapping[str, str], cluster: Cluster) -> Answer:
@@ -75,8 +78,13 @@ async def decide(key: Key, form: Mapping[str, str], cluster: Cluster) -> Answer:
     return elsewhere(f"{path('models', key.namespace, key.name)}#h-history")
 
 
-def _possible(model: Model, verb: str) -> Chosen | None:
-    """What it would be about; None where there is nothing to decide by this verb."""
+def _possible(model: Model, verb: str, awaited: str) -> Chosen | None:
+    """What it would be about; None where there is nothing to decide by this verb.
+
+    Nobody is asked to approve what is not waiting; and to roll back a rollout is to abort it.
+    """
+    if (verb == "approve" and awaited != verb) or (verb == "rollback" and model.rollout is not None):
+        return None
     try:
         return about(model, verb)
     except CliError:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from verdigris.web.pages.door import trouble
 from verdigris.web.pages.layout import Frame
-from verdigris.web.port import Key, Missing, Trouble
+from verdigris.web.port import NEVER, Key, Missing, Trouble
 from verdigris.web.site import models
 from verdigris.web.site.door import Door, Visitor, check_csrf, check_origin, origin_of
 from verdigris.web.site.messages import Answer, Request, shown
@@ -73,15 +73,16 @@ class Site:
             if isinstance(visitor, Answer):
                 # A stream is not shown: a page to log in on would only be read as one that has changed.
                 return Answer(401)
-            key = _key(request.query)
-            return self._listening(visitor, key)
+            return self._listening(visitor, _key(request.query), _number(request.query))
         except Trouble as problem:
             return Answer(problem.status)
 
-    async def _listening(self, visitor: Visitor, key: Key | None) -> AsyncIterator[bytes]:
+    async def _listening(self, visitor: Visitor, key: Key | None, since: int) -> AsyncIterator[bytes]:
         try:
             with self._streams.one_more(visitor.session):
-                async for one in events(visitor.cluster, key, self._clock, self._pause, _SETTLE[key is not None]):
+                settle = _SETTLE[key is not None]
+                told = events(visitor.cluster, key, since, clock=self._clock, pause=self._pause, settle=settle)
+                async for one in told:
                     yield one
         except Trouble:
             return
@@ -114,6 +115,12 @@ def _asset(name: str, of_type: str) -> Answer:
     body = pkgutil.get_data("verdigris.web", f"assets/{name}") or b""
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     return Answer(200, body, {"Content-Type": of_type, "Cache-Control": "no-cache", "ETag": tag})
+
+
+def _number(query: Mapping[str, str]) -> int:
+    """Of what the browser shows."""
+    told = query.get("since", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 16 else NEVER
 
 
 def _key(query: Mapping[str, str]) -> Key | None:

@@ -44,15 +44,24 @@ class Streams:
 async def events(
     cluster: Cluster,
     key: Key | None,
+    since: int,
+    *,
     clock: Callable[[], float],
     pause: Callable[[float], Awaitable[None]],
     settle: float,
 ) -> AsyncIterator[bytes]:
-    """What to send. `settle`: seconds between two, so that many small changes come together; ends with any Trouble."""
+    """What to send. Ends with any Trouble.
+
+    Args:
+        since: the number of what the browser shows.
+        clock: seconds.
+        pause: waits so many.
+        settle: seconds between two, so that many small changes come together.
+    """
     began = clock()
     yield BEGUN
     try:
-        number = await cluster.changed(-1, key, 0.0)
+        number = since
         while clock() - began < LONGEST:
             now = await cluster.changed(number, key, TICK)
             yield CHANGED
