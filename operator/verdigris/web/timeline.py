@@ -123,9 +123,13 @@ def span_of(model: Model, now: datetime) -> Span:
     return Span(begin, end, max(_FINEST, (end - begin) / _POINTS))
 
 
-def questions(namespace: str, name: str, span: Span) -> dict[str, str]:
-    """PromQL by what it answers: the counters that the judge reads, the callers' own faults (4xx) left out."""
-    labels = f'namespace="{_quoted(namespace)}",model="{_quoted(name)}"'
+def questions(namespace: str, name: str, span: Span, matchers: Mapping[str, str]) -> dict[str, str]:
+    """PromQL by what it answers: the counters that the judge reads, the callers' own faults (4xx) left out.
+
+    `matchers`: labels that every series of this cluster has in a Prometheus over several.
+    """
+    wanted = {"namespace": namespace, "model": name, **matchers}
+    labels = ",".join(f'{label}="{_quoted(value)}"' for label, value in wanted.items())
     window = f"{max(30, round(2 * span.step))}s"
     return {
         "requests": f'sum by (color) (rate(verdigris_requests_total{{{labels},code!~"4.."}}[{window}]))',

@@ -55,7 +55,8 @@ async def begin(settings: Settings, connection: Connection, stack: AsyncExitStac
     session = open_session()
     stack.push_async_callback(session.close)
     own = [settings.prometheus_address] if settings.prometheus_address else []
-    curves = Curves(session, Access(own, settings.prometheus_credentials), settings.prometheus_address)
+    access = Access(own, settings.prometheus_credentials)
+    curves = Curves(session, access, settings.prometheus_address, settings.prometheus_matchers)
     tasks = [asyncio.create_task(follow(client, store, one)) for one in settings.namespaces or (None,)]
     for task in tasks:
         stack.callback(task.cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 
 import aiohttp
 
@@ -20,19 +21,22 @@ _AT_ONCE = 8
 
 
 class Curves:
-    """`address` None: there is no Prometheus."""
+    """`address` None: there is no Prometheus. `matchers`: of every series of this cluster."""
 
-    def __init__(self, session: aiohttp.ClientSession, access: Access, address: str | None) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, access: Access, address: str | None, matchers: Mapping[str, str]
+    ) -> None:
         self._session = session
         self._access = access
         self._address = address
+        self._matchers = matchers
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def measured(self, key: Key, span: Span) -> Measured:
         """Never raises: why there are none is a sentence in it."""
         if self._address is None:
             return Measured(problem="the page was given no address (prometheus.address of the chart).")
-        asked = questions(key.namespace, key.name, span)
+        asked = questions(key.namespace, key.name, span, self._matchers)
         try:
             answers = await asyncio.gather(*(self._ask(query, span) for query in asked.values()))
             found = {name: read(json.loads(one)) for name, one in zip(asked, answers, strict=True)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verdigris.adapters.kube.transport.client import Client
-from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Unreachable
+from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Transient
 from verdigris.adapters.kube.transport.kinds import ACCESS_REVIEW, TOKEN_REVIEW, Resource
 from verdigris.web.port import Away, Right, Trouble
 
@@ -93,7 +93,7 @@ class People:
 
 def trouble(error: ApiError) -> Trouble:
     """What the page cannot do because its own questions are not answered."""
-    if isinstance(error, Unreachable):
+    if isinstance(error, Transient):
         return Away(f"{error}. The page shows nothing until it does: reload in a while.")
     if isinstance(error, Forbidden):
         return Trouble(f"The page itself lacks a right: {error}. Upgrade its chart, which gives it.")

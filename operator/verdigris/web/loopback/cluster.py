@@ -45,7 +45,7 @@ class KubectlCluster:
         self._clock = clock
         self._lock = threading.Lock()
         self._rights: dict[Right, tuple[float, bool]] = {}
-        self._prometheus: str | None = None
+        self._prometheus: tuple[str, Mapping[str, str]] | None = None
         self.person = person
 
     async def fleet(self) -> Fleet:
@@ -107,13 +107,13 @@ class KubectlCluster:
     async def measured(self, key: Key, span: Span) -> Measured:
         """By the API server's proxy, where the operator's Prometheus is a Service of the cluster."""
         try:
-            base = self._address()
+            base, matchers = self._address()
         except CliError as error:
             return Measured(problem=str(error))
         times = {"start": span.begin, "end": span.end, "step": span.step}
         asked = {
             name: asking.raw(f"{base}/query_range?{urlencode({'query': query, **times})}", "to ask Prometheus")
-            for name, query in questions(key.namespace, key.name, span).items()
+            for name, query in questions(key.namespace, key.name, span, matchers).items()
         }
         answers = self._kubectl.documents(list(asked.values()))
         try:
@@ -122,8 +122,11 @@ class KubectlCluster:
             return Measured(problem=str(error))
         return Measured(found["requests"], found["errors"])
 
-    def _address(self) -> str:
-        """The path of the operator's own Prometheus. Raises CliError with the sentence why there is none."""
+    def _address(self) -> tuple[str, Mapping[str, str]]:
+        """The path of the operator's own Prometheus, and the labels of every series there.
+
+        Raises CliError with the sentence why there is none.
+        """
         if self._prometheus is not None:
             return self._prometheus
         asked = asking.labelled("deployments", OPERATOR_LABELS, "to find the operator's Prometheus", everywhere=True)
@@ -134,8 +137,9 @@ class KubectlCluster:
         base = checks.behind_the_api(address, "/api/v1")
         if base is None:
             raise CliError(f"{address} is outside of the cluster, so the API server cannot pass questions on to it.")
-        self._prometheus = base
-        return base
+        told = checks.setting(found[0], "VERDIGRIS_PROMETHEUS_MATCHERS")
+        self._prometheus = base, dict(one.split("=", 1) for one in told.split(",") if "=" in one)
+        return self._prometheus
 
     async def decide(self, document: Mapping[str, Any]) -> None:
         """By kubectl create, as the caller."""
