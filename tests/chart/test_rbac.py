@@ -186,8 +186,8 @@ def test_who_agrees_that_another_namespace_asks_gives_nobody_a_right_to_read(
 ) -> None:
     rule = {"apiGroups": ["verdigris.dev"], "resources": ["modeldeployments"], "verbs": [PROMOTE_FROM]}
     assert role(default_manifests, "verdigris-promote-from") == [rule]
-    assert verbs(default_manifests, "verdigris", kinds.ACCESS_REVIEW.plural) == {"create"}
-    assert verbs(limited, "verdigris-promote-source", kinds.ACCESS_REVIEW.plural) == {"create"}
+    assert verbs(default_manifests, "verdigris", kinds.LOCAL_ACCESS_REVIEW.plural) == {"create"}
+    assert verbs(limited, "verdigris-promote-source", kinds.LOCAL_ACCESS_REVIEW.plural) == {"create"}
     assert verbs(limited, "verdigris-promote-source", "modeldeployments") == {"get"}
 
 

@@ -15,6 +15,7 @@ from verdigris.api.schema.fields import parse_duration
 IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "verdigris-system"
 _MATCHER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*=[^\s\"\\,]+")
+_PAGE = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -84,6 +85,8 @@ class Settings:
     workers: int = 4
     # VERDIGRIS_PORT: of /healthz, /readyz and /metrics; 0 takes a free one.
     port: int = 8080
+    # VERDIGRIS_PAGE_URL: for the page: the https:// origin under which people open it; empty: kubectl port-forward.
+    page_url: str | None = None
     # VERDIGRIS_LOG_LEVEL: debug, info, warning or error.
     log_level: str = "info"
     # VERDIGRIS_IDENTITY: who holds the lease; default is HOSTNAME (the pod's name) and a random suffix.
@@ -122,6 +125,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         resync=read.duration("VERDIGRIS_RESYNC", Settings.resync),
         workers=read.number("VERDIGRIS_WORKERS", Settings.workers, 1, 64),
         port=read.number("VERDIGRIS_PORT", Settings.port, 0, 65535),
+        page_url=read.text("VERDIGRIS_PAGE_URL", "").rstrip("/").lower() or None,
         log_level=read.text("VERDIGRIS_LOG_LEVEL", Settings.log_level).lower(),
         identity=read.text("VERDIGRIS_IDENTITY", read.text("HOSTNAME", "verdigris")),
     )
@@ -136,6 +140,11 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             "The lease's times must grow: VERDIGRIS_LEASE_RETRY_PERIOD < VERDIGRIS_LEASE_RENEW_DEADLINE < "
             "VERDIGRIS_LEASE_DURATION, for example 2s, 10s and 15s."
+        )
+    if settings.page_url is not None and not _PAGE.fullmatch(settings.page_url):
+        raise SettingsError(
+            f"VERDIGRIS_PAGE_URL is '{settings.page_url}': write the origin under which people open the page, "
+            "https:// and a host, for example https://verdigris.example.com. Tokens are not sent in clear."
         )
     _check_address("PROMETHEUS_ADDRESS", settings.prometheus_address, "http://prometheus.monitoring.svc:9090")
     for address in settings.prometheus_allowed:

@@ -63,11 +63,14 @@ ADMISSION_BINDING = Resource(
 )
 JOB = Resource("batch/v1", "Job", "jobs")
 """Of a gate: read while a rollout is at one."""
-ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
+LOCAL_ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
 """A question, and no object that is kept: whether somebody may do something in one namespace."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 """Of the audit log's spool."""
+TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
+ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
+"""By both the page learns who somebody is and what they may see. The operator itself asks neither."""
 
 CHILDREN = (
     DEPLOYMENT,
