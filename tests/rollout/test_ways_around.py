@@ -106,6 +106,21 @@ def test_a_hold_in_which_nobody_was_told_the_share_is_none() -> None:
     assert until_told(world, 10_000).now - began >= timedelta(seconds=20), "of its bake of 30 s two scrapes may lack"
 
 
+def test_what_prometheus_tells_late_of_the_time_before_pods_were_told_is_no_part_of_a_hold() -> None:
+    """Found by the simulation: *ladder, slow at a read in the second weight*: told in its last moment, it was over."""
+    steps = [{"weight": 1, "hold": "40s"}, {"weight": 25}]
+    world = until_told(applied(serving("1.0.0"), rollout={"steps": steps}), 100)
+    world.refuses = lambda action: isinstance(action, SetOrder)
+    while rollout_of(world).passed_on == 100:
+        world.run(1)
+    world.prometheus_down = True
+    world.run(25)
+    world.refuses = lambda _: False
+    began = until_told(world, 2500).now
+    world.prometheus_down = False
+    assert until_told(world, 10_000).now - began >= timedelta(seconds=20), "of its bake of 30 s two scrapes may lack"
+
+
 # nobody's yes counts twice
 
 

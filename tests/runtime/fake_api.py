@@ -72,7 +72,7 @@ class FakeApi:
         ref = (made["kind"], meta.get("namespace", ""), meta["name"])
         self.objects[ref] = made
         self._known[ref] = json_copy(made)
-        return json_copy(made)
+        return self.shown(made)
 
     def _allocate(self, raw: Json) -> None:
         """An address for a Service that asks for none. Raises Invalid for one that another has."""
@@ -110,7 +110,7 @@ class FakeApi:
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         await self._arrive("get", resource.kind, name)
-        return json_copy(self._found(resource.kind, namespace or "", name))
+        return self.shown(self._found(resource.kind, namespace or "", name))
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
@@ -122,7 +122,11 @@ class FakeApi:
             for ref, raw in self.objects.items()
             if ref[0] == resource.kind and namespace in (None, ref[1]) and _has(raw, demands) and _matches(raw, labels)
         }
-        return [json_copy(found[ref]) for ref in sorted(found)]
+        return [self.shown(found[ref]) for ref in sorted(found)]
+
+    def shown(self, raw: Json) -> Json:
+        """What an answer has of an object: a copy, which whoever reads it may change."""
+        return json_copy(raw)
 
     async def pages(
         self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
@@ -294,7 +298,7 @@ class FakeApi:
                 fresh["metadata"]["generation"] = live["metadata"]["generation"] + 1
             self.objects[ref] = fresh
             self._known[ref] = json_copy(fresh)
-        return json_copy(fresh)
+        return self.shown(fresh)
 
 
 def _matches(raw: Json, labels: str) -> bool:

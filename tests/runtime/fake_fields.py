@@ -144,7 +144,7 @@ def applied(live: Json, wanted: Json, manager: str) -> Json:
     for path in sorted(mine - asked - others, reverse=True):
         result = dropped(result, path)
     result = merged(result, wanted)
-    return _recorded(live, result, (manager, "Apply", ""), asked)
+    return _recorded(live, result, (manager, "Apply", ""), asked, _moved(leaves(live), leaves(result)))
 
 
 def updated(before: Json, after: Json, manager: str, subresource: str = "") -> Json:
@@ -157,9 +157,9 @@ def updated(before: Json, after: Json, manager: str, subresource: str = "") -> J
         return after
     old, new = leaves(before), leaves(after)
     changed = {path for path, value in new.items() if old.get(path) != value}
-    if not changed and set(old) == set(new):
+    if not changed and old.keys() == new.keys():
         return after
-    return _recorded(before, after, (manager, "Update", subresource), changed)
+    return _recorded(before, after, (manager, "Update", subresource), changed, _moved(old, new))
 
 
 _SIZE: Path = ("f:spec", "f:replicas")
@@ -169,11 +169,13 @@ def _is_apply(entry: Mapping[str, Any], manager: str) -> bool:
     return entry["manager"] == manager and entry["operation"] == "Apply"
 
 
-def _recorded(before: Json, after: Json, who: tuple[str, str, str], owned: set[Path]) -> Json:
+def _moved(old: Mapping[Path, Any], new: Mapping[Path, Any]) -> set[Path]:
+    return {path for path in {*old, *new} if old.get(path) != new.get(path)}
+
+
+def _recorded(before: Json, after: Json, who: tuple[str, str, str], owned: set[Path], moved: set[Path]) -> Json:
     """`who` is the manager, its operation, and the subresource that it wrote to (or nothing)."""
     manager, operation, subresource = who
-    old, new = leaves(before), leaves(after)
-    moved = {path for path in {*old, *new} if old.get(path) != new.get(path)}
     entries, own = [], set(owned)
     for entry in before["metadata"].get("managedFields") or []:
         same = (entry["manager"], entry["operation"], entry.get("subresource", "")) == who

@@ -11,7 +11,7 @@ from tests.runtime.actions import DEPLOYMENT, HPA, MONITOR, SERVICE, Json, do, m
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import KEY, owned, pod
 from verdigris.adapters.kube.reading.observe import Picture
-from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Invalid, Transient, Unreachable
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidden, Invalid, Transient, Unreachable
 from verdigris.adapters.kube.writing.apply import NotOurs, apply
 from verdigris.core.actions import Keep, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
 
@@ -118,6 +118,21 @@ async def test_nothing_else_is_removed(api: FakeApi, meta: Json, uid: str, probl
     outcome = await do(api, Remove("apps/v1", "Deployment", "diabetes-blue", uid))
     assert (outcome.written, len(outcome.problems)) == (0, problems)
     assert api.writes == []
+
+
+async def test_pods_are_not_taken_away_by_what_was_read_before_the_model_changed(api: FakeApi) -> None:
+    """Found by a random walk: *two leaders*, one held up until the other had moved clients to those pods."""
+    api.put(owned("Deployment", "apps/v1", "diabetes-blue", metadata={"uid": "d"}))
+    seen, remove = picture(api), Remove("apps/v1", "Deployment", "diabetes-blue", "d")
+    now = {"metadata": {**seen.parent["metadata"], "resourceVersion": "another"}}
+
+    async def read_again() -> Json:
+        return now
+
+    outcome = await apply(api, seen, [remove], read_again=read_again)
+    assert (api.writes, [type(problem) for problem in outcome.problems]) == ([], [Conflict])
+    now = seen.parent
+    assert (await apply(api, seen, [remove], read_again=read_again)).written == 1
 
 
 async def test_removing_what_is_not_there_writes_nothing(api: FakeApi) -> None:

@@ -57,7 +57,8 @@ def changed(raw: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         (HPA, "status.currentMetrics"),
         (HPA, "metadata.resourceVersion"),
         (HPA, "metadata.managedFields"),
-        (parent(), "status.rollout"),
+        ({**parent(), "status": {"rollout": {"step": 1}}}, "status.rollout.step"),
+        ({**parent(), "status": {"warm": {"evidence": {"looks": 1}}}}, "status.warm.evidence.looks"),
         (parent(), "metadata.managedFields"),
         (DECISION, "status.outcome"),
         (DEPLOYMENT, "status.observedGeneration"),
@@ -194,3 +195,12 @@ def test_what_a_pod_goes_through_brings_no_look() -> None:
     for event, phase in (("ADDED", "Pending"), ("MODIFIED", "Running"), ("MODIFIED", "Failed"), ("DELETED", "Failed")):
         events.take(event, changed(pod("p"), "status.phase", phase))
     assert queued == []
+
+
+def test_a_status_that_changes_while_nothing_goes_on_brings_a_look() -> None:
+    """Found by the simulation: *edited by hand, late at the patch of the status*, which stayed as it was before."""
+    queued: list[Key] = []
+    events = Filter(lambda key, _: queued.append(key))
+    for ready in ("True", "True", "False"):
+        events.take("MODIFIED", {**parent(), "status": {"conditions": [{"type": "Ready", "status": ready}]}})
+    assert queued == [KEY, KEY]

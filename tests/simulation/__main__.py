@@ -14,8 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.choices import Choice, EveryFaultOnce
 from tests.simulation.parts import Workload
-from tests.simulation.runs import Choice, disturbed, every_fault_once
+from tests.simulation.runs import disturbed
 from tests.simulation.walks import walk
 from tests.simulation.workloads import BY_NAME, FAULTS, WORKLOADS
 
@@ -28,25 +29,33 @@ def main(arguments: Sequence[str]) -> int:
     began, workloads = time.monotonic(), [BY_NAME[name] for name in asked.only] or list(WORKLOADS)
     report: dict[str, Any] = {
         "runs": 0,
-        "workloads": [workload.name for workload in workloads],
+        "one_in": asked.every,
+        "workloads": [],
         "faults": list(FAULTS),
         "steps_disturbed": 0,
-        "walks": {"first_seed": asked.seed, "count": asked.walks},
+        "walks": {"first_seed": asked.seed, "count": 0},
         "wrong": [],
     }
     for number, workload in enumerate(workloads):
         for key, value in _workload(workload, _choice(asked, workload, number), asked.jobs).items():
             report[key] += value
+        _write(report, asked.out, began)
     for found in _walks(range(asked.seed, asked.seed + asked.walks), asked.jobs):
         report["runs"] += 1
+        report["walks"]["count"] += 1
         report["wrong"] += found
-    report["seconds"] = round(time.monotonic() - began, 1)
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(report, indent=1) + "\n")
+    _write(report, asked.out, began)
     print(
         f"{report['runs']} runs, {report['steps_disturbed']} steps disturbed, {len(report['wrong'])} wrong: {asked.out}"
     )
     return 1 if report["wrong"] else 0
+
+
+def _write(report: dict[str, Any], out: Path, began: float) -> None:
+    """After each workload: a run that is stopped leaves what it has played."""
+    report["seconds"] = round(time.monotonic() - began, 1)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 def _choice(asked: argparse.Namespace, workload: Workload, number: int) -> Choice:
     if asked.step is None:
         chosen = [fault for fault in workload.faults if not asked.fault or fault.name in asked.fault]
-        return every_fault_once(chosen, asked.every, number, workload.where)
+        return EveryFaultOnce(chosen, asked.every, number, workload.where, workload.known)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     return lambda call: [FAULTS[name] for name in asked.fault] if call.number == asked.step else ()
 
@@ -84,7 +93,12 @@ def _workload(workload: Workload, choose: Choice, jobs: int) -> dict[str, Any]:
         flush=True,
     )
     _show(wrong)
-    return {"runs": len(played.branches) + 1, "steps_disturbed": steps, "wrong": wrong}
+    return {
+        "runs": len(played.branches) + 1,
+        "workloads": [workload.name],
+        "steps_disturbed": steps,
+        "wrong": wrong,
+    }
 
 
 def _busy() -> float:

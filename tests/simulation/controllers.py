@@ -70,6 +70,7 @@ class Controllers:
     """Pods that the autoscalers find needed, within their bounds."""
     _serial: int = 0
     _seen: int = -1
+    _digests: list[tuple[Json, str]] = field(default_factory=list)
     _refused: dict[str, tuple[datetime, Json]] = field(default_factory=dict)
     _scheduled: dict[str, datetime] = field(default_factory=dict)
 
@@ -118,9 +119,7 @@ class Controllers:
         if deployment["spec"].get("paused"):
             return
         template = deployment["spec"]["template"]
-        # A real one has no hyphen in it either.
-        digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
-        newest = f"{deployment['metadata']['name']}-{digest}"
+        newest = f"{deployment['metadata']['name']}-{self._digest(template)}"
         sets = [raw for raw in self.server.of("ReplicaSet") if is_owned(raw, deployment)]
         if all(raw["metadata"]["name"] != newest for raw in sets):
             self.server.put(new_replica_set(deployment, newest, template))
@@ -134,6 +133,15 @@ class Controllers:
                 kept = min(old["spec"]["replicas"], spare)
                 self._resize(ref_of(old), kept)
                 spare -= kept
+
+    def _digest(self, template: Json) -> str:
+        """As real ones, it has no hyphen. Comparing takes less time than computing it anew at each pass."""
+        for known, digest in self._digests:
+            if known == template:
+                return digest
+        digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+        self._digests.append((template, digest))
+        return digest
 
     def _resize(self, ref: Ref, replicas: int) -> None:
         if self.server.objects[ref]["spec"]["replicas"] != replicas:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tests.runtime.fake_api import FakeApi
@@ -30,6 +30,7 @@ PAUSED = 5.0
 """Seconds for which a leader is held up in a call while another one leads already."""
 TOGETHER = 8.0
 """Seconds for which both lead after that."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
 TOUCHED = "example.com/touched"
 SAID = "no, says the simulation"
 """What every refusal says: it has to be found in a condition when it is for ever."""
@@ -41,6 +42,9 @@ class Host(Protocol):
     server: Server
     prometheus: Prometheus
     fronts: Fronts
+
+    def seconds(self) -> float:
+        """Since the begin."""
 
     @property
     def watches(self) -> list[Watch]:
@@ -75,7 +79,8 @@ class Fault:
     meets every later one like the first, too, and with `refuses` none of them is ever carried out. Of a lasting one a
     condition `tells` one of these words, where the end differs. `leaves` are parts of the status, or types of a
     condition, that may stay as a record of it. `hides`: what it keeps from the operator may be found by the resync
-    alone. `alone`: of later calls it meets those about the same object only.
+    alone. `alone`: of later calls it meets those about the same object only. `together`: it happens alike to reads that
+    were begun at one moment.
     """
 
     name: str
@@ -89,6 +94,7 @@ class Fault:
     leaves: tuple[str, ...] = ()
     hides: bool = False
     alone: bool = False
+    together: bool = False
 
 
 async def _refused(_: Host, __: Wire, call: Call, ___: Work) -> Any:
@@ -189,8 +195,8 @@ def _is_guarded(call: Call) -> bool:
     return call.guarded
 
 
-def _reads(call: Call) -> bool:
-    return call.reads
+def _reads_what_has_changed(call: Call) -> bool:
+    return call.reads and call.fresh
 
 
 def _tells_a_pod(call: Call) -> bool:
@@ -201,14 +207,15 @@ CALLS = (
     Fault("refused once", _refused),
     Fault("failed once", _failed),
     Fault("refused for ever", _refused, lasting=True, refuses=True),
-    Fault("lost answer", _lost),
+    # Of a read nobody can tell it from one that has failed.
+    Fault("lost answer", _lost, _writes),
     Fault("late", _late, _writes, takes=LATE),
     Fault("slow", _slow, takes=PAUSED),
     Fault("conflict", _conflict, _can_conflict),
     Fault("conflict for ever", _outrun, _is_guarded, lasting=True),
     # Pods as they were before they were ready are none to have clients.
-    Fault("stale read", _stale, _reads, leaves=("lastRollback", "RolledBack"), hides=True),
-    Fault("crash before", _crash_before),
+    Fault("stale read", _stale, _reads_what_has_changed, leaves=("lastRollback", "RolledBack"), hides=True),
+    Fault("crash before", _crash_before, together=True),
     Fault("crash after", _crash_after, _writes),
     Fault("two leaders", _two_leaders, takes=PAUSED + TOGETHER),
 )
@@ -233,7 +240,9 @@ class OneFault:
 
     def begin(self, verb: str, kind: str, name: str, guarded: bool) -> Call:
         """As `Disturber.begin`."""
-        call = Call(len(self.calls), verb, kind, name, self.phase(), guarded)
+        server = self.host.server
+        fresh = server.changed_at.get(kind.partition("/")[0], _NEVER) >= server.now() - STALE
+        call = Call(len(self.calls), verb, kind, name, self.phase(), guarded, self.host.seconds(), fresh)
         self.calls.append(call)
         return call
 

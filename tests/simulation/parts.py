@@ -64,11 +64,25 @@ async def served(world: World) -> None:
     await world.settle()
 
 
+def nowhere(_: Call) -> bool:
+    """No call."""
+    return False
+
+
+def as_in_a_release(call: Call) -> bool:
+    """Whether it is about pods of the second version that are to get ready, and to be seen, before clients come."""
+    return call.phase == f"{FIRST}/-/-/blue/new/-/-" or call.phase.startswith(_BEFORE_CLIENTS)
+
+
+_BEFORE_CLIENTS = tuple(f"{FIRST}/{SECOND}/{stage}/blue/" for stage in ("Starting", "Measuring"))
+
+
 @dataclass(frozen=True)
 class Workload:
     """What people do (`script`) once things stand as `prepare` left them.
 
-    Only calls of the script are disturbed, and of those the ones `where` there is something new.
+    Only calls of the script are disturbed, and of those the ones `where` there is something new. What is `known` goes
+    as it does in another workload, and is disturbed less often.
     """
 
     name: str
@@ -76,3 +90,4 @@ class Workload:
     prepare: Script = served
     faults: tuple[Fault, ...] = (*CALLS, *WATCHES)
     where: Callable[[Call], bool] = lambda _: True
+    known: Callable[[Call], bool] = nowhere

@@ -188,7 +188,7 @@ def _reset_counters(prometheus: Prometheus) -> None:
     prometheus.clients.answers.clear()
 
 
-_UNSEEN = ("NoSamples", "CandidateNotScraped", "NotWatched", "TooFewRequests", "NoBaseline")
+_UNSEEN = ("NoSamples", "NotCompared", "CandidateNotScraped", "NotWatched", "TooFewRequests", "NoBaseline")
 
 PASSING = (
     Trouble("away", _away),

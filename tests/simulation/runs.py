@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.runtime import virtual
 from tests.simulation.branches import Branches
+from tests.simulation.choices import Choice
 from tests.simulation.clients import RATE
 from tests.simulation.edits import as_asked
 from tests.simulation.ends import differences, end_of, without
-from tests.simulation.faults import GIVES_UP, Fault
+from tests.simulation.faults import GIVES_UP
 from tests.simulation.independence import Independence, asked_for
 from tests.simulation.parts import Workload
 from tests.simulation.wire import Call
@@ -25,13 +26,8 @@ FOLLOWS_WITHIN = 60.0
 """Seconds within which the end has to be that of the undisturbed run, once all was quiet."""
 WAY_BACK = GIVES_UP + 5.0
 """Seconds that a fault may add to the time until a bad version has lost its clients."""
-OFTEN = 10
-"""Of so many calls one is disturbed by what begins `often`."""
 _TRAFFIC = ("Service", "Pod", "EndpointSlice", "Deployment", "ModelDeployment")
 """Without reading these nobody can move clients."""
-
-
-Choice = Callable[[Call], Sequence[Fault]]
 
 
 @dataclass
@@ -43,42 +39,6 @@ class Played:
     wrong: list[str]
     bad: int
     branches: list[dict[str, Any]] = field(default_factory=list)
-
-
-def every_fault_once(
-    faults: Sequence[Fault], every: int = 1, first: int = 0, where: Callable[[Call], bool] = lambda _: True
-) -> Choice:
-    """All of these that apply, where they begin; of `every` so many runs one.
-
-    One that begins with a call: at calls that no other call of the same phase is like. One that begins with a phase: at
-    its first call; `often`: there, and at one of OFTEN such calls.
-    """
-    seen: set[tuple[str, ...]] = set()
-    count, alone = first, 0
-
-    def begins(call: Call) -> Iterator[str]:
-        nonlocal alone
-        for kind, alike in (("phase", ()), ("call", (call.verb, call.kind, call.name if not call.reads else ""))):
-            if (call.phase, *alike) not in seen:
-                seen.add((call.phase, *alike))
-                yield kind
-                alone += 1
-                if kind == "phase" or alone % OFTEN == 0:
-                    yield "often"
-
-    def choose(call: Call) -> Sequence[Fault]:
-        nonlocal count
-        if call.kind == "Event" or not where(call):
-            return ()
-        begun, chosen = set(begins(call)), []
-        for fault in faults:
-            if fault.begins in begun and fault.applies(call):
-                count += 1
-                if count % every == 0:
-                    chosen.append(fault)
-        return chosen
-
-    return choose
 
 
 def undisturbed(workload: Workload) -> Played:
@@ -130,6 +90,7 @@ async def _watched(world: World, workload: Workload, calm: Played | None, log: L
         # What is refused for ever may well be what is waited for, and be tried again for ever.
         wrong += [] if world.lasting else [str(error)]
     wrong += await _end(world, calm, log)
+    wrong += [f"somebody has changed {ref} in an answer" for ref in world.server.changed_by_readers()]
     for process in world.processes:
         world.laws.sent(process.wire.moves)
     wrong += [f"{what} (after {at:.2f} s)" for what, at in world.laws.broken.items()]

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.simulation.choices import Choice
 from tests.simulation.faults import Fault
 from tests.simulation.independence import Independence
 from tests.simulation.parts import spec
-from tests.simulation.runs import Choice, disturbed, undisturbed
+from tests.simulation.runs import disturbed, undisturbed
 from tests.simulation.wire import Call
 from tests.simulation.workloads import BY_NAME, FAULTS
 from verdigris.adapters.kube.writing.executor import Executor

@@ -18,6 +18,7 @@ from tests.simulation.parts import (
     SHIELDED,
     Script,
     Workload,
+    as_in_a_release,
     is_active,
     is_rejected,
     spec,
@@ -163,8 +164,8 @@ _HALF = turns_bad(LADDER, lambda world: _asked(world) == 5000, "half of the requ
 _WAITING = turns_bad(ASKING, _asks_a_person, "the question for an approval")
 _LATE = turns_bad(WARM, _is_warm, "the second version's promotion")
 WORKLOADS = (
-    Workload("shielded release", good(), faults=(*SHIELDED, TOLD)),
-    Workload("shielded bad release", bad(**FAILING), faults=(*SHIELDED, TOLD)),
+    Workload("shielded release", good(), faults=(*SHIELDED, TOLD), known=as_in_a_release),
+    Workload("shielded bad release", bad(**FAILING), faults=(*SHIELDED, TOLD), known=as_in_a_release),
     Workload("shielded late release", bad(goes_wrong="late"), faults=FRONTS),
     Workload("shielded broken release", bad(goes_wrong="reset"), faults=FRONTS),
     Workload("shielded release that lies", bad(lies=True, **FAILING), faults=_BELIE, where=on_trial),

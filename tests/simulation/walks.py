@@ -45,9 +45,13 @@ class AtRandom:
         """As `Disturber.treatment`."""
         if not self.on or self.lots.random() >= MEETS:
             return None
-        fault: Fault = self.lots.choice([fault for fault in _PASSING if fault.applies(call)])
+        fault: Fault = self.lots.choice([fault for fault in _PASSING if fault.applies(call) and self._can_be(fault)])
         self.met.append(f"{self.world.seconds():.1f}: {fault.name} at {call}")
         return lambda wire, call, work: fault.do(self.world, wire, call, work)
+
+    def _can_be(self, fault: Fault) -> bool:
+        """A lease is lost by one who led: three who believe that they lead there are not."""
+        return fault.name != "two leaders" or len(self.world.watches) < 2
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Walker:
     lots: random.Random
     acts: list[str] = field(default_factory=list)
     _version: int = 1
+    _newest: int = 1
     _size: int = 2
 
     async def act(self) -> None:
@@ -66,7 +71,9 @@ class Walker:
         await asyncio.sleep(self.lots.uniform(0.5, 12))
 
     def _release(self) -> None:
-        self._version += 1
+        # A number never means another version: one that was rejected stays so (law 6), however it would behave now.
+        self._newest += 1
+        self._version = self._newest
         how: dict[str, Any] = self.lots.choice(({}, {}, {"error_rate": 0.5}, {"ready_after": None}))
         self.world.behave(f"{self._version}.0.0", **how)
         self._apply(self._version, f" {how}")

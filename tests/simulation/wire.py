@@ -22,7 +22,8 @@ Work = Callable[[FakeApi], Awaitable[Any]]
 class Call(NamedTuple):
     """One call: its number from 0 in the whole run, and what it asked. `kind` has the subresource after a `/`.
 
-    `guarded`: it is to be carried out only if the object is still as it was read.
+    `guarded`: it is to be carried out only if the object is still as it was read. `at`: when it began, in seconds.
+    `fresh`: what it is about has changed so lately that a stale read would show it otherwise.
     """
 
     number: int
@@ -31,6 +32,13 @@ class Call(NamedTuple):
     name: str
     phase: str
     guarded: bool = False
+    at: float = 0.0
+    fresh: bool = False
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Calls of one phase that have this in common ask the same."""
+        return (self.phase, self.verb, self.kind, "" if self.reads else self.name)
 
     @property
     def reads(self) -> bool:

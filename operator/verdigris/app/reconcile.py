@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.gates import jobs_of_gates, look_at_gates
@@ -19,6 +20,7 @@ from verdigris.adapters.kube.reading.observe import Key, Picture, observe
 from verdigris.adapters.kube.reading.source import look_at_source
 from verdigris.adapters.kube.reading.survey import Surveyor, goes_further
 from verdigris.adapters.kube.reading.understand import Malformed
+from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.client import Client
 from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Invalid, NotFound
 from verdigris.adapters.kube.writing.apply import Outcome, apply
@@ -198,7 +200,15 @@ class Reconciler:
         writer = self._writes.look(key)
         restores = self._restores.setdefault(key, RestoreBackoff(lambda: self._now().timestamp()))
         looked_at, uid = replace(picture, observed=observed), observed.owner.uid
-        outcome = await apply(writer, looked_at, planned.actions, restores, lambda: uid in reads.ended)
+        read_again = partial(self._client.get, kinds.MODEL_DEPLOYMENT, *key)
+        outcome = await apply(
+            writer,
+            looked_at,
+            planned.actions,
+            restores,
+            has_ended=lambda: uid in reads.ended,
+            read_again=read_again,
+        )
         outcome.problems.extend(picture.unseen.values())
         try:
             parent, written = await self._reporter.report(key, picture, observed, planned, outcome)

@@ -31,7 +31,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from verdigris.api.schema import durations
 from verdigris.api.schema.durations import parse_duration, spell_duration
-from verdigris.api.schema.nulls import without_nulls
+from verdigris.api.schema.nulls import Words, without_nulls
 from verdigris.api.schema.text import clip, plain
 
 __all__ = [
@@ -46,11 +46,11 @@ __all__ = [
     "StatusModel",
     "Text",
     "Time",
-    "json_schema",
     "parse_duration",
     "pattern",
     "portable",
     "spell_duration",
+    "words_of",
 ]
 
 VALIDATIONS = "x-kubernetes-validations"
@@ -133,9 +133,10 @@ class ListMap:
 
 
 @functools.cache
-def json_schema(model: type[BaseModel]) -> Mapping[str, Any]:
-    """The model's (pydantic) JSON schema, made once: that is too dear for each look at an object."""
-    return model.model_json_schema()
+def words_of(model: type[BaseModel]) -> Words:
+    """What the model's (pydantic) JSON schema has words for, made once: that is too dear for each look at an object."""
+    schema = model.model_json_schema()
+    return Words(schema, schema.get("$defs", {}))
 
 
 class ApiModel(BaseModel):
@@ -174,7 +175,7 @@ class ApiModel(BaseModel):
 
         A member that is null counts as absent, as it does in the API server.
         """
-        return cls.model_validate_json(json.dumps(without_nulls(raw, json_schema(cls))))
+        return cls.model_validate_json(json.dumps(without_nulls(raw, words_of(cls))))
 
     def dump(self) -> dict[str, Any]:
         """The JSON object, camelCase, without fields that are None."""

@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 
-def without_nulls(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The JSON value without those members that its (pydantic) JSON schema knows and that are null.
+class Words:
+    """What a (pydantic) JSON schema has words for, looked up once: an object of it is read at each look at a model."""
+
+    def __init__(self, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
+        self._schema = resolved(schema, definitions)
+        self._definitions = definitions
+
+    @cached_property
+    def members(self) -> Mapping[str, Words] | None:
+        """Those of an object by their names; None: it may have any."""
+        found = self._schema.get("properties")
+        return None if found is None else {name: Words(node, self._definitions) for name, node in found.items()}
+
+    @cached_property
+    def others(self) -> Words | None:
+        """What every member of an object is that has no name of its own; None: the schema does not say."""
+        found = self._schema.get("additionalProperties")
+        return Words(found, self._definitions) if isinstance(found, Mapping) else None
+
+    @cached_property
+    def items(self) -> Words:
+        """What the items of a list are."""
+        return Words(self._schema.get("items", {}), self._definitions)
+
+    def member(self, name: str) -> Words | None:
+        """What the member of this name is; None: there is no word for it."""
+        return (self.members or {}).get(name, self.others)
+
+
+def without_nulls(value: Any, words: Words) -> Any:
+    """The JSON value without those members that are known and null.
 
     What the schema does not know stays as it is: the members of a pass-through object, the items of a list, and
     unknown members, which are refused later.
     """
-    return _cleaned(value, schema, schema.get("$defs", {}))
-
-
-def _cleaned(value: Any, node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
-    node = resolved(node, definitions)
     if isinstance(value, Mapping):
-        members = {key: _member(node, key) for key in value}
-        return {
-            key: member if (inner := members[key]) is None else _cleaned(member, inner, definitions)
-            for key, member in value.items()
-            if member is not None or members[key] is None
-        }
+        kept = {}
+        for name, member in value.items():
+            known = words.member(name)
+            if member is not None or known is None:
+                kept[name] = member if known is None else without_nulls(member, known)
+        return kept
     if isinstance(value, list):
-        return [_cleaned(item, node.get("items", {}), definitions) for item in value]
+        return [without_nulls(item, words.items) for item in value]
     return value
-
-
-def _member(node: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    found = node.get("properties", {}).get(key, node.get("additionalProperties"))
-    return found if isinstance(found, Mapping) else None
 
 
 def resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:

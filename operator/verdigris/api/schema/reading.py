@@ -7,6 +7,7 @@ not know is left out and named; a value that they refuse is replaced by a stand-
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from verdigris.api.schema.fields import ApiModel, json_schema
-from verdigris.api.schema.nulls import resolved, without_nulls
+from verdigris.api.schema.fields import ApiModel, words_of
+from verdigris.api.schema.nulls import Words
 
 M = TypeVar("M", bound=ApiModel)
 Path = tuple[str | int, ...]
@@ -54,9 +55,8 @@ def read(
     that is refused too, so is what contains it. What is at a path in `whole` is taken or left as one.
     Raises ValidationError when nothing of this gives a valid object.
     """
-    schema = json_schema(model)
     unknown: list[Path] = []
-    known = _known(without_nulls(raw, schema), schema, schema.get("$defs", {}), (), unknown)
+    known = _known(raw, words_of(model), (), unknown)
     repair = _Repair(model, known, stand_in or {}, whole)
     return Reading(repair.done(), tuple(unknown), tuple(repair.faults))
 
@@ -66,25 +66,26 @@ def write_path(root: str, path: Path) -> str:
     return root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
-def _known(value: Any, node: Mapping[str, Any], definitions: Mapping[str, Any], path: Path, unknown: list[Path]) -> Any:
-    """The value without the members that the schema has no word for; their paths are added to `unknown`."""
-    node = resolved(node, definitions)
+def _known(value: Any, words: Words, path: Path, unknown: list[Path]) -> Any:
+    """The value without nulls, and without members that there is no word for: their paths are added to `unknown`."""
     if isinstance(value, list):
-        items = node.get("items", {})
-        return [_known(item, items, definitions, (*path, place), unknown) for place, item in enumerate(value)]
-    if not isinstance(value, Mapping):
+        return [_known(item, words.items, (*path, place), unknown) for place, item in enumerate(value)]
+    if not isinstance(value, Mapping) or not (words.members is not None or words.others):
         return value
-    members, others = node.get("properties"), node.get("additionalProperties")
-    if isinstance(others, Mapping):
-        return {key: _known(item, others, definitions, (*path, key), unknown) for key, item in value.items()}
-    if members is None:
-        return value
-    unknown.extend((*path, key) for key in value if key not in members)
-    return {
-        key: _known(item, members[key], definitions, (*path, key), unknown)
-        for key, item in value.items()
-        if key in members
-    }
+    kept = {}
+    for name, member in value.items():
+        known = words.member(name)
+        if known is None:
+            unknown.append((*path, name))
+        elif member is not None:
+            kept[name] = _known(member, known, (*path, name), unknown)
+    return kept
+
+
+@functools.lru_cache(maxsize=256)
+def _valid(model: type[M], text: str) -> M:
+    """The object of this JSON, which is mostly the one that was read before. Raises ValidationError."""
+    return model.model_validate_json(text)
 
 
 class _Repair(Generic[M]):
@@ -104,7 +105,8 @@ class _Repair(Generic[M]):
         first: ValidationError | None = None
         for _ in range(_MOST_REPAIRS):
             try:
-                return self._model.model_validate_json(json.dumps(self._known))
+                valid: M = _valid(self._model, json.dumps(self._known))
+                return valid
             except ValidationError as error:
                 if first is None:
                     first = error

@@ -6,6 +6,7 @@ with a default that is dropped before hashing, so that objects written before ke
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ def revision_of(spec: ModelDeploymentSpec) -> str:
 
     Every operator since the first computes the same, so that one of them can take over from another in mid-rollout.
     """
-    return _hash(_sections(spec.dump()))
+    return _own(_text(spec))
 
 
 def meaning_of(spec: ModelDeploymentSpec, name: str) -> str:
@@ -59,7 +60,7 @@ def meaning_of(spec: ModelDeploymentSpec, name: str) -> str:
     `name` is the ModelDeployment's, which is the model's where the spec gives none. Amounts count by their value, lists
     whose order says nothing by what is in them.
     """
-    return _hash(_sections(canonical_spec(spec.dump(), name)))
+    return _meaning(_text(spec), name)
 
 
 def wanted_revision(spec: ModelDeploymentSpec, name: str, status: ModelDeploymentStatus) -> str:
@@ -78,6 +79,21 @@ def known_revisions(status: ModelDeploymentStatus) -> tuple[str, ...]:
     roles = [ref.revision for ref in (status.active, status.rollout, status.warm) if ref is not None]
     target = [status.target.revision] if status.target is not None else []
     return (*roles, *(entry.revision for entry in status.rejected), *target)
+
+
+def _text(spec: ModelDeploymentSpec) -> str:
+    return spec.model_dump_json(by_alias=True, exclude_none=True)
+
+
+# A look asks several times, and mostly of the same spec as the look before.
+@functools.lru_cache(maxsize=256)
+def _own(spec: str) -> str:
+    return _hash(_sections(json.loads(spec)))
+
+
+@functools.lru_cache(maxsize=256)
+def _meaning(spec: str, name: str) -> str:
+    return _hash(_sections(canonical_spec(json.loads(spec), name)))
 
 
 def _sections(wanted: Mapping[str, Any]) -> dict[str, Any]:

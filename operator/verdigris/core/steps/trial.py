@@ -50,8 +50,10 @@ def _look(turn: Turn) -> tuple[Turn, Ruling]:
     share, span, last = share_reached(rollout), time_of_step(turn), share_of(rollout.steps[rollout.step]) == WHOLE
     given, who = _is_given(turn, share)
     if not given:
-        # Time in which nobody was told this share is none of its hold.
-        turn = turn.change_rollout(evidence=evolve(turn.rollout.evidence, seen=before))
+        # Time in which nobody was told this share is none of its hold, nor is what Prometheus is yet to tell of it.
+        counted, now = turn.rollout.evidence, to_millis(turn.evidence.clock(turn.now))
+        at = now if counted.at is None else max(counted.at, now)
+        turn = turn.change_rollout(evidence=evolve(counted, seen=before, at=at))
     if not given and turn.now >= rollout.since + span:
         turn = turn.change_rollout(evidence=_not_given(turn.rollout, who, rollout.since + span))
     turn, ruling = wait(turn, span, passes if last else _may_grow)

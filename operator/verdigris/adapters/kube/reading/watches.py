@@ -204,6 +204,9 @@ def fingerprint(raw: Mapping[str, Any]) -> str:
         name: meta.get(name) for name in ("labels", "annotations", "ownerReferences", "deletionTimestamp")
     }
     seen |= {name: value for name, value in raw.items() if name not in ("metadata", "status")}
+    if raw.get("kind") == kinds.MODEL_DEPLOYMENT.kind and not _is_looked_at(raw):
+        # A write of ours that is carried out late would stay until the resync.
+        seen["status"] = raw.get("status")
     if raw.get("kind") == kinds.DEPLOYMENT.kind:
         status = raw.get("status") or {}
         seen["status"] = [status.get(name) for name in _DEPLOYMENT_STATUS]
@@ -224,3 +227,9 @@ def fingerprint(raw: Mapping[str, Any]) -> str:
         conditions = (raw.get("status") or {}).get("conditions") or ()
         seen["scaling"] = [c.get("reason") for c in conditions if c.get("type") == "ScalingActive"]
     return hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _is_looked_at(parent: Mapping[str, Any]) -> bool:
+    """Whether a rollout is under way, or a version watched on: then looks come by themselves anyway."""
+    status = parent.get("status") or {}
+    return bool(status.get("rollout") or (status.get("warm") or {}).get("evidence"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from verdigris.adapters.kube.reading import views
 from verdigris.adapters.kube.reading.observe import Picture
 from verdigris.adapters.kube.transport import kinds
-from verdigris.adapters.kube.transport.errors import ApiError
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict
 from verdigris.adapters.kube.writing.contested import Contested, added_to
 from verdigris.adapters.kube.writing.executor import Executor, NotOurs
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
@@ -31,6 +31,9 @@ from verdigris.core.actions import (
 )
 
 __all__ = ["Contested", "NotOurs", "Outcome", "Writer", "apply"]
+
+
+ReadAgain = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass
@@ -54,12 +57,17 @@ async def apply(
     picture: Picture,
     actions: Iterable[Action],
     backoff: RestoreBackoff | None = None,
+    *,
     has_ended: Callable[[], bool] = lambda: False,
+    read_again: ReadAgain | None = None,
 ) -> Outcome:
     """Do the actions in order. Raises nothing of the API's: failures are in the outcome.
 
     Once the ModelDeployment `has_ended` nothing more is written: a child that the garbage collector was told to leave
     behind would get its owner reference back, and be collected after all.
+
+    Before a colour's pods are taken away the ModelDeployment is `read_again`: whoever was held up since it was read, or
+    does not lead any more, may not know yet that they have the clients by now.
 
     A failure never ends it. `_Caution` says what is left out after which failure (laws 1, 2 and 7).
     Neighbouring `SetTraffic`s are done at once: all pods of a colour are to drain together. So are stuck pods, which
@@ -72,13 +80,25 @@ async def apply(
         if has_ended():
             break
         allowed = [action for action in batch if not caution.forbids(action)]
-        results = await asyncio.gather(*(executor.do(action) for action in allowed), return_exceptions=True)
+        done = (_done(executor, action, picture, read_again) for action in allowed)
+        results = await asyncio.gather(*done, return_exceptions=True)
         for action, result in zip(allowed, results, strict=True):
             if isinstance(result, ApiError):
                 caution.failed(action)
             _account(outcome, action, result)
     outcome.traffic_failed = not caution.moved
     return outcome
+
+
+async def _done(executor: Executor, action: Action, picture: Picture, read_again: ReadAgain | None) -> bool:
+    """As `Executor.do`. Raises Conflict when pods would be taken away by what is not so any more."""
+    if read_again is not None and isinstance(action, Remove) and action.kind == kinds.DEPLOYMENT.kind:
+        now, then = (views.metadata(raw).get("resourceVersion") for raw in (await read_again(), picture.parent))
+        if now != then:
+            raise Conflict(
+                f"Deployment {action.name} is not removed: the ModelDeployment has changed since it was read"
+            )
+    return await executor.do(action)
 
 
 def _batches(actions: Iterable[Action]) -> Iterator[Sequence[Action]]:

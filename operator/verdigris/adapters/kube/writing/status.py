@@ -46,8 +46,11 @@ async def write_status(writer: Writer, picture: Picture, status: ModelDeployment
     observed = picture.observed
     refusals: list[Invalid] = []
     written: Json | None = None
-    wanted = accepted.accepted_again(status, _patch(picture, status), observed.generation, now)
-    while patch := _patch(picture, wanted):
+    patch = _patch(picture, status)
+    wanted = accepted.accepted_again(status, patch, observed.generation, now)
+    if wanted is not status:
+        patch = _patch(picture, wanted)
+    while patch:
         try:
             written = await _patch_status(writer, picture.parent, patch)
             break
@@ -57,6 +60,7 @@ async def write_status(writer: Writer, picture: Picture, status: ModelDeployment
             if less is None or len(refusals) >= TRIES:
                 raise
             wanted = _told(less, observed, refusals, now)
+            patch = _patch(picture, wanted)
     _must_be_told(wanted, refusals)
     return written
 

@@ -40,8 +40,10 @@ def _in_list(
     wanted: list[Any], live: list[Any], keys: tuple[str, ...], path: Path, names: tuple[str, ...]
 ) -> Iterator[Path]:
     stated = {identity(element, keys): element for element in wanted}
-    for ref in dict.fromkeys(identity(element, keys) for element in live):
-        same = [element for element in live if identity(element, keys) == ref]
+    alike: dict[tuple[Any, ...], list[Any]] = {}
+    for element in live:
+        alike.setdefault(identity(element, keys), []).append(element)
+    for ref, same in alike.items():
         ours = _ours(stated[ref], same) if ref in stated else None
         if ref in stated or not all(ref):
             yield from ((*path, whole(element)) for element in same if element is not ours)
@@ -53,5 +55,7 @@ def _in_list(
 
 def _ours(wanted: Any, same: list[Any]) -> Any:
     """The one that is as we want it and has the least beside that, else the first."""
+    if len(same) == 1:
+        return same[0]
     as_wanted = (element for element in same if difference(wanted, element) is None)
     return min(as_wanted, key=lambda element: len(json.dumps(element)), default=same[0])
