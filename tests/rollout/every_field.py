@@ -241,7 +241,7 @@ SAMPLES: tuple[Json, ...] = (
 """The first, and what excludes something of it, or whose other values do."""
 
 
-_AMOUNTS = ("150ms", "20s", "7Mi", "2Gi", "1.2.0", "c" * 64)
+_AMOUNTS = ("150ms", "20s", "7m", "7Mi", "2Gi", "1.2.0", "c" * 64)
 _PLACES = ("claim", "https://other.test/2.vmodel", "http://other.test:9090", "10.128.0.0/9", "10.2.0.0/16", "IPv6")
 _OF_PODS = ("Exists", "NoSchedule", "NoExecute", "ScheduleAnyway", "onnx", "Anywhere", "UDP", "NotIn")
 _OF_GATES = ("accuracy", "Interval", "Point")
