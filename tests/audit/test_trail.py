@@ -112,10 +112,10 @@ class Gauges:
 class Operator:
     """A trail, what it writes to, and the task that runs it."""
 
-    def __init__(self, folder: Path, bound: int = 900_000, identity: str = "operator-1") -> None:
+    def __init__(self, folder: Path, bound: int = 900_000, patience: float = 60.0) -> None:
         self.volume, self.maps, self.gauges = Volume(folder), ConfigMaps(), Gauges()
-        self._bound = bound
-        self.restarted(identity)
+        self._bound, self._patience = bound, patience
+        self.restarted("operator-1")
 
     def restarted(self, identity: str) -> None:
         """Another process leads."""
@@ -126,7 +126,7 @@ class Operator:
             identity=identity,
             version="1.2.3",
             now=lambda: datetime.now(UTC),
-            patience=0.2,
+            patience=self._patience,
             retry=0.01,
         )
 
@@ -194,9 +194,9 @@ async def test_while_the_log_is_away_the_spool_keeps_entries_and_they_come_in_or
 
 
 async def test_a_volume_that_hangs_holds_nothing_and_nothing_is_written_twice(tmp_path: Path, promoted: World) -> None:
-    operator = Operator(tmp_path)
+    operator = Operator(tmp_path, patience=0.3)
     with operator:
-        await operator.when(lambda: operator.gauges.up == [True])
+        await operator.when(lambda: operator.gauges.up[-1:] == [True] and not operator.maps.data)
         operator.volume.hangs.clear()
         operator.trail.saw(KEY, UID, promoted.status)
         await operator.when(lambda: operator.gauges.spooled == 2)
