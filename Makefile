@@ -31,6 +31,7 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m dev.protobuf --check
 	@$(PY) -m dev.gate_schemas --check
 	@$(PY) -m verdigris.tools.chart_readme --check
+	@$(PY) -m verdigris.tools.chart_alerts --check
 	@$(PY) -m verdigris.tools.cli_schema --check
 
 crds: setup      ## write the CRDs from the models

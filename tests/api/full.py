@@ -151,7 +151,18 @@ FULL_SPEC: dict[str, Any] = {
         "latency": {"p95": "100ms"},
         "metrics": [{"name": "confidence", "query": "up", "max": 1, "min": 0}],
     },
-    "monitoring": {"serviceMonitor": {"enabled": True, "interval": "5s", "labels": {"release": "prometheus"}}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True, "interval": "5s", "labels": {"release": "prometheus"}},
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "errorRate": {"warning": 0.005, "critical": 0.01, "window": "5m", "minRequests": 100},
+            "latency": {"p95": "100ms"},
+            "downtime": {"after": "1m", "noTraffic": "10m"},
+            "memory": {"share": 0.9},
+        },
+        "slo": 99.9,
+    },
     "paused": False,
 }
 

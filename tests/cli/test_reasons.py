@@ -51,7 +51,7 @@ KUBERNETES = {
     "EndpointSlice Event Eviction ExternalName HorizontalPodAutoscaler Ignore Lease LimitRange",
     "NetworkPolicy Node PersistentVolumeClaim Pod PodDisruptionBudget PodScheduled ReplicaFailure ReplicaSet",
     "List ResourceQuota RolloutDecision Scale ScalingActive Secret Service ServiceAccount ServiceMonitor Status",
-    "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
+    "PrometheusRule ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
     # Of a pod, a taint, a selector, an Event, a probe: what is read, and never given as our own reason.
     "Always ContainerStatusUnknown Disrupted DisruptionTarget DoesNotExist Equal ErrImageNeverPull ErrImagePull",
     "Exists ImageInspectError In Killed Lt Gt MountVolume NoExecute NoSchedule NotIn Pending Pulled Pulling",

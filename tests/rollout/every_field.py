@@ -190,7 +190,18 @@ WHOLE: Json = {
         "window": "10m",
         "backoff": "1m",
     },
-    "monitoring": {"serviceMonitor": {"enabled": True, "interval": "10s", "labels": {"release": "a"}}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True, "interval": "10s", "labels": {"release": "a"}},
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "a"},
+            "errorRate": {"warning": 0.01, "critical": 0.02, "window": "10m", "minRequests": 50},
+            "latency": {"p95": "200ms"},
+            "downtime": {"after": "2m", "noTraffic": "20m"},
+            "memory": {"share": 0.8},
+        },
+        "slo": 99.5,
+    },
     "paused": False,
 }
 SAMPLES: tuple[Json, ...] = (

@@ -270,3 +270,15 @@ def test_without_the_shield_approvals_and_gates_keep_their_order() -> None:
     policy = spec("1.1.0", rollout={"steps": [QUALITY, {"approval": {}}, SMOKE], "shield": False}).rollout
     kinds = " ".join(step.kind for step in planned(policy, replaces=True))
     assert kinds == "Start Quality Approval Smoke Measure Bake"
+
+
+def test_who_asks_for_a_retry_gets_an_answer_of_now_though_the_old_job_could_not_be_deleted() -> None:
+    world = gated(LOAD, judge=answers("Fail"))
+    until(world, lambda w: bool(w.gates))
+    old = dict(world.gates)
+    until(world, over)
+    world.gates.update(old)
+    world.judges = answers("Pass")
+    world.decide("retry", world.status.rejected[-1].revision)
+    until(world, stage("Measuring"))
+    assert condition(world, "GatesPassed")[:2] == ("True", "Passed")

@@ -58,6 +58,16 @@ class Settings:
     decision_policy: str | None = None
     # VERDIGRIS_GATEWAY_API: true: HTTPRoutes may be read and written, and are watched once the API server knows them.
     gateway_api: bool = False
+    # VERDIGRIS_RUNBOOKS: URL under which the pages of docs/runbooks are, for alerts; empty: they name the folder.
+    runbooks: str = ""
+    # VERDIGRIS_AUDIT_FOLDER: where the audit log is, on a volume; empty: there is none.
+    audit_folder: Path | None = None
+    # VERDIGRIS_AUDIT_KEY: file with the key that signs it, as `verdigris-audit keygen` writes it.
+    audit_key: Path = Path("/etc/verdigris/audit/audit.key")
+    # VERDIGRIS_AUDIT_SPOOL: ConfigMap of the lease's namespace that keeps entries while the log cannot be written.
+    audit_spool: str = "verdigris-audit-spool"
+    # VERDIGRIS_WEBHOOKS: file with who is told what has happened, of a mounted Secret; empty: nobody.
+    webhooks: Path | None = None
     # VERDIGRIS_LEASE_NAMESPACE: default is the pod's own namespace, else verdigris-system.
     lease_namespace: str = DEFAULT_NAMESPACE
     # VERDIGRIS_LEASE_NAME
@@ -99,6 +109,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         registry_credentials=read.path("VERDIGRIS_REGISTRY_CREDENTIALS"),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
         gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
+        runbooks=read.text("VERDIGRIS_RUNBOOKS", ""),
+        audit_folder=read.path("VERDIGRIS_AUDIT_FOLDER"),
+        audit_key=read.path("VERDIGRIS_AUDIT_KEY") or Settings.audit_key,
+        audit_spool=read.text("VERDIGRIS_AUDIT_SPOOL", Settings.audit_spool),
+        webhooks=read.path("VERDIGRIS_WEBHOOKS"),
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
         lease_name=read.text("VERDIGRIS_LEASE_NAME", Settings.lease_name),
         lease_duration=read.duration("VERDIGRIS_LEASE_DURATION", Settings.lease_duration),

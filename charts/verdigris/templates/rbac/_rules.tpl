@@ -49,7 +49,7 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [monitoring.coreos.com]
-  resources: [servicemonitors]
+  resources: [servicemonitors, prometheusrules]
   verbs: [list, watch, create, patch, delete]
 # The Jobs of gates: made, read by name, and ended with their rollout.
 - apiGroups: [batch]

@@ -11,7 +11,7 @@ from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
 from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, JobGate, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.model import FollowSpec, ModelSpec
-from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
+from verdigris.api.spec.monitoring import MonitoringSpec, PrometheusRuleSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
 from verdigris.api.spec.pod import PodTemplateSpec
 from verdigris.api.spec.resources import ResourceRequirements
@@ -43,6 +43,7 @@ __all__ = [
     "MonitoringSpec",
     "NetworkPolicySpec",
     "PodTemplateSpec",
+    "PrometheusRuleSpec",
     "PrometheusSpec",
     "QualityGate",
     "ResourceRequirements",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from verdigris.api.conditions import set_condition
 from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
-from verdigris.core.engine import following, gateway, names
+from verdigris.core.engine import following, gateway, monitoring, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
@@ -42,8 +42,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield _pods(turn)
     yield from understood(turn)
     yield from following.lines(turn)
-    if turn.observed.spec.monitoring.service_monitor.enabled and "ServiceMonitor" not in turn.observed.unseen:
-        yield _monitored(turn)
+    yield from monitoring.lines(turn)
 
 
 _MISCONFIGURED = "Clients do not get from the clients' Service to its pods:"
@@ -196,22 +195,6 @@ def _pods(turn: Turn) -> Line:
         return "PodsHealthy", "True", "NoPodIsStuck", "No pod is stuck."
     first = turn.status.stuck[0]
     return "PodsHealthy", "False", first.kind, f"Pod {first.pod}: {first.message}"
-
-
-def _monitored(turn: Turn) -> Line:
-    theirs = next((name for name in turn.observed.taken if name.kind == "ServiceMonitor"), None)
-    if theirs is not None:
-        why = f"The ServiceMonitor {theirs.name} is somebody else's, so nothing of ours has Prometheus find the pods."
-        return "Monitored", "False", "NameTaken", why
-    if turn.observed.service_monitors_known:
-        return "Monitored", "True", "ServiceMonitorPresent", "Prometheus finds the pods by their ServiceMonitor."
-    return (
-        "Monitored",
-        "False",
-        "ServiceMonitorMissing",
-        "This cluster does not know ServiceMonitors, so nothing tells Prometheus about the pods: install the "
-        "Prometheus Operator, or set spec.monitoring.serviceMonitor.enabled to false and scrape them yourself.",
-    )
 
 
 def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:

@@ -244,6 +244,7 @@ class Observed:
     is the HTTPRoute of a gateway, where the spec asks for one.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
+    `unknown` are those of other people's CRDs that this cluster does not have.
     """
 
     owner: Owner
@@ -259,7 +260,7 @@ class Observed:
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
     hpas: frozenset[Color] = frozenset()
-    service_monitors_known: bool = True
+    unknown: frozenset[str] = frozenset()
     seen_at: datetime | None = None
     survey: Survey | None = None
     events: Mapping[str, tuple[PodEvent, ...]] = field(default_factory=dict)

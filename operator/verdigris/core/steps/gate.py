@@ -93,10 +93,13 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     if isinstance(question, Failure):
         return turn, question
     asked = digest(question)
-    name = gate_name(turn.observed.owner, gate.kind, turn.rollout.revision, turn.rollout.step, asked)
-    return (
-        turn if known is not None and known.job == name else turn.change_step(gate=GateStatus(job=name, asked=asked))
-    ), None
+    rollout = turn.rollout
+    name = gate_name(
+        turn.observed.owner, gate.kind, rollout.revision, rollout.started_at, step=rollout.step, asked=asked
+    )
+    if known is not None and known.job == name:
+        return turn, None
+    return turn.change_step(gate=GateStatus(job=name, asked=asked)), None
 
 
 def _heard(turn: Turn) -> Turn:
