@@ -29,8 +29,8 @@ from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.adapters.prometheus.port import EvidenceSource, UsageSource
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app import logs
+from verdigris.app.aliases import AliasDesk
 from verdigris.app.evidence import NOT_YET, PATIENCE
-from verdigris.app.following import Follower
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
 from verdigris.app.report import Reporter, Saw
@@ -86,7 +86,7 @@ class Reconciler:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
         grace: timedelta = timedelta(),
-        follower: Follower | None = None,
+        aliases: AliasDesk | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
         saw: Saw | None = None,
     ) -> None:
@@ -116,7 +116,7 @@ class Reconciler:
         self._unjudged: dict[Key, str] = {}
         self._last_looks: dict[Key, LastLook] = {}
         self._grace = grace
-        self._follower = follower or Follower(None, lambda _: None)
+        self._aliases = aliases or AliasDesk(None, lambda _: None)
         self._on_gone = on_gone
 
     async def close(self) -> None:
@@ -228,7 +228,7 @@ class Reconciler:
         self._metrics.gone(key)
         self._memory.forget(key)
         self._usage.forget(key)
-        self._follower.forget(key)
+        self._aliases.forget(key)
         self._writes.forget(key)
         self._unwritten.forget(key)
         self._intervals.pop(key, None)
@@ -250,7 +250,7 @@ class Reconciler:
 
         With `use` it is also asked what the model uses, when that is due: such an answer is given once.
         """
-        observed = replace(observed, registry=self._follower.look(key, observed))
+        observed = replace(observed, registry=self._aliases.look(key, observed))
         asked = question(observed, self._now())
         evidence = NOT_ASKED if asked is None else await desk.gather(asked)
         if evidence is NOT_YET:

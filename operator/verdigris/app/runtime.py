@@ -32,8 +32,8 @@ from verdigris.adapters.prometheus.source import PrometheusSource
 from verdigris.adapters.registry.mlflow import MlflowRegistry
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app import audit_setup, http, webhook_setup
+from verdigris.app.aliases import AliasDesk
 from verdigris.app.evidence import GRACE, EvidenceDesk
-from verdigris.app.following import Follower
 from verdigris.app.metrics import Metrics, QueueMetrics
 from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
@@ -131,7 +131,7 @@ class Runtime:
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic, self._metrics.asked)
-        self._follower = Follower(self._registry(), self._queue.add)
+        self._aliases = AliasDesk(self._registry(), self._queue.add)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
         self._trail = audit_setup.trail(settings, self._client, self._metrics.registry, self._terms.identity, _now)
@@ -144,7 +144,7 @@ class Runtime:
             grace=GRACE,
             on_gone=self._gone,
             saw=self._saw,
-            follower=self._follower,
+            aliases=self._aliases,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -163,6 +163,12 @@ class Runtime:
             guard=self._guard,
         )
 
+    def _registry(self) -> MlflowRegistry | None:
+        address = self._settings.registry_address
+        if address is None:
+            return None
+        return MlflowRegistry(self._questions, address, Access([address], self._settings.registry_credentials).papers)
+
     def _saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
         for listener in self._listeners:
             listener.saw(key, uid, status)
@@ -171,12 +177,6 @@ class Runtime:
         self._desk.forget(key)
         for listener in self._listeners:
             listener.gone(key)
-
-    def _registry(self) -> MlflowRegistry | None:
-        address = self._settings.registry_address
-        if address is None:
-            return None
-        return MlflowRegistry(self._questions, address, Access([address], self._settings.registry_credentials).papers)
 
     async def _close(self) -> None:
         await self._questions.close()
@@ -232,7 +232,7 @@ class Runtime:
             await _drain(workers, DRAIN_SECONDS if not hold.done() else 0.0)
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
-            await self._follower.close()
+            await self._aliases.close()
             await self._reconciler.close()
             for part in following:
                 await _end(part)

@@ -41,8 +41,8 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield from _rolled_back(turn)
     yield _pods(turn)
     yield from understood(turn)
-    yield from monitoring.lines(turn)
     yield from following.lines(turn)
+    yield from monitoring.lines(turn)
 
 
 _MISCONFIGURED = "Clients do not get from the clients' Service to its pods:"

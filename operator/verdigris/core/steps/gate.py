@@ -97,9 +97,9 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     name = gate_name(
         turn.observed.owner, gate.kind, rollout.revision, rollout.started_at, step=rollout.step, asked=asked
     )
-    return (
-        turn if known is not None and known.job == name else turn.change_step(gate=GateStatus(job=name, asked=asked))
-    ), None
+    if known is not None and known.job == name:
+        return turn, None
+    return turn.change_step(gate=GateStatus(job=name, asked=asked)), None
 
 
 def _heard(turn: Turn) -> Turn:

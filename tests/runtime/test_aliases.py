@@ -9,7 +9,7 @@ from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.api.status import Failure
-from verdigris.app.following import NONE_CONFIGURED, Follower
+from verdigris.app.aliases import NONE_CONFIGURED, AliasDesk
 from verdigris.core.facts.followed import Alias, Registered, RegistryView
 
 FIRST = RegistryView(Registered("1", "1.0.0", "a" * 64))
@@ -59,8 +59,8 @@ def follows(stage: Stage, alias: str = "champion") -> None:
 
 async def test_a_moved_alias_is_rolled_out_and_asked_for_once_in_its_time() -> None:
     registry, pauses, woken = FakeRegistry(), Pauses(), list[Key]()
-    follower = Follower(registry, woken.append, pauses)
-    stage = Stage(follower=follower)
+    desk = AliasDesk(registry, woken.append, pauses)
+    stage = Stage(aliases=desk)
     follows(stage)
     await settled(stage)
     await stage.reconcile(20)
@@ -76,13 +76,13 @@ async def test_a_moved_alias_is_rolled_out_and_asked_for_once_in_its_time() -> N
     status = stage.api.at("ModelDeployment", *KEY)["status"]
     assert (status["followed"]["number"], status["rollout"]["version"]) == ("2", "1.1.0")
     assert stage.api.at("ModelDeployment", *KEY)["spec"]["model"]["version"] != "1.1.0", "a spec is people's alone"
-    await follower.close()
+    await desk.close()
 
 
 async def test_who_is_gone_or_asks_for_another_alias_is_asked_for_no_more() -> None:
     registry, pauses = FakeRegistry(), Pauses()
-    follower = Follower(registry, lambda _: None, pauses)
-    stage = Stage(follower=follower)
+    desk = AliasDesk(registry, lambda _: None, pauses)
+    stage = Stage(aliases=desk)
     follows(stage)
     await stage.reconcile()
     await settle()
@@ -94,7 +94,7 @@ async def test_who_is_gone_or_asks_for_another_alias_is_asked_for_no_more() -> N
     await stage.reconcile()
     await pauses.end()
     assert len(registry.asked) == 2
-    await follower.close()
+    await desk.close()
 
 
 async def test_a_bug_in_asking_is_told_and_ends_no_look() -> None:
@@ -102,15 +102,15 @@ async def test_a_bug_in_asking_is_told_and_ends_no_look() -> None:
         async def look_up(self, alias: Alias) -> RegistryView:
             raise ZeroDivisionError(alias)
 
-    follower = Follower(Broken(), lambda _: None, Pauses())
-    stage = Stage(follower=follower)
+    desk = AliasDesk(Broken(), lambda _: None, Pauses())
+    stage = Stage(aliases=desk)
     follows(stage)
     await stage.reconcile()
     await settle()
     await stage.reconcile()
     assert stage.condition("Followed") == ("False", "RegistryUnreachable")
     assert "a bug in the operator (ZeroDivisionError)" in stage.message("Followed")
-    await follower.close()
+    await desk.close()
 
 
 async def test_without_a_registry_that_is_told() -> None:

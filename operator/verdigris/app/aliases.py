@@ -38,7 +38,7 @@ class _Asker:
     answer: RegistryView | None = None
 
 
-class Follower:
+class AliasDesk:
     """What is known of the aliases that models follow. `registry` None: nobody can be asked.
 
     Args:
