@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     found["alerts"] = [*kept, *rows]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=1) + "\n")
-    print(_table(found))
-    return 0 if _all_well(found) else 1
+    print(written(found))
+    return 0 if all_well(found) else 1
 
 
 def _options() -> argparse.ArgumentParser:
@@ -146,7 +146,7 @@ def _healthy(stage: Stage, minutes: float) -> Row:
                 scene.apply(version, **watched)
                 while time.monotonic() < end and not settled(version)(scene.status()):
                     false |= {alert.name for alert in prometheus.firing() if alert.namespace == scene.namespace}
-                    unseen = {query for query in unseen if not prometheus.values(_filled(query, scene.namespace))}
+                    unseen = {query for query in unseen if not prometheus.values(filled(query, scene.namespace))}
                     time.sleep(2)
                 releases += 1
     say(f"{minutes:g} min of sound releases ({releases}): {sorted(false) or 'no alert'}")
@@ -160,7 +160,7 @@ def _healthy(stage: Stage, minutes: float) -> Row:
     }
 
 
-def _filled(query: str, namespace: str) -> str:
+def filled(query: str, namespace: str) -> str:
     """A query of a dashboard as Grafana sends it."""
     values = {"$__rate_interval": "20s", "$namespace": namespace, "$model": NAME}
     for variable, value in values.items():
@@ -168,14 +168,16 @@ def _filled(query: str, namespace: str) -> str:
     return query
 
 
-def _all_well(found: Row) -> bool:
+def all_well(found: Row) -> bool:
+    """Whether every alert fired, was received and is over (if it can be by now), and none was false."""
     rows = found["alerts"]
     over = all(row["resolved_s"] is not None or row["name"] in TOLD_FOR_A_WHILE for row in rows)
     fired = all(row["fired_s"] is not None and row["received_s"] is not None for row in rows)
     return over and fired and not found["false_alarms"]
 
 
-def _table(found: Row) -> str:
+def written(found: Row) -> str:
+    """The report as a table."""
     lines = [
         f"{row['name']:32} {row['severity']:9} {row['fired_s']!s:>7} {row['resolved_s']!s:>7}  {row['fault']}"
         for row in found["alerts"]
