@@ -87,6 +87,9 @@ bench-shield: setup  ## what clients notice of a version on trial, whatever fail
 bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
 	@$(PY) -m benchmarks.gates
 
+bench-page: setup  ## the page with 500 models: first paint, memory of ten more viewers: out/bench/page.json (2 min)
+	@$(PY) -m tests.web.bench
+
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
 
@@ -94,4 +97,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack gate-schemas clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack bench-page gate-schemas clean
