@@ -95,6 +95,9 @@ bench-gates: setup  ## how often the gates are wrong, on data whose truth is kno
 bench-audit: setup  ## what the audit log costs: entries a second, bytes, a long log verified: out/bench/audit.json (1 min)
 	@$(PY) -m benchmarks.audit
 
+bench-page: setup  ## the page with 500 models: first paint, memory of ten more viewers: out/bench/page.json (2 min)
+	@$(PY) -m tests.web.bench
+
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
 
@@ -102,4 +105,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-gates bench-audit bench-pack gate-schemas clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-gates bench-audit bench-page bench-pack gate-schemas clean

@@ -38,7 +38,7 @@ class MemoryCluster:
 
     async def fleet(self) -> Fleet:
         self._fail()
-        return Fleet(self.store.documents(lambda _: True))
+        return Fleet(self.store.models(lambda _: True))
 
     async def look(self, key: Key) -> Look:
         self._fail()

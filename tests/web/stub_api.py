@@ -107,6 +107,8 @@ class StubApi:
         try:
             while True:
                 await response.write(json.dumps(await mine.get()).encode() + b"\n")
+        except ConnectionResetError:
+            return response
         finally:
             self.watchers.remove(mine)
 

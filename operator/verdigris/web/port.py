@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from verdigris.cli.model.deployment import Model
 from verdigris.cli.model.reading import Raw, part, text
 from verdigris.web.timeline import Measured, Seen, Span
 
@@ -75,9 +76,9 @@ class Right:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The models that the person may see, as documents. `told`: sentences on what is left out, or may be old."""
+    """The models that the person may see. `told`: sentences on what is left out, or may be old."""
 
-    models: tuple[Raw, ...]
+    models: tuple[Model, ...]
     told: tuple[str, ...] = ()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from verdigris.cli.model.deployment import Model
 from verdigris.cli.model.read import model_of
 from verdigris.cli.model.reading import Raw
 from verdigris.web.port import Key, key_of
@@ -26,6 +27,7 @@ class Store:
         self._now = now
         self._lock = threading.Condition()
         self._documents: dict[Key, Raw] = {}
+        self._models: dict[Key, Model] = {}
         self._changed: dict[Key, int] = {}
         self._seen: dict[Key, deque[Seen]] = {}
         self._number = 0
@@ -73,10 +75,10 @@ class Store:
             self._away, self._number = why, self._number + 1
         self._tell()
 
-    def documents(self, visible: Callable[[Key], bool]) -> tuple[Raw, ...]:
-        """Those that are visible, by namespace and name; nobody changes them."""
+    def models(self, visible: Callable[[Key], bool]) -> tuple[Model, ...]:
+        """Those that are visible, by namespace and name. The same objects for everybody: they are many."""
         with self._lock:
-            return tuple(self._documents[key] for key in sorted(self._documents) if visible(key))
+            return tuple(self._models[key] for key in sorted(self._models) if visible(key))
 
     def namespaces(self) -> tuple[str, ...]:
         """Those that have models."""
@@ -118,12 +120,13 @@ class Store:
         # Who wrote which field is a third of a document, and nobody is shown it.
         meta = {name: inner for name, inner in document["metadata"].items() if name != "managedFields"}
         self._documents[key] = {**document, "metadata": meta}
+        self._models[key] = model_of(self._documents[key])
         self._number += 1
         self._changed[key] = self._number
         self._remember(key)
 
     def _remember(self, key: Key) -> None:
-        seen = seen_of(model_of(self._documents[key]), self._now())
+        seen = seen_of(self._models[key], self._now())
         if seen is None:
             # Kept for a while after the rollout: the page shows how it ended.
             return
@@ -137,6 +140,7 @@ class Store:
     def _drop(self, key: Key) -> None:
         if self._documents.pop(key, None) is not None:
             self._number += 1
+            del self._models[key]
             self._seen.pop(key, None)
             # That it is gone is a change of its namespace: a name for each model that ever was would grow for ever.
             self._changed.pop(key, None)

@@ -113,7 +113,7 @@ class PersonsCluster:
     async def fleet(self) -> Fleet:
         """The models of the namespaces in which the person may list models."""
         visible = await self._visible(None)
-        return Fleet(self._store.documents(visible), self._old())
+        return Fleet(self._store.models(visible), self._old())
 
     async def look(self, key: Key) -> Look:
         """What the person may not list is not read for them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import web
 
 from verdigris.web.site.messages import MOST_BODY, STREAM_HEADERS, Answer, Request
@@ -33,8 +35,10 @@ async def serve(site: Site, store: Store, port: int) -> tuple[web.AppRunner, int
             return _sent(found)
         response = web.StreamResponse(headers=STREAM_HEADERS)
         await response.prepare(request)
-        async for one in found:
-            await response.write(one)
+        # Who has gone away has heard enough.
+        with suppress(ConnectionResetError):
+            async for one in found:
+                await response.write(one)
         return response
 
     app.router.add_get("/healthz", healthy)

@@ -50,7 +50,7 @@ class KubectlCluster:
 
     async def fleet(self) -> Fleet:
         """All models that the watch has told of."""
-        return Fleet(self._store.documents(lambda _: True), (*self._told, *self._old()))
+        return Fleet(self._store.models(lambda _: True), (*self._told, *self._old()))
 
     async def look(self, key: Key) -> Look:
         """The model as the watch has it, and the rest as it is now."""

@@ -31,10 +31,9 @@ async def all_models(cluster: Cluster, now: datetime, frame: Frame) -> Html:
     """The list. Rights are asked of those models alone that wait for somebody."""
     number = await cluster.changed(NEVER, None, 0.0)
     seen = await cluster.fleet()
-    models = [model_of(one) for one in seen.models]
-    awaited = {_key(model): verb for model in models if (verb := verb_awaited(model, now))}
+    awaited = {_key(model): verb for model in seen.models if (verb := verb_awaited(model, now))}
     allowed = await _allowed(cluster, awaited.items())
-    return fleet(models, {key for key, _ in allowed}, now, replace(frame, number=number), seen.told)
+    return fleet(seen.models, {key for key, _ in allowed}, now, replace(frame, number=number), seen.told)
 
 
 async def one_model(key: Key, cluster: Cluster, now: datetime, frame: Frame) -> Html:
