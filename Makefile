@@ -30,7 +30,9 @@ lint: setup      ## format, lint, types, layers, stale files: seconds
 	@$(PY) -m verdigris.tools.stuck_table --check
 	@$(PY) -m dev.protobuf --check
 	@$(PY) -m dev.gate_schemas --check
+	@$(PY) -m dev.dashboards --check
 	@$(PY) -m verdigris.tools.chart_readme --check
+	@$(PY) -m verdigris.tools.chart_alerts --check
 	@$(PY) -m verdigris.tools.cli_schema --check
 
 crds: setup      ## write the CRDs from the models
@@ -84,8 +86,17 @@ bench-laws: setup  ## refused writes and a storm of new models, under load: tabl
 bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
 	@$(PY) -m benchmarks.shield
 
+bench-alerts: setup  ## each alert by a real fault, and none during sound releases: out/bench/alerts.json (45 min)
+	@$(PY) -m benchmarks.alerts
+
 bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
 	@$(PY) -m benchmarks.gates
+
+bench-audit: setup  ## what the audit log costs: entries a second, bytes, a long log verified: out/bench/audit.json (1 min)
+	@$(PY) -m benchmarks.audit
+
+bench-page: setup  ## the page with 500 models: first paint, memory of ten more viewers: out/bench/page.json (2 min)
+	@$(PY) -m tests.web.bench
 
 bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out/bench/pack.json, docs/estimators.md (1 h)
 	@$(PY) -m benchmarks.pack --page docs/estimators.md
@@ -94,4 +105,4 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-gates bench-pack gate-schemas clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-gates bench-audit bench-page bench-pack gate-schemas clean

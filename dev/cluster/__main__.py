@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from dev.cluster import fake_nodes, gateway, second_node
 from dev.cluster.cluster import Cluster, find
@@ -127,7 +128,9 @@ def _environment(cluster: Cluster) -> str:
         "VERDIGRIS_PROVIDER": cluster.provider,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    return "\n".join([*lines, f'export PATH={shlex.quote(str(cluster.bin))}:"$PATH"'])
+    # Its folder of programs as well: kubectl finds its plugin there, and a person verdigris-model.
+    folders = f"{cluster.bin}:{Path(sys.executable).parent}"
+    return "\n".join([*lines, f'export PATH={shlex.quote(folders)}:"$PATH"'])
 
 
 def _status(cluster: Cluster) -> int:

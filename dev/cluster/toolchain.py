@@ -56,9 +56,12 @@ CLUSTER_TOOLS = {
     "helm": Tool("cluster", "helm.sh/helm/v3/cmd/helm"),
 }
 LAZY_TOOLS = {
+    "promtool": Tool("promtool", "github.com/prometheus/prometheus/cmd/promtool"),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     "traefik": Tool("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
     "kubeconform": Tool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+    # No part of a cluster: it reads audit logs with Go's own packages, for a test.
+    "audit-witness": Tool("audit-witness", "."),
 }
 ALL_TOOLS = {**CLUSTER_TOOLS, **LAZY_TOOLS}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from verdigris_serving.artifact.limits import bounded_time
+from verdigris_serving.artifact.limits import bounded_time, memory_limit
 from verdigris_serving.artifact.verify import load_verified
 from verdigris_serving.http.access import AccessLog
 from verdigris_serving.http.admission import Admission
@@ -82,7 +82,7 @@ def run(model: LoadedModel, settings: ServerSettings, limits: Limits, listener: 
 
 def build(model: LoadedModel, settings: ServerSettings, limits: Limits) -> Server:
     """The server of a model, its parts put together; nothing listens yet."""
-    lock, metrics = HugeBodyLock(), Metrics(model)
+    lock, metrics = HugeBodyLock(), Metrics(model, memory_limit=memory_limit())
     model = replace(model, predictor=releasing(model.predictor, lock))
     admission = Admission(limits, concurrency=settings.concurrency, queue=settings.queue)
     service = InferenceService(

@@ -6,18 +6,19 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.api.gates import GATES
+from tests.api.gates import GATES, OWN_GATE
 from tests.api.manifests import SHA256
 
 FULL_SPEC: dict[str, Any] = {
     "model": {
         "name": "diabetes",
         "version": "1.0.0",
-        "uri": "https://models.example.com/diabetes-1.0.0.vmodel",
+        "uri": "models:/diabetes/1",
         "sha256": SHA256,
         "allowUnverified": True,
         "format": "linear",
         "credentialsSecret": "store-keys",
+        "follow": {"alias": "champion", "every": "5m", "approval": "None"},
     },
     "serving": {
         "image": "example.com/team/serving:1.2.3",
@@ -119,6 +120,8 @@ FULL_SPEC: dict[str, Any] = {
         "watchWarm": True,
         "steps": [
             *GATES,
+            OWN_GATE,
+            {"from": {"namespace": "staging", "name": "diabetes", "healthyFor": "24h"}},
             {"shadow": {"for": "10m", "share": 5.5, "maxDisagreement": 0.02}},
             {"weight": 1.5, "hold": "10m"},
             {"approval": {}},
@@ -148,7 +151,18 @@ FULL_SPEC: dict[str, Any] = {
         "latency": {"p95": "100ms"},
         "metrics": [{"name": "confidence", "query": "up", "max": 1, "min": 0}],
     },
-    "monitoring": {"serviceMonitor": {"enabled": True, "interval": "5s", "labels": {"release": "prometheus"}}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True, "interval": "5s", "labels": {"release": "prometheus"}},
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "errorRate": {"warning": 0.005, "critical": 0.01, "window": "5m", "minRequests": 100},
+            "latency": {"p95": "100ms"},
+            "downtime": {"after": "2m", "noTraffic": "10m"},
+            "memory": {"share": 0.9},
+        },
+        "slo": 99.9,
+    },
     "paused": False,
 }
 

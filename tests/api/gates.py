@@ -46,3 +46,27 @@ GATES: list[dict[str, Any]] = [
         }
     },
 ]
+
+OWN_GATE: dict[str, Any] = {
+    "job": {
+        "name": "bias-audit",
+        "image": "clinic.test/audit:3",
+        "command": ["python3"],
+        "args": ["-m", "audit"],
+        "env": [
+            {"name": "LEVEL", "value": "info"},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "audit", "key": "token"}}},
+            {"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "region", "key": "value"}}},
+        ],
+        "resources": {"requests": {"cpu": "150m"}, "limits": {"memory": "256Mi"}},
+        "volumes": [
+            {"name": "cases", "persistentVolumeClaim": {"claimName": "cases", "readOnly": True}},
+            {"name": "claim", "configMap": {"name": "audit"}},
+            {"name": "keys", "secret": {"secretName": "audit-keys"}},
+            {"name": "work", "emptyDir": {"sizeLimit": "1Gi"}},
+        ],
+        "volumeMounts": [{"name": "cases", "mountPath": "/cases", "subPath": "a", "readOnly": True}],
+        "deadline": "5m",
+    }
+}
+"""A gate of the user's own, with every field."""

@@ -193,7 +193,19 @@ ANALYSIS = some(
     latency=st.fixed_dictionaries({"p95": DURATIONS}),
     metrics=st.lists(METRIC_CHECK, max_size=2),
 )
-MONITORING = some(serviceMonitor=some(enabled=st.booleans(), interval=DURATIONS, labels=LABELS))
+SHARES = st.sampled_from([0.0001, 0.5, 0.9, 1])
+MONITORING = some(
+    serviceMonitor=some(enabled=st.booleans(), interval=DURATIONS, labels=LABELS),
+    prometheusRule=some(
+        enabled=st.booleans(),
+        labels=LABELS,
+        errorRate=some(warning=SHARES, critical=SHARES, window=DURATIONS, minRequests=st.sampled_from([1, 1000000])),
+        latency=some(p95=DURATIONS),
+        downtime=some(after=DURATIONS, noTraffic=DURATIONS),
+        memory=some(share=SHARES),
+    ),
+    slo=st.sampled_from([90, 99.5, 99.999]),
+)
 SPEC = st.fixed_dictionaries(
     {"model": MODEL},
     optional={

@@ -23,13 +23,14 @@ def documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in found if str(document.get("apiVersion", "")).startswith("verdigris.dev/")]
 
 
+ENVIRONMENTS = FOLDER / "environments"
 EXAMPLES = [path for path in sorted(FOLDER.rglob("*.yaml")) if documents(path)]
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(FOLDER)))
 
 
 def test_there_is_an_example_of_each_way_of_working() -> None:
     expected = {"minimal.yaml", "production.yaml", "loadbalancer.yaml", "approval.yaml", "approve.yaml", "bucket.yaml"}
-    expected |= {"canary.yaml", "gates.yaml"}
+    expected |= {"canary.yaml", "gates.yaml", "follow.yaml", "dev.yaml", "staging.yaml"}
     assert expected <= {path.name for path in EXAMPLES}
 
 
@@ -42,6 +43,18 @@ def test_the_models_understand_the_example(path: Path) -> None:
 @each_example
 def test_the_example_opens_with_what_it_is_for(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_same_bytes_go_through_all_environments_and_each_asks_the_one_before() -> None:
+    specs = [documents(ENVIRONMENTS / f"{name}.yaml")[0]["spec"] for name in ("dev", "staging", "production")]
+    assert all(spec["model"] == specs[0]["model"] for spec in specs)
+    asked = [[step["from"]["namespace"] for step in spec["rollout"]["steps"] if "from" in step] for spec in specs]
+    assert asked == [[], ["dev"], ["staging"]]
+    bound = list(yaml.safe_load_all((ENVIRONMENTS / "consent.yaml").read_text(encoding="utf-8")))
+    assert [(one["metadata"]["namespace"], one["subjects"][0]["name"]) for one in bound] == [
+        ("dev", "system:serviceaccounts:staging"),
+        ("staging", "system:serviceaccounts:production"),
+    ]
 
 
 @pytest.mark.cluster

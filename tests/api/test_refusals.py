@@ -403,6 +403,16 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
         {"monitoring.serviceMonitor.interval": "0s"},
         ("spec.monitoring.serviceMonitor.interval", "from 1s to 5m"),
     ),
+    (
+        "a warning above what is critical",
+        {"monitoring.prometheusRule.errorRate": {"warning": 0.02}},
+        ("spec.monitoring.prometheusRule.errorRate.warning", "warning must not be above critical"),
+    ),
+    (
+        "an objective as a share",
+        {"monitoring.slo": 0.999},
+        ("spec.monitoring.slo", "it is in percent"),
+    ),
     ("paused by a word", {"paused": "yes"}, ("spec.paused", "type boolean")),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chart.helm import NAMESPACE, Helm, Manifest, of_kind
 from verdigris.adapters.kube.transport import kinds
+from verdigris.core.facts.source import PROMOTE_FROM
 
 DECISIONS = {"approve", "promote", "abort", "retry", "rollback"}
 FORBIDDEN_TO_THE_OPERATOR = {
@@ -180,9 +181,20 @@ def test_approvers_have_every_decision_and_aborters_one(default_manifests: list[
         assert verbs(default_manifests, name, "rolloutdecisions") == reading | {"create"}
 
 
+def test_who_agrees_that_another_namespace_asks_gives_nobody_a_right_to_read(
+    default_manifests: list[Manifest], limited: list[Manifest]
+) -> None:
+    rule = {"apiGroups": ["verdigris.dev"], "resources": ["modeldeployments"], "verbs": [PROMOTE_FROM]}
+    assert role(default_manifests, "verdigris-promote-from") == [rule]
+    assert verbs(default_manifests, "verdigris", kinds.LOCAL_ACCESS_REVIEW.plural) == {"create"}
+    assert verbs(limited, "verdigris-promote-source", kinds.LOCAL_ACCESS_REVIEW.plural) == {"create"}
+    assert verbs(limited, "verdigris-promote-source", "modeldeployments") == {"get"}
+
+
 @pytest.mark.parametrize(
     ("name", "joins"),
     [
+        ("verdigris-promote-from", {"admin"}),
         ("verdigris-view", {"view", "edit", "admin"}),
         ("verdigris-edit", {"edit", "admin"}),
         ("verdigris-approver", set()),

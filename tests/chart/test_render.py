@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from dev.dashboards.__main__ import BOARDS
 from tests.chart.helm import CHART, NAMESPACE, REPOSITORY, Helm, Manifest, of_kind, only, pod_specs
 from verdigris.app.settings import Settings, from_environment
+from verdigris.children.alerts.of_operator import Limits, of_operator
 
 CLUSTER_SCOPED = {
     "ClusterRole",
@@ -89,6 +92,7 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
             "matchers": {"cluster": "eu-1", "tier": "a=b"},
             "auth": {"secretName": "prometheus-login"},
         },
+        "registry": {"address": "https://mlflow.example.com/", "auth": {"secretName": "mlflow-login"}},
         "resyncInterval": "1h30m",
         "logLevel": "debug",
     }
@@ -111,6 +115,8 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         prometheus_credentials=Path("/etc/verdigris/prometheus"),
         isolate_queries=True,
         prometheus_matchers={"cluster": "eu-1", "tier": "a=b"},
+        registry_address="https://mlflow.example.com",
+        registry_credentials=Path("/etc/verdigris/registry"),
         decision_policy="ml-decisions",
         resync=timedelta(hours=1, minutes=30),
         log_level="debug",
@@ -121,14 +127,15 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
     )
 
 
-def test_credentials_of_prometheus_are_mounted_where_they_are_read(helm: Helm) -> None:
-    manifests = helm.render({"prometheus": {"auth": {"secretName": "prometheus-login"}}})
+@pytest.mark.parametrize("whose", ["prometheus", "registry"])
+def test_credentials_are_mounted_where_they_are_read(helm: Helm, whose: str) -> None:
+    manifests = helm.render({whose: {"auth": {"secretName": "its-login"}}})
     (spec,) = [spec for name, spec in pod_specs(manifests) if name.startswith("Deployment/")]
     (volume,) = [volume for volume in spec["volumes"] if "secret" in volume]
     (mount,) = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == volume["name"]]
-    assert volume["secret"] == {"secretName": "prometheus-login"}
+    assert volume["secret"] == {"secretName": "its-login"}
     assert (mount["mountPath"], mount["readOnly"]) == (
-        environment(manifests)["VERDIGRIS_PROMETHEUS_CREDENTIALS"],
+        environment(manifests)[f"VERDIGRIS_{whose.upper()}_CREDENTIALS"],
         True,
     )
 
@@ -267,6 +274,36 @@ def test_the_service_monitor_is_made_on_request_only(helm: Helm, default_manifes
     )
 
 
+def test_the_operators_own_alerts_are_made_on_request_only(helm: Helm, default_manifests: list[Manifest]) -> None:
+    assert not of_kind(default_manifests, "PrometheusRule")
+    wanted = {"enabled": True, "labels": {"release": "kps"}, "heldSeconds": 60, "stuckFor": "2m"}
+    values = {"monitoring": {"prometheusRule": wanted, "runbooks": "https://example.com/runbooks/"}}
+    manifests = helm.render(values)
+    rule = only(manifests, "PrometheusRule")
+    assert rule["metadata"]["labels"]["release"] == "kps"
+    limits = Limits(evidence_stale="120", held="60", stuck_for="2m")
+    expected = of_operator(NAMESPACE, "verdigris", limits).entry("https://example.com/runbooks")
+    assert rule["spec"]["groups"] == [expected]
+    assert environment(manifests)["VERDIGRIS_RUNBOOKS"] == "https://example.com/runbooks/"
+
+
+def test_the_operators_series_keep_the_namespace_of_the_model_that_they_are_about(helm: Helm) -> None:
+    monitor = only(helm.render({"serviceMonitor": {"enabled": True}}), "ServiceMonitor")
+    assert monitor["spec"]["endpoints"][0]["honorLabels"] is True
+
+
+def test_the_dashboards_are_made_on_request_only(helm: Helm, default_manifests: list[Manifest]) -> None:
+    assert not of_kind(default_manifests, "ConfigMap")
+    values = {"monitoring": {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "Models"}}}}
+    made = of_kind(helm.render(values), "ConfigMap")
+    assert {name for found in made for name in found["data"]} == {f"{board.uid}.json" for board in BOARDS}
+    for found in made:
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert found["metadata"]["annotations"] == {"grafana_folder": "Models"}
+        ((name, text),) = found["data"].items()
+        assert json.loads(text) == json.loads((CHART / "files" / "dashboards" / name).read_text())
+
+
 def test_the_crds_in_the_chart_are_the_generated_ones() -> None:
     generated, shipped = (
         {path.name: path.read_bytes() for path in folder.glob("*.yaml")}
@@ -313,3 +350,25 @@ def test_everything_with_a_namespace_is_in_the_releases(default_manifests: list[
     for manifest in default_manifests:
         namespace = manifest["metadata"].get("namespace")
         assert namespace == (None if manifest["kind"] in CLUSTER_SCOPED else NAMESPACE), manifest["kind"]
+
+
+@pytest.mark.parametrize(
+    ("address", "port"), [("https://mlflow.example.com", 443), ("http://mlflow.models.svc:5000", 5000)]
+)
+def test_the_registry_can_be_reached_where_there_is_one(helm: Helm, address: str, port: int) -> None:
+    asked, without = (egress_ports(helm.render(values)) for values in ({"registry": {"address": address}}, {}))
+    assert asked.count(port) == without.count(port) + 1
+
+
+def egress_ports(manifests: list[Manifest]) -> list[int]:
+    (policy,) = [one for one in of_kind(manifests, "NetworkPolicy") if one["metadata"]["name"] == "verdigris"]
+    return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+def test_the_values_of_the_environments_ask_for_what_their_readme_says(helm: Helm) -> None:
+    values = yaml.safe_load((REPOSITORY / "examples" / "environments" / "values.yaml").read_text(encoding="utf-8"))
+    policies = of_kind(helm.render(values), "ValidatingAdmissionPolicy")
+    (policy,) = [one for one in policies if one["metadata"]["name"].endswith("required-gates")]
+    said = " ".join(one["message"] for one in policy["spec"]["validations"])
+    for words in ("quality gate", "fairness gate", "served in staging first", "a person has to approve", "a checksum"):
+        assert words in said

@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 RELEASE = "gates-test"
 STRICT, FREE = "gates-test-production", "gates-test-staging"
 QUALITY, FAIRNESS = GATES[0], GATES[1]
-WHOLE: dict[str, Any] = {"steps": [QUALITY, FAIRNESS, {"approval": {}}], "onInconclusive": "Hold"}
+FROM: dict[str, Any] = {"from": {"namespace": "staging"}}
+WHOLE: dict[str, Any] = {"steps": [QUALITY, FAIRNESS, FROM, {"approval": {}}], "onInconclusive": "Hold"}
 
 
 def model(rollout: dict[str, Any] | None, namespace: str = STRICT, **spec: Any) -> Manifest:
@@ -40,7 +41,7 @@ def refusal(kubectl: Kubectl, manifest: Manifest) -> str:
 
 @pytest.fixture(scope="module")
 def api(helm: Helm, kubectl: Kubectl) -> Iterator[Kubectl]:
-    values = {"crds": {"install": False}, "requiredGates": {"enabled": True}}
+    values = {"crds": {"install": False}, "requiredGates": {"enabled": True, "from": "staging"}}
     made = [m for m in helm.render(values, release=RELEASE) if m["metadata"]["name"].endswith("required-gates")]
     assert [m["kind"] for m in made] == ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
     labels = {STRICT: {"verdigris.dev/environment": "production"}, FREE: {"verdigris.dev/environment": "staging"}}
@@ -61,9 +62,14 @@ def api(helm: Helm, kubectl: Kubectl) -> Iterator[Kubectl]:
     ("manifest", "missing"),
     [
         (model(None), "a quality gate"),
-        (model({**WHOLE, "steps": [FAIRNESS, {"approval": {}}]}), "a quality gate"),
-        (model({**WHOLE, "steps": [QUALITY, {"approval": {}}]}), "a fairness gate"),
-        (model({**WHOLE, "steps": [QUALITY, FAIRNESS]}), "a person has to approve"),
+        (model({**WHOLE, "steps": [FAIRNESS, FROM, {"approval": {}}]}), "a quality gate"),
+        (model({**WHOLE, "steps": [QUALITY, FROM, {"approval": {}}]}), "a fairness gate"),
+        (model({**WHOLE, "steps": [QUALITY, FAIRNESS, {"approval": {}}]}), "served in staging first"),
+        (
+            model({**WHOLE, "steps": [QUALITY, FAIRNESS, {"from": {"namespace": "dev"}}, {"approval": {}}]}),
+            "served in staging first",
+        ),
+        (model({**WHOLE, "steps": [QUALITY, FAIRNESS, FROM]}), "a person has to approve"),
         (model({**WHOLE, "onInconclusive": "Promote"}), "must not let a version pass"),
         (model({**WHOLE, "steps": [QUALITY, {"weight": 5}, FAIRNESS, {"approval": {}}]}), "before the weights"),
         (model(WHOLE, sha256=None, allowUnverified=True), "without a checksum"),
@@ -77,7 +83,7 @@ def test_what_asks_too_little_is_refused_with_what_is_missing(api: Kubectl, mani
     "manifest",
     [
         model(WHOLE),
-        model({**WHOLE, "steps": [QUALITY, FAIRNESS], "approval": "Required"}),
+        model({**WHOLE, "steps": [QUALITY, FAIRNESS, FROM], "approval": "Required"}),
         model({**WHOLE, "steps": [*WHOLE["steps"], {"weight": 5}, GATES[3]]}),
         model(None, namespace=FREE),
     ],

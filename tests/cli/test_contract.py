@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +21,9 @@ from verdigris.cli.model.reading import part, parts, text
 from verdigris.cli.names import MODELS
 from verdigris.cli.refusals import NotFound, Refused
 from verdigris.cli.watching import Change, Watches
+from verdigris.web.loopback.cluster import KubectlCluster
+from verdigris.web.port import Right
+from verdigris.web.store import Store
 
 NAMESPACE = "cli-contract"
 MANIFEST = {
@@ -31,6 +36,10 @@ MANIFEST = {
         "paused": True,
     },
 }
+APPROVING = [
+    Right("approve", "modeldeployments", NAMESPACE, "diabetes"),
+    Right("create", "rolloutdecisions", NAMESPACE),
+]
 NOBODY = "somebody-without-rights"
 
 
@@ -113,6 +122,16 @@ def a_dry_run_writes_nothing(side: Side) -> None:
     assert part(side.kubectl.document(asking.model("diabetes")), "spec").get("paused") is not False
 
 
+def several_reviews_of_ones_rights_are_answered_in_their_order(side: Side) -> None:
+    cluster = KubectlCluster(side.kubectl, Store(lambda: datetime.now(UTC)), "bob")
+    assert list(asyncio.run(cluster.may(APPROVING))) == [True, True]
+
+
+def what_one_may_not_is_not_offered(side: Side) -> None:
+    cluster = KubectlCluster(side.without_rights, Store(lambda: datetime.now(UTC)), "bob")
+    assert list(asyncio.run(cluster.may(APPROVING))) == [False, False]
+
+
 def the_version_of_the_server_is_told(side: Side) -> None:
     found = side.kubectl.document(Asked(("version", "-o", "json")))
     assert text(part(found, "serverVersion"), "gitVersion").startswith("v1.")
@@ -125,6 +144,7 @@ PROMISES: list[Callable[[Side], None]] = [
     two_may_be_asked_at_once_and_one_may_fail,
     a_watch_tells_what_is_there,
     the_caller_has_a_name,
+    several_reviews_of_ones_rights_are_answered_in_their_order,
     a_dry_run_writes_nothing,
     the_version_of_the_server_is_told,
 ]
@@ -140,9 +160,11 @@ def test_the_fake_keeps_what_the_port_rests_on(fake: Side, promise: Callable[[Si
 def test_the_fake_names_a_missing_right(fake: Side, stage: Stage) -> None:
     stage.may_not("get modeldeployments", "list modeldeployments", "list pods")
     a_missing_right_is_named(fake)
+    stage.may_not("approve modeldeployments", "create rolloutdecisions")
+    what_one_may_not_is_not_offered(fake)
 
 
 @pytest.mark.cluster
 def test_the_real_one_keeps_all_of_it(real: Side) -> None:
-    for promise in (*PROMISES, a_missing_right_is_named):
+    for promise in (*PROMISES, a_missing_right_is_named, what_one_may_not_is_not_offered):
         promise(real)

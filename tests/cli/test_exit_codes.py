@@ -103,9 +103,9 @@ def test_6_the_spec_asks_for_another_revision_while_one_waits(stage: Stage) -> N
 
 def test_124_it_takes_too_long(stage: Stage) -> None:
     stage.given(on_trial().model)
-    code, _, err = stage.run("status", "diabetes", "--until=healthy", "--timeout=500ms")
+    code, _, err = stage.run("status", "diabetes", "--until=healthy", "--timeout=5s")
     assert code == 124
-    assert "After 500ms clinic/diabetes is Progressing, and not healthy" in err
+    assert "After 5s clinic/diabetes is Progressing, and not healthy" in err
 
 
 def test_130_somebody_presses_ctrl_c(stage: Stage) -> None:

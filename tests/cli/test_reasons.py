@@ -44,19 +44,19 @@ CLOSED: frozenset[str] = frozenset(
 
 CONDITION_TYPES = {
     "AnalysisHealthy Autoscaling Available ModelVerified Monitored PodsHealthy Ready Reconciling",
-    "GatesPassed ResolvedRefs Routed Stalled StatusWritten Understood",
+    "Followed GatesPassed ResolvedRefs Routed Stalled StatusWritten Understood",
 }
 KUBERNETES = {
     "Apply Authorization Background ClusterIP ConfigMap Container ControllerRevision DeleteOptions Deny Deployment",
     "EndpointSlice Event Eviction ExternalName HorizontalPodAutoscaler Ignore Lease LimitRange",
     "NetworkPolicy Node PersistentVolumeClaim Pod PodDisruptionBudget PodScheduled ReplicaFailure ReplicaSet",
     "List ResourceQuota RolloutDecision Scale ScalingActive Secret Service ServiceAccount ServiceMonitor Status",
-    "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
+    "PrometheusRule ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
     # Of a pod, a taint, a selector, an Event, a probe: what is read, and never given as our own reason.
     "Always ContainerStatusUnknown Disrupted DisruptionTarget DoesNotExist Equal ErrImageNeverPull ErrImagePull",
     "Exists ImageInspectError In Killed Lt Gt MountVolume NoExecute NoSchedule NotIn Pending Pulled Pulling",
     "PodInitializing RegistryUnavailable RunContainerError Running Succeeded Unhealthy Normal Warning",
-    "AmbiguousSelector Complete Failure Gateway Job",
+    "AmbiguousSelector Complete Failure Gateway Job LocalSubjectAccessReview",
 }
 OURS = {
     # Values of the spec and of small sets within the code, and quoted names of types.
@@ -64,6 +64,7 @@ OURS = {
     "Memory Next None Orphan Ours Pass Promote Recreate Refuse Refused Report Required Rollback Snapshot Selection",
     "Stay Trial Wait Missing InForce NotRequired TakenName PodView PodEvent Observed DeploymentView ContainerView",
     "Address Artifact Data NaN Point Rule Shield",
+    "NoRight NotAllowed Seen Unread",
     "Crashed Exit Failure Mi Ki Gi True False NotOurs Writer Outcome Inconclusive",
 }
 NOT_REASONS = {word for group in (CONDITION_TYPES, KUBERNETES, OURS) for line in group for word in line.split()}
@@ -100,7 +101,7 @@ REASONS = sorted(
     | set(get_args(Stage))
     | set(kinds_of_error(ApiError))
 )
-GATE_KINDS = ("Quality", "Fairness", "Smoke", "Load")
+GATE_KINDS = ("Quality", "Fairness", "Smoke", "Load", "Job")
 PUT_TOGETHER = {"NotObserved", "DecisionAccepted", "DecisionRefused", *(f"{kind}GateFailed" for kind in GATE_KINDS)}
 """What the command line says of itself, and what stands in no literal."""
 

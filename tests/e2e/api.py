@@ -26,6 +26,7 @@ KINDS = {
     "service": ("v1", "Service"),
     "serviceaccount": ("v1", "ServiceAccount"),
     "servicemonitor": ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    "prometheusrule": ("monitoring.coreos.com/v1", "PrometheusRule"),
 }
 """What the scenes read often, by names that kubectl knows too (in the plural with an s); the rest kubectl reads."""
 

@@ -70,3 +70,34 @@ def test_groups_that_are_treated_unlike_are_shown_and_data_that_is_not_what_was_
     assert unfair["rejected"][-1]["reason"] == "FairnessGateFailed"
     assert "sha256" in unknown["rejected"][-1]["message"].lower() or "SHA-256" in unknown["rejected"][-1]["message"]
     assert active(unknown) == "1.0.0"
+
+
+OWN = """
+import json, os, sys, urllib.request
+asked = json.loads(os.environ["VERDIGRIS_GATE"])
+with urllib.request.urlopen(asked["url"] + "/v2/models/diabetes", timeout=10) as answer:
+    serves = json.load(answer)["versions"]
+said = {"message": "it serves " + serves[0] + ", asked about " + asked["model"]["version"], "reason": "Audited"}
+with open("/dev/termination-log", "w") as log:
+    json.dump(said, log)
+sys.exit(10 if serves == ["1.1.0"] else 0)
+"""
+"""Asks the new version for its name, and refuses one."""
+
+
+@scenario
+def test_a_program_of_ones_own_lets_one_version_pass_and_refuses_the_next(scene: Scene) -> None:
+    image = scene.cluster.kubectl(
+        *("-n", "verdigris-system", "get", "deployment", "verdigris", "-o"),
+        "jsonpath={.spec.template.spec.containers[0].env[?(@.name=='VERDIGRIS_SERVING_IMAGE')].value}",
+    ).strip()
+    own = {"job": {"name": "audit", "image": image, "command": ["python3", "-c", OWN], "deadline": "60s"}}
+    scene.given_active("1.0.0", **gated(own))
+    passed = scene.condition("GatesPassed")
+    scene.apply("1.1.0", **gated(own))
+    rejected = scene.until("it to be rejected", lambda status: bool(status.get("rejected")))
+    assert (passed["status"], passed["message"]) == ("True", "Job: it serves 1.0.0, asked about 1.0.0.")
+    last = rejected["rejected"][-1]
+    assert (active(rejected), last["reason"]) == ("1.0.0", "JobGateFailed")
+    assert last["message"] == "it serves 1.1.0, asked about 1.1.0."
+    scene.event("GateFailed", "asked about 1.1.0")

@@ -179,8 +179,10 @@ _SELDOM = {
     # Only where stuck pods are, where decisions are made, and after the fifth idle revision: other tests do that.
     *(("create", "pods/eviction"), ("delete", "pods"), ("patch", "pods"), ("patch", "rolloutdecisions/status")),
     *(("delete", "controllerrevisions"), ("delete", "deployments"), ("delete", "poddisruptionbudgets")),
-    # Only where a rollout has gates, and where a model has a gateway: test_gates, test_gateway.
+    # Only where a rollout has gates, where a version comes from another namespace, and where a model has a gateway:
+    # test_gates, test_environments, test_gateway.
     *(("create", "jobs"), ("patch", "jobs"), ("delete", "jobs")),
+    ("create", "localsubjectaccessreviews"),
     *(("create", "httproutes"), ("patch", "httproutes"), ("delete", "httproutes")),
     # Only where a model switches its own off.
     ("delete", "networkpolicies"),

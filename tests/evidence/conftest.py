@@ -25,6 +25,7 @@ from dev.cluster.settings import from_environment
 from dev.cluster.toolchain import Toolchain
 from tests.quiet_server import QuietServer
 from verdigris.adapters.prometheus.fake import Pod
+from verdigris.adapters.prometheus.session import open_session
 from verdigris.core.facts.evidence import ALIKE, BOTH, UNANSWERED, UNLIKE
 
 SCRAPE_MS = 200
@@ -197,5 +198,5 @@ def free_port() -> int:
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP session as the operator has one."""
-    async with aiohttp.ClientSession() as opened:
+    async with open_session() as opened:
         yield opened

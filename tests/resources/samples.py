@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from verdigris.api.spec import ModelDeploymentSpec
+from tests.api.gates import OWN_GATE
+from verdigris.api.spec import JobGate, ModelDeploymentSpec
 from verdigris.children import (
     controller_revision,
     deployment,
@@ -17,6 +18,7 @@ from verdigris.children import (
     network_policy,
     pdb,
     pod_template,
+    prometheus_rule,
     service,
     service_account,
     service_monitor,
@@ -79,10 +81,21 @@ FULL: Mapping[str, Any] = {
             },
         ],
     },
-    "monitoring": {"serviceMonitor": {"interval": "90s", "labels": {"release": "prometheus"}}},
+    "monitoring": {
+        "serviceMonitor": {"interval": "90s", "labels": {"release": "prometheus"}},
+        "prometheusRule": {
+            "labels": {"release": "prometheus"},
+            "errorRate": {"warning": 0.02, "critical": 0.05, "window": "90s", "minRequests": 20},
+            "latency": {"p95": "250ms"},
+            "downtime": {"after": "0s", "noTraffic": "1h30m"},
+            "memory": {"share": 0.75},
+        },
+        "slo": 99.9,
+    },
 }
 
 
+OWN = gate_job.Question("job", '{"gate":"bias-audit"}', 300, own=JobGate.parse(OWN_GATE["job"]))
 GATE = gate_job.Question(
     "smoke", '{"rows":200}', 900, {"/gate/data": "rows"}, {"requests": {"cpu": "200m"}, "limits": {"memory": "1Gi"}}
 )
@@ -108,9 +121,14 @@ def children(owner: Owner, parsed: ModelDeploymentSpec, revision: str = REVISION
         "controller_revision": controller_revision.build(owner, kept),
         "network_policy": network_policy.build(owner, [kept.uri], external=clients.type != "ClusterIP"),
         "service_monitor": service_monitor.build(owner, parsed.monitoring, parsed.monitoring.service_monitor.interval),
+        "prometheus_rule": prometheus_rule.build(owner, parsed.monitoring, ""),
         "service_clients": service.clients(owner, clients, "blue"),
         "gate_job": gate_job.build(
-            owner, gate_name(owner, "smoke", revision, 1, "e" * 64), GATE, kept.pod_template, revision
+            owner,
+            gate_name(owner, "smoke", revision, CREATED, step=1, asked="e" * 64),
+            GATE,
+            kept.pod_template,
+            revision,
         ),
         "gate_policy": network_policy.of_gates(owner, [kept.uri]),
     }
@@ -212,7 +230,10 @@ SPECS: st.SearchStrategy[ModelDeploymentSpec] = st.fixed_dictionaries(
         ),
         # A fixed size: scaling by CPU demands requests.cpu, which these specs may lack.
         "autoscaling": st.just({"minReplicas": 2, "maxReplicas": 2}),
-        "monitoring": _optional(serviceMonitor=_optional(labels=st.dictionaries(_NAMES, _NAMES, max_size=2))),
+        "monitoring": _optional(
+            serviceMonitor=_optional(labels=st.dictionaries(_NAMES, _NAMES, max_size=2)),
+            prometheusRule=_optional(labels=st.dictionaries(_NAMES, _NAMES, max_size=2)),
+        ),
     }
 ).map(spec)
 """Specs in every shape that changes a child; not every spec that the API accepts."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from tests.resources.pod_security import breaches
-from tests.resources.samples import DEFAULTS, GATE, MINIMAL, OWNER, REVISION, SPECS, spec
+from tests.resources.samples import DEFAULTS, GATE, MINIMAL, OWN, OWNER, REVISION, SPECS, spec
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.children import gate_job, pod_template
 
@@ -29,9 +29,9 @@ _BREACHES: dict[str, Callable[[dict[str, Any]], object]] = {
 @given(SPECS)
 def test_every_pod_is_restricted(parsed: ModelDeploymentSpec) -> None:
     template = pod_template.build(OWNER, parsed, REVISION, DEFAULTS)
-    gate = gate_job.build(OWNER, "gate", GATE, template, REVISION)["spec"]["template"]
+    gates = [gate_job.build(OWNER, "gate", asked, template, REVISION)["spec"]["template"] for asked in (GATE, OWN)]
 
-    for pod in (template["spec"], gate["spec"]):
+    for pod in (template["spec"], *(gate["spec"] for gate in gates)):
         assert breaches(pod) == []
         for container in (*pod.get("initContainers", ()), *pod["containers"]):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True

@@ -24,6 +24,7 @@ from verdigris.core.facts.evidence import (
     Evidence,
     Reading,
 )
+from verdigris.core.facts.followed import RegistryView, effective
 from verdigris.core.facts.observed import (
     ContainerView,
     Decision,
@@ -36,6 +37,7 @@ from verdigris.core.facts.observed import (
     Snapshot,
 )
 from verdigris.core.facts.route import RouteView, Routing, Weights, percent
+from verdigris.core.facts.source import SourceView, asked_source
 from verdigris.core.facts.survey import QuotaView, Survey
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.shield import WHOLE, shares
@@ -88,6 +90,10 @@ class Cluster:
     """Requests that each colour's pods got from the pods in front of them."""
     gates: dict[str, GateJob] = field(default_factory=dict)
     """The Jobs of gates, by name."""
+    source: SourceView | None = None
+    """The other environment that a step `from` asks."""
+    registry: RegistryView | None = None
+    """What the model registry says of the alias that is followed."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
     route: RouteView | None = None
@@ -106,7 +112,7 @@ class Cluster:
         return Observed(
             owner=OWNER,
             generation=self.generation,
-            spec=self.spec,
+            spec=effective(self.spec, self.status),
             status=self.status,
             defaults=Defaults("verdigris/serving:test", self.address),
             deployments={color: self._deployment(color) for color in self.deployments},
@@ -121,6 +127,8 @@ class Cluster:
             seen_at=self.now,
             survey=self._survey(),
             gate=self._gate(),
+            registry=self.registry,
+            source=self.source if asked_source(self.spec, self.status) is not None else None,
             routing=Routing(self._route(), self.route_fault),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tests.api.gates import GATES
+from tests.api.gates import GATES, OWN_GATE
 from verdigris.api.spec import ModelDeploymentSpec
 
 Json = dict[str, Any]
@@ -157,6 +157,8 @@ WHOLE: Json = {
         "watchWarm": True,
         "steps": [
             *GATES,
+            OWN_GATE,
+            {"from": {"namespace": "staging", "name": "diabetes", "healthyFor": "1h"}},
             {"shadow": {"for": "30s", "share": 10.0, "maxDisagreement": 0.02}},
             {"weight": 5.0, "hold": "40s"},
             {"approval": {}},
@@ -188,16 +190,49 @@ WHOLE: Json = {
         "window": "10m",
         "backoff": "1m",
     },
-    "monitoring": {"serviceMonitor": {"enabled": True, "interval": "10s", "labels": {"release": "a"}}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True, "interval": "10s", "labels": {"release": "a"}},
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "a"},
+            "errorRate": {"warning": 0.01, "critical": 0.02, "window": "10m", "minRequests": 50},
+            "latency": {"p95": "200ms"},
+            "downtime": {"after": "2m", "noTraffic": "20m"},
+            "memory": {"share": 0.8},
+        },
+        "slo": 99.5,
+    },
     "paused": False,
 }
 SAMPLES: tuple[Json, ...] = (
     WHOLE,
     {**WHOLE, "autoscaling": {"external": True, "minReplicas": 2, "maxReplicas": 4}},
     {**WHOLE, "autoscaling": {"external": True, "minReplicas": 2, "maxReplicas": 4, "replicas": 3}},
+    {
+        **WHOLE,
+        "model": {
+            **WHOLE["model"],
+            "uri": "models:/risk/1",
+            "follow": {"alias": "champion", "every": "1m", "approval": "None"},
+        },
+    },
     {**WHOLE, "analysis": {"prometheus": {"address": "http://prometheus.test:9090"}}},
     {**WHOLE, "rollout": {"strategy": "BlueGreen", "allowDowntime": True}},
     {**WHOLE, "rollout": {"shield": True}},
+    {
+        **WHOLE,
+        "rollout": {
+            "steps": [
+                {
+                    "job": {
+                        "name": "audit",
+                        "image": "audit:1",
+                        "volumes": [{"name": "spare", "configMap": {"name": "a"}}],
+                    }
+                }
+            ]
+        },
+    },
     {**WHOLE, "traffic": {"router": "Gateway", "gateway": {"route": "shop"}}},
     {**WHOLE, "serving": {"tolerations": [{"key": "gpu", "operator": "Equal", "effect": "NoSchedule"}]}},
     {**WHOLE, "serving": {"service": {"type": "ClusterIP"}}},
@@ -206,7 +241,7 @@ SAMPLES: tuple[Json, ...] = (
 """The first, and what excludes something of it, or whose other values do."""
 
 
-_AMOUNTS = ("150ms", "20s", "7Mi", "2Gi", "1.2.0", "c" * 64)
+_AMOUNTS = ("150ms", "20s", "7m", "7Mi", "2Gi", "1.2.0", "c" * 64)
 _PLACES = ("claim", "https://other.test/2.vmodel", "http://other.test:9090", "10.128.0.0/9", "10.2.0.0/16", "IPv6")
 _OF_PODS = ("Exists", "NoSchedule", "NoExecute", "ScheduleAnyway", "onnx", "Anywhere", "UDP", "NotIn")
 _OF_GATES = ("accuracy", "Interval", "Point")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import cache
 
 import pytest
 
 from tests.rollout.every_field import WHOLE, Path, changed, fields
 from tests.rollout.test_gates import answers
+from tests.rollout.test_source import elsewhere
 from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.core.actions import Action
 
-DECIDES_LATER = ("cleanup", "traffic.unit", "traffic.testers")
-"""Whether, when and how many stuck pods are removed: tests/rollout/test_cleanup_gates.py. Which requests meet a version
-on trial: tests/rollout/test_weights.py."""
+DECIDES_LATER = ("cleanup", "traffic.unit", "traffic.testers", "model.follow")
+"""Which version is wanted once a registry has answered: tests/rollout/test_follow.py. Whether, when and how many stuck
+pods are removed: tests/rollout/test_cleanup_gates.py. Which requests meet a version on trial:
+tests/rollout/test_weights.py."""
 TIED = ("autoscaling.metrics.type", "traffic.router")
 """Says which of its neighbours is there."""
 LOOKS = 30
@@ -33,6 +36,7 @@ def shown(spec: str) -> str:
 
     world = World(spec=ModelDeploymentSpec.parse(json.loads(spec)))
     world.refuses, world.judges = note, answers("Pass")
+    world.source = elsewhere(world.now - timedelta(days=2), sha256=world.spec.model.sha256 or "")
     for _ in range(LOOKS):
         world.run(1)
         rollout = world.status.rollout

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.gates import GATES
+from tests.api.gates import GATES, OWN_GATE
 from tests.rollout.parts import spec
 from tests.rollout.small import until
-from tests.rollout.test_gates import DATA, LOAD, QUALITY, answers, gated
+from tests.rollout.test_gates import DATA, LOAD, OWN, QUALITY, answers, gated
 from tests.rollout.world import World, serving
 from verdigris.core.actions import Action, Keep
 from verdigris.core.facts.observed import GateJob
@@ -91,3 +91,43 @@ def test_a_claim_of_the_active_version_is_mounted_only_to_compare_with_it(
     volumes = jobs[0].manifest["spec"]["template"]["spec"]["volumes"]
     claims = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
     assert claims == mounted
+
+
+def test_a_program_of_ones_own_is_told_what_to_judge_and_where_it_answers() -> None:
+    found = question(gated(OWN, judge=answers("Pass")), "job")
+    assert (found["gate"], found["url"]) == ("bias-audit", "http://diabetes-green.clinic.svc:80")
+    assert found["active"]["version"] == "1.0.0"
+    assert found["model"] == {"uri": "https://models.test/1.1.0.vmodel", "sha256": "a" * 64, "version": "1.1.0"}
+
+
+def test_another_program_is_asked_anew() -> None:
+    other = {"job": {**OWN["job"], "image": "clinic.test/audit:4"}}
+    first, second = (question(gated(asked, judge=answers("Pass")), "job") for asked in (OWN, other))
+    assert first.pop("template") != second.pop("template")
+    assert first == second
+
+
+def test_the_job_of_ones_own_program_has_its_container_and_what_confines_every_pod() -> None:
+    jobs = list[Keep]()
+    world = gated(OWN_GATE, judge=answers("Pass"))
+
+    def note(action: Action) -> bool:
+        if isinstance(action, Keep) and action.manifest["kind"] == "Job":
+            jobs.append(action)
+        return False
+
+    world.refuses = note
+    until(world, lambda _: bool(jobs))
+    made = jobs[0].manifest["spec"]
+    (container,) = made["template"]["spec"]["containers"]
+    assert (container["image"], container["command"], container["args"]) == (
+        "clinic.test/audit:3",
+        ["python3"],
+        ["-m", "audit"],
+    )
+    assert [one["name"] for one in container["env"]] == ["VERDIGRIS_GATE", "LEVEL", "TOKEN", "REGION"]
+    assert [one["mountPath"] for one in container["volumeMounts"]] == ["/tmp", "/cases"]
+    assert {one["name"] for one in made["template"]["spec"]["volumes"]} == {"tmp", "cases", "claim", "keys", "work"}
+    assert "envFrom" not in container, "the key to the artifacts is not its business"
+    assert made["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [10, 11]
+    assert made["template"]["spec"]["automountServiceAccountToken"] is False

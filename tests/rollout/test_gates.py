@@ -24,6 +24,7 @@ FAIRNESS = {
 }
 SMOKE: dict[str, Any] = {"smoke": {}}
 LOAD: dict[str, Any] = {"load": {"p95": "100ms", "rate": 200}}
+OWN = {"job": {"name": "bias-audit", "image": "clinic.test/audit:3"}}
 
 Judge = Callable[[str, GateJob, str], GateJob]
 
@@ -70,7 +71,7 @@ def test_a_version_that_passes_goes_on_and_its_numbers_are_kept() -> None:
     assert world.status.active.version == "1.1.0"
 
 
-@pytest.mark.parametrize("asked", [QUALITY, FAIRNESS, SMOKE, LOAD], ids=lambda one: next(iter(one)))
+@pytest.mark.parametrize("asked", [QUALITY, FAIRNESS, SMOKE, LOAD, OWN], ids=lambda one: next(iter(one)))
 @pytest.mark.parametrize("shield", [True, False])
 def test_a_version_that_fails_is_rejected_before_any_client_meets_it(asked: dict[str, Any], shield: bool) -> None:
     world = gated(asked, judge=answers("Fail"), shield=shield)
@@ -269,3 +270,15 @@ def test_without_the_shield_approvals_and_gates_keep_their_order() -> None:
     policy = spec("1.1.0", rollout={"steps": [QUALITY, {"approval": {}}, SMOKE], "shield": False}).rollout
     kinds = " ".join(step.kind for step in planned(policy, replaces=True))
     assert kinds == "Start Quality Approval Smoke Measure Bake"
+
+
+def test_who_asks_for_a_retry_gets_an_answer_of_now_though_the_old_job_could_not_be_deleted() -> None:
+    world = gated(LOAD, judge=answers("Fail"))
+    until(world, lambda w: bool(w.gates))
+    old = dict(world.gates)
+    until(world, over)
+    world.gates.update(old)
+    world.judges = answers("Pass")
+    world.decide("retry", world.status.rejected[-1].revision)
+    until(world, stage("Measuring"))
+    assert condition(world, "GatesPassed")[:2] == ("True", "Passed")

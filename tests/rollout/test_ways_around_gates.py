@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.rollout.parts import OWNER, spec
 from tests.rollout.small import over, recreate, stage, until
-from tests.rollout.test_gates import FAIRNESS, LOAD, QUALITY, answers, gated
+from tests.rollout.test_gates import FAIRNESS, LOAD, QUALITY, SMOKE, answers, gated
 from tests.rollout.world import World, gate_container
+from verdigris.api.status import Failure
 from verdigris.children import gate_job, pod_template
 from verdigris.children.names import Defaults, gate_policy_name
 from verdigris.core.actions import Keep, Remove
@@ -30,6 +33,23 @@ def test_a_label_that_is_hardly_a_number_stops_no_rollout(label: str) -> None:
 
 def unanswered(_kind: str, job: GateJob, _question: str) -> GateJob:
     return job
+
+
+def crashed(_kind: str, job: GateJob, _question: str) -> GateJob:
+    return replace(job, over=Failure(reason="BackoffLimitExceeded", message="It crashed three times."))
+
+
+def test_a_gate_between_weights_that_says_nothing_ends_as_declared_although_clients_are_answered_well() -> None:
+    asked = ({"weight": 50, "hold": "20s"}, SMOKE)
+    world = gated(*asked, judge=crashed, onInconclusive="Rollback", inconclusiveDeadline="30s", shield=True)
+    until(world, stage("AtGate")).run(10)
+    assert world.status.rollout
+    since = world.status.rollout.steps[world.status.rollout.step].unclear_since
+    assert since
+    assert since < world.now - timedelta(seconds=5), "each look that finds its answers good must not begin it anew"
+    until(world, over, seconds=60)
+    assert world.status.rejected[-1].reason == "GateCrashed"
+    assert world.status.history[-1].outcome == "RolledBack"
 
 
 def test_what_is_asked_twice_in_a_list_is_judged_twice() -> None:

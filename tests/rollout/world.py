@@ -256,7 +256,9 @@ class World(Cluster):
         asked = [step.gate.asked for step in kept.steps if step.gate is not None and step.gate.job == name]
         (question,) = (one["value"] for one in gate_container(job)["env"] if one["name"] == "VERDIGRIS_GATE")
         assert asked == [digest(question)], "a gate is asked what is not in the status"
-        self.gates[name] = self.judges(gate_container(job)["command"][-1], GateJob(name), question)
+        command = gate_container(job).get("command", ())
+        kind = command[-1] if "verdigris_serving.gate" in command else "job"
+        self.gates[name] = self.judges(kind, GateJob(name), question)
 
     def _select(self, wanted: Selection) -> None:
         if wanted == self.selected:

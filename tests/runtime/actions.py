@@ -54,7 +54,7 @@ def picture(api: FakeApi, *, monitors_known: bool = True) -> Picture:
         spec=ModelDeploymentSpec.parse(raw["spec"]),
         status=ModelDeploymentStatus(),
         defaults=Defaults("image"),
-        service_monitors_known=monitors_known,
+        unknown=frozenset() if monitors_known else frozenset({"ServiceMonitor"}),
     )
     return Picture(observed, raw, {(kind, name): raw for (kind, _, name), raw in api.objects.items()})
 

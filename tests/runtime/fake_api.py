@@ -34,6 +34,7 @@ class FakeApi:
     `fault` is asked before each call, which is then refused; `lost` after it: what the call did is done, its answer is
     lost. What a test changes in an object itself counts as changed by a field manager called `somebody`.
     `holds` says what a write waits for before it is carried out; `held` are the writes that did.
+    `permits` answers whether (user, groups, verb, (namespace, name)) is allowed.
     `calls` lists (verb, kind, name) of every call in order; `managers` has the last field manager by kind, `graces` the
     grace period that a deletion asked for.
     """
@@ -45,6 +46,7 @@ class FakeApi:
         self.unknown: set[str] = set()
         self.managers: dict[str, str] = {}
         self.graces: dict[tuple[str, str], int | None] = {}
+        self.permits: Callable[[str, tuple[str, ...], str, tuple[str, str]], bool] = lambda *_: False
         self.fault: Fault = lambda *_: None
         self.lost: Fault = lambda *_: None
         self.holds: Callable[[str, str, str], asyncio.Event | None] = lambda *_: None
@@ -57,7 +59,7 @@ class FakeApi:
     @property
     def writes(self) -> list[tuple[str, str, str]]:
         """The calls that are no reads."""
-        return [call for call in self.calls if call[0] not in ("get", "list")]
+        return [call for call in self.calls if call[0] not in ("get", "list", "review")]
 
     def put(self, raw: Mapping[str, Any]) -> Json:
         """Put an object there as it is, past all rules; uid, version and creation time are filled in."""
@@ -99,6 +101,12 @@ class FakeApi:
                 self.objects[ref] = updated(known, raw, "somebody")
                 self.objects[ref]["metadata"]["resourceVersion"] = str(next(self._versions))
             self._known[ref] = json_copy(self.objects[ref])
+
+    async def allows(
+        self, user: str, groups: Sequence[str], verb: str, resource: Resource, key: tuple[str, str]
+    ) -> bool:
+        await self._arrive("review", resource.kind, key[1])
+        return self.permits(user, tuple(groups), verb, key)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         await self._arrive("get", resource.kind, name)

@@ -19,8 +19,10 @@ from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.transport.kinds import HTTP_ROUTE, MODEL_DEPLOYMENT, ROLLOUT_DECISION, WATCHED
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.port import UsageSource
+from verdigris.app.aliases import AliasDesk
 from verdigris.app.metrics import Metrics
 from verdigris.app.reconcile import Reconciler, Result
+from verdigris.app.report import Saw
 from verdigris.children.names import MODEL_LABEL, Defaults
 from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 
@@ -91,6 +93,8 @@ class Stage:
         usage: UsageSource | None = None,
         policy: str | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
+        aliases: AliasDesk | None = None,
+        saw: Saw | None = None,
     ) -> None:
         self.api = FakeApi()
         self.api.put(parent())
@@ -109,6 +113,8 @@ class Stage:
             guard=Guard(self.api, policy, self.seconds),
             now=lambda: self.now,
             on_gone=on_gone,
+            aliases=aliases,
+            saw=saw,
         )
 
     def seconds(self) -> float:

@@ -157,6 +157,7 @@ ADDITIONS: list[tuple[str, Place, Any]] = [
     ("pdb_blue", ("spec", "minAvailable"), 9),
     ("service_monitor", ("spec", "sampleLimit"), 1),
     ("service_monitor", ("spec", "jobLabel"), "x"),
+    ("prometheus_rule", ("spec", "groups", 0, "interval"), "1h"),
 ]
 
 

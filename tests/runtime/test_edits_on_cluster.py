@@ -45,6 +45,7 @@ CHILDREN = (
     "network_policy",
     "service_account",
     "service_monitor",
+    "prometheus_rule",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from tests.runtime.raws import KEY, UID
 from tests.runtime.stage import Stage
-from verdigris.adapters.kube.reading.gates import gate_view, parse_answer
+from verdigris.adapters.kube.reading.gate_answers import parse_answer
+from verdigris.adapters.kube.reading.gates import gate_view
 from verdigris.adapters.kube.transport.errors import Forbidden
+from verdigris.api.status import GateStatus
 from verdigris.children.names import GATE_LABEL, Owner
 
 OWNER = Owner(KEY.namespace, KEY.name, UID)
@@ -111,6 +114,64 @@ def test_an_answer_longer_than_the_status_takes_is_cut() -> None:
     assert found
     assert (len(found.checks), len(found.groups)) == (20, 24)
     assert len(found.message) < 5000
+
+
+# a program of the user's own
+
+QUESTION = '{"gate":"bias-audit"}'
+ASKED = hashlib.sha256(QUESTION.encode()).hexdigest()
+
+
+def own(code: int, said: str = "", question: str | None = QUESTION) -> GateStatus | None:
+    """What is made of a Job that gives this question, whose pod ended so."""
+    told = [{"name": "VERDIGRIS_GATE", "value": question}] if question is not None else []
+    made = job()
+    made["spec"] = {"template": {"spec": {"containers": [{"name": "gate", "env": told}]}}}
+    pod = gate_pod(said)
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] = code
+    return gate_view(made, [pod], OWNER, own=True).answer
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(0, "Pass"), (10, "Fail"), (11, "Inconclusive")])
+def test_the_exit_code_of_a_users_own_program_decides(code: int, verdict: str) -> None:
+    found = own(code, "some words of its log")
+    assert found
+    assert (found.verdict, found.asked, found.message) == (verdict, ASKED, f"It ended with exit code {code}.")
+
+
+@pytest.mark.parametrize("code", [1, 2, 137, 255])
+def test_any_other_exit_code_is_no_answer(code: int) -> None:
+    assert own(code, json.dumps({"verdict": "Pass"})) is None
+
+
+def test_a_document_says_more_than_the_exit_code() -> None:
+    checks = [{"name": "leaks", "verdict": "Fail", "message": "m", "value": 3, "threshold": 0, "bound": "max", "n": 90}]
+    found = own(10, json.dumps({"message": "3 names leak", "reason": "NamesLeak", "checks": checks}))
+    assert found
+    assert (found.verdict, found.reason, found.message) == ("Fail", "NamesLeak", "3 names leak.")
+    assert (found.checks[0].value, found.checks[0].count) == (3, 90)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "words"),
+    [
+        ({"verdict": "Fail"}, "Inconclusive", "exit code 0 (Pass), and its document says Fail"),
+        ({"asked": "b" * 64}, "Inconclusive", "correct the gate's program"),
+        ({"checks": "none"}, "Pass", "what it left is no document"),
+        ({"rows": 5}, "Pass", "It ended with exit code 0."),
+    ],
+)
+def test_a_document_that_contradicts_decides_nothing_and_one_that_is_none_is_told(
+    said: dict[str, Any], verdict: str, words: str
+) -> None:
+    found = own(0, json.dumps(said))
+    assert found
+    assert found.verdict == verdict
+    assert words in found.message
+
+
+def test_a_job_that_asks_nothing_has_not_answered() -> None:
+    assert own(0, question=None) is None
 
 
 # with the whole loop

@@ -33,8 +33,9 @@ def looked(stage: Stage, source: str) -> float:
 
 @pytest.fixture
 async def steady() -> Stage:
-    """A steady model that has just been looked at."""
+    """A steady model with a child of each kind, that has just been looked at."""
     stage = Stage()
+    stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = {"prometheusRule": {"enabled": True}}
     await settled(stage)
     await fresh(stage)
     return stage

@@ -62,7 +62,7 @@ async def test_everything_is_in_the_picture(api: FakeApi) -> None:
     assert seen.selected == "blue"
     assert seen.hpas == {"blue"}
     assert seen.snapshots["v1-0"].sha256 == SHA
-    assert seen.service_monitors_known
+    assert not seen.unknown
     assert seen.spec.model.version == "1.0.0"
     assert ("Deployment", "diabetes-blue") in picture.live
 
@@ -113,12 +113,12 @@ async def test_a_kind_beside_the_traffic_that_may_not_be_read_is_unseen_and_not_
     picture = await see(api)
     assert picture.unseen == {"ServiceMonitor": refusal}
     assert picture.observed.unseen == {"ServiceMonitor"}
-    assert picture.observed.service_monitors_known
+    assert not picture.observed.unknown
 
 
 async def test_a_cluster_without_service_monitors_is_seen_as_one(api: FakeApi) -> None:
     api.unknown.add("ServiceMonitor")
-    assert not (await see(api)).observed.service_monitors_known
+    assert (await see(api)).observed.unknown == {"ServiceMonitor"}
 
 
 async def test_what_carries_traffic_is_found_by_name_when_its_label_is_lost(api: FakeApi) -> None:

@@ -75,6 +75,51 @@ async def test_a_cluster_without_service_monitors_says_so_and_nothing_else_break
     assert stage.condition("Monitored") == ("False", "ServiceMonitorMissing")
 
 
+ALERTED = {"prometheusRule": {"enabled": True}}
+
+
+async def test_alerts_are_made_when_they_are_asked_for_and_go_when_they_are_not(stage: Stage) -> None:
+    await settled(stage)
+    assert ("PrometheusRule", *KEY) not in stage.api.objects
+    stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = ALERTED
+    await stage.reconcile(2)
+    (group,) = stage.api.at("PrometheusRule", *KEY)["spec"]["groups"]
+    assert "VerdigrisModelDown" in {rule["alert"] for rule in group["rules"]}
+    stage.api.calls.clear()
+    await stage.reconcile(2)
+    assert stage.api.writes == [], "nothing changed, nothing written"
+    del stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"]
+    await stage.reconcile(2)
+    assert ("PrometheusRule", *KEY) not in stage.api.objects
+
+
+async def test_a_cluster_without_prometheus_rules_says_so_and_nothing_else_breaks(stage: Stage) -> None:
+    stage.api.unknown.add("PrometheusRule")
+    stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = ALERTED
+    await settled(stage)
+    assert stage.condition("Monitored") == ("False", "PrometheusRuleMissing")
+    assert stage.condition("Available")[0] == "True"
+
+
+async def test_a_prometheus_rule_of_somebody_else_is_told_and_left_alone(stage: Stage) -> None:
+    theirs = {"metadata": {"name": KEY.name, "namespace": KEY.namespace, "uid": "x"}, "spec": {"groups": []}}
+    made = stage.api.put({"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", **theirs})
+    stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = ALERTED
+    await stage.reconcile(2)
+    assert stage.condition("Stalled") == ("True", "NameTaken")
+    assert stage.condition("Monitored") == ("False", "NameTaken")
+    assert stage.api.at("PrometheusRule", *KEY) == made
+
+
+async def test_thresholds_that_cannot_be_read_leave_the_alerts_as_they_are(stage: Stage) -> None:
+    stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = ALERTED
+    await settled(stage)
+    before = stage.api.at("PrometheusRule", *KEY)
+    stage.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = {"prometheusRule": {"latency": {"p95": 5}}}
+    await stage.reconcile(2)
+    assert stage.api.at("PrometheusRule", *KEY) == before
+
+
 async def test_a_malformed_object_is_told_what_is_wrong_with_it_and_keeps_its_children(stage: Stage) -> None:
     await settled(stage)
     stage.api.at("ModelDeployment", *KEY)["spec"]["model"]["version"] = 7

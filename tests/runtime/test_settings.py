@@ -87,6 +87,8 @@ def test_every_variable_is_read() -> None:
         ("VERDIGRIS_PROMETHEUS_ADDRESS", "http://operator:s3/cret@prometheus:9090", "prometheus.auth.secretName"),
         ("VERDIGRIS_PROMETHEUS_ADDRESS", "operator:s3cret@prometheus:9090", "'prometheus:9090': write a URL"),
         ("VERDIGRIS_PROMETHEUS_ADDRESS", "ftp://operator:s3cret@prometheus", "'prometheus': write a URL"),
+        ("VERDIGRIS_REGISTRY_ADDRESS", "mlflow:5000", "write a URL such as http://mlflow"),
+        ("VERDIGRIS_REGISTRY_ADDRESS", "http://me:s3/cret@mlflow:5000", "registry.auth.secretName"),
         ("VERDIGRIS_PROMETHEUS_MATCHERS", 'cluster="eu"', "write label=value"),
         ("VERDIGRIS_PROMETHEUS_MATCHERS", "eu", "write label=value"),
         ("VERDIGRIS_ISOLATE_QUERIES", "yes", "write true or false"),

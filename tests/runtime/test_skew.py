@@ -154,6 +154,7 @@ UNREADABLE: dict[str, Json] = {
     "the whole model": {"model": "gone"},
     "cleanup": {"cleanup": {"window": "a while"}},
     "monitoring": {"monitoring": {"serviceMonitor": {"interval": 5}}},
+    "alerts": {"monitoring": {"prometheusRule": {"latency": {"p95": 5}}}},
     "a switch": {"paused": "perhaps"},
 }
 

@@ -20,6 +20,7 @@ BESIDE = [
     "NetworkPolicy",
     "ServiceAccount",
     "ServiceMonitor",
+    "PrometheusRule",
     "RolloutDecision",
 ]
 ERRORS = [Forbidden("no right to list"), Transient("conversion webhook failed")]

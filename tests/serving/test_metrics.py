@@ -49,6 +49,7 @@ def test_everything_is_there_at_zero_before_anything_has_happened() -> None:
     seen = samples(Metrics(with_baseline()))
 
     expected: list[tuple[str, ...]] = [("verdigris_requests_total", str(code)) for code in CODES]
+    expected += [("verdigris_passed_on_requests_total", str(code)) for code in CODES]
     expected += [("verdigris_rejected_total", reason.value) for reason in Rejection]
     expected += [("verdigris_feature_total", place, "glucose") for place in ("00", "01", "02", "missing")]
     expected += [("verdigris_score_bucket", "+Inf"), ("verdigris_request_duration_seconds_bucket", "0.1")]
@@ -61,6 +62,21 @@ def test_the_process_shows_what_right_sizing_asks_for() -> None:
 
     assert seen["process_cpu_seconds_total",] > 0
     assert seen["process_resident_memory_bytes",] > 2**20
+
+
+def test_a_container_without_a_limit_shows_none() -> None:
+    assert ("verdigris_memory_limit_bytes",) not in samples(Metrics(MODEL))
+    assert samples(Metrics(MODEL, memory_limit=2**28))["verdigris_memory_limit_bytes",] == 2**28
+
+
+def test_what_is_passed_on_is_counted_among_the_requests_and_by_itself() -> None:
+    metrics = Metrics(MODEL)
+    for code, passed_on in ((200, False), (500, True), (500, False)):
+        metrics.observe(code, 0.01, passed_on=passed_on)
+    seen = samples(metrics)
+
+    assert (seen["verdigris_requests_total", "500"], seen["verdigris_passed_on_requests_total", "500"]) == (2, 1)
+    assert seen["verdigris_passed_on_requests_total", "200"] == 0
 
 
 def test_the_duration_is_in_every_bucket_at_or_above_it() -> None:

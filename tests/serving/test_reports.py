@@ -17,7 +17,7 @@ from verdigris_serving.artifact.baseline import baseline, centered
 from verdigris_serving.artifact.verify import Expectation, verify_bytes
 from verdigris_serving.model.checks import check_baseline, check_quality
 from verdigris_serving.model.linear import NonFiniteScore
-from verdigris_serving.model.schema import Baseline, InvalidModel, LinearSpec, Quality, Row, Term
+from verdigris_serving.model.schema import Baseline, Importance, InvalidModel, LinearSpec, Quality, Row, Term
 
 NAMES = [feature.name for feature in FEATURES]
 ROWS: list[Row] = [[100.0, 0.0, 30.0], [None, 0.0, 40.0], [120.0, 50.0, 50.0], [140.0, 0.5, 40.0]]
@@ -133,3 +133,10 @@ def test_a_number_that_is_none_is_no_report(value: float) -> None:
         check_baseline(Baseline(good.rows, [entry, *good.features[1:]]), contents().manifest)
     with pytest.raises(InvalidModel, match="auc is not finite"):
         check_quality(Quality(1, {"auc": value}))
+    with pytest.raises(InvalidModel, match="importance of a is not finite"):
+        check_quality(Quality(1, {"auc": 0.5}, Importance("auc", 60, 3, {"a": value})))
+
+
+def test_what_a_later_version_says_of_quality_stops_no_server() -> None:
+    data = altered(write_archive(WHOLE), "quality.json", merged(calibration={"bins": 10}))
+    assert read_archive(data).quality == WHOLE.quality

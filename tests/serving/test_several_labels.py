@@ -268,7 +268,7 @@ def test_a_linear_model_of_several_values_without_intercepts_folds(tmp_path: Pat
     assert asked(service)["value"] == pytest.approx(model.predict(VALUES[:40]))
 
 
-def test_what_no_linear_model_says_is_not_promised_for_training_rows(tmp_path: Path) -> None:
+def test_what_is_sampled_from_training_rows_is_not_promised_without_them(tmp_path: Path) -> None:
     _, service = served(OneVsRestClassifier(LogisticRegression()).fit(VALUES, LABELS), tmp_path)
 
     answer = service.infer(
@@ -276,4 +276,4 @@ def test_what_no_linear_model_says_is_not_promised_for_training_rows(tmp_path: P
     )
 
     assert answer.status == 400
-    assert b"only a model of format linear explains its answers, and this one is of format onnx" in answer.body
+    assert b"the artifact says nothing of its training rows; pack the model again with them" in answer.body

@@ -48,6 +48,10 @@ runAsNonRoot: true
 {{- if not (.Values.podSecurity).anyUser }}
 runAsUser: 65532
 runAsGroup: 65532
+{{- if (.Values.audit).enabled }}
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 {{- end }}
 seccompProfile:
   type: RuntimeDefault
@@ -63,6 +67,12 @@ capabilities:
 {{/* Port of prometheus.address: the one it names, or the scheme's. */}}
 {{- define "verdigris.prometheusPort" -}}
 {{- $url := urlParse .Values.prometheus.address -}}
+{{- $named := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (ternary "443" "80" (eq $url.scheme "https")) $named -}}
+{{- end -}}
+
+{{- define "verdigris.registryPort" -}}
+{{- $url := urlParse .Values.registry.address -}}
 {{- $named := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
 {{- default (ternary "443" "80" (eq $url.scheme "https")) $named -}}
 {{- end -}}
@@ -86,6 +96,11 @@ capabilities:
 {{- range .Values.extraEnv }}
 {{- if hasPrefix "VERDIGRIS_" .name -}}
 {{- fail (printf "extraEnv names '%s': variables of the operator's own are set by the chart's other values" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if (.Values.audit).enabled -}}
+{{- if and (gt (int .Values.replicas) 1) (ne .Values.audit.volume.accessMode "ReadWriteMany") -}}
+{{- fail (printf "audit.volume.accessMode is %s, which one node, or pod, can mount, and replicas is %d: set replicas to 1, or give a volume that is ReadWriteMany" .Values.audit.volume.accessMode (int .Values.replicas)) -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.watchNamespaces -}}

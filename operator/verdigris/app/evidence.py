@@ -74,6 +74,7 @@ class EvidenceDesk:
         evidence, usage: what really asks Prometheus.
         wake: called with the model that a new answer is for.
         clock: in seconds, of the event loop's kind.
+        told: called with whether a question was answered, after each.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class EvidenceDesk:
         usage: UsageSource,
         wake: Callable[[Key], None],
         clock: Callable[[], float],
+        told: Callable[[bool], None] = lambda _: None,
     ) -> None:
+        self._told = told
         self._evidence = evidence
         self._usage = usage
         self._wake = wake
@@ -167,6 +170,7 @@ class EvidenceDesk:
                 answer = await self._evidence.gather(question)
             except Exception as error:
                 answer = Evidence(problem=_broke(question, error))
+        self._told(answer.problem is None)
         asker.asking = False
         asker.answer, asker.answered, asker.asked_at = answer, question, asked_at
         if self._askers.get(key) is asker:

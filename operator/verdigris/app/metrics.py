@@ -16,7 +16,9 @@ from verdigris.adapters.kube.reading.admission import STATES, State
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.api.spec.gates import GateKind
 from verdigris.api.status import ModelDeploymentStatus, Outcome, StuckKind, Verdict
+from verdigris.app.model_metrics import ModelSeries, samples, sizes
 from verdigris.app.queue import QueueObserver
+from verdigris.core.facts.observed import Observed
 
 RESULTS = ("success", "error", "requeue", "requeue_after")
 OUTCOMES: tuple[Outcome, ...] = ("Promoted", "RolledBack", "Failed", "Aborted", "Superseded")
@@ -69,6 +71,12 @@ class Metrics:
             ["kind", "action"],
             registry=registry,
         )
+        self._answers = Counter(
+            "verdigris_evidence_answers_total",
+            "Questions to Prometheus about versions on trial, by whether they were answered.",
+            ["result"],
+            registry=registry,
+        )
         self._leader = Gauge("verdigris_leader", "1 while this replica holds the lease.", registry=registry)
         self._guard = Gauge(
             "verdigris_decision_policy",
@@ -80,6 +88,8 @@ class Metrics:
         registry.register(self._ages)
         self._stuck_now = _StuckNow()
         registry.register(self._stuck_now)
+        self._models = ModelSeries()
+        registry.register(self._models)
         ProcessCollector(registry=registry)
         self._begin_at_zero()
 
@@ -90,6 +100,8 @@ class Metrics:
             self._looks.labels(source)
         for outcome in OUTCOMES:
             self._rollouts.labels(outcome)
+        for result in ("success", "error"):
+            self._answers.labels(result)
         for state in STATES:
             self._guard.labels(state)
         for gate in get_args(GateKind):
@@ -114,6 +126,10 @@ class Metrics:
         """A look was made of live reads, or was made of memory and found nothing to do."""
         self._looks.labels(source).inc()
 
+    def asked(self, answered: bool) -> None:
+        """Prometheus was asked about a version on trial, and has answered or not."""
+        self._answers.labels("success" if answered else "error").inc()
+
     def stuck(self, kind: StuckKind, action: StuckAction) -> None:
         """A stuck pod was found, or something was done about it."""
         self._stuck.labels(kind, action).inc()
@@ -131,6 +147,10 @@ class Metrics:
         """Whether this replica leads."""
         self._leader.set(leads)
 
+    def seen(self, key: Key, observed: Observed) -> None:
+        """A look has seen the model so."""
+        self._models.seen[key] = tuple(sizes(observed))
+
     def status_changed(self, key: Key, old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> None:
         """Count what has ended between the two, and note how fresh the evidence is."""
         known = {(entry.revision, entry.ended_at) for entry in old.history}
@@ -145,6 +165,7 @@ class Metrics:
         for stuck in new.stuck:
             if (stuck.pod, stuck.kind, stuck.reason) not in told:
                 self.stuck(stuck.kind, "Report")
+        self._models.told[key] = tuple(samples(new))
         self._stuck_now.kinds[key] = Tally(stuck.kind for stuck in new.stuck)
         self._rolled_back(old, new)
         self._ages.at[key] = new.rollout.evidence.at if new.rollout is not None else None
@@ -159,6 +180,7 @@ class Metrics:
 
     def gone(self, key: Key) -> None:
         """The ModelDeployment is deleted: so are its series."""
+        self._models.forget(key)
         self._ages.at.pop(key, None)
         self._stuck_now.kinds.pop(key, None)
 

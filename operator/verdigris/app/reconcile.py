@@ -17,6 +17,7 @@ from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.gates import jobs_of_gates, look_at_gates
 from verdigris.adapters.kube.reading.memory import LiveReads, Memory, Remembered, Unremembered
 from verdigris.adapters.kube.reading.observe import Key, Picture, observe
+from verdigris.adapters.kube.reading.source import look_at_source
 from verdigris.adapters.kube.reading.survey import Surveyor, goes_further
 from verdigris.adapters.kube.reading.understand import Malformed
 from verdigris.adapters.kube.transport import kinds
@@ -28,10 +29,11 @@ from verdigris.adapters.kube.writing.restores import RestoreBackoff
 from verdigris.adapters.prometheus.port import EvidenceSource, UsageSource
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app import logs
+from verdigris.app.aliases import AliasDesk
 from verdigris.app.evidence import NOT_YET, PATIENCE
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
-from verdigris.app.report import Reporter
+from verdigris.app.report import Reporter, Saw
 from verdigris.app.unwritten import Unwritten
 from verdigris.app.usage import UsageSchedule
 from verdigris.app.writes import Writes
@@ -40,6 +42,7 @@ from verdigris.core.actions import Plan
 from verdigris.core.engine.plan import plan, question
 from verdigris.core.facts.evidence import NOT_ASKED, Evidence, Question
 from verdigris.core.facts.observed import LastLook, Observed
+from verdigris.core.facts.source import asked_source
 from verdigris.core.facts.telling import only_tells
 from verdigris.core.facts.urgency import Urgency, urgency_of
 from verdigris.core.judges.crashes import server_ends
@@ -83,7 +86,9 @@ class Reconciler:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
         grace: timedelta = timedelta(),
+        aliases: AliasDesk | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
+        saw: Saw | None = None,
     ) -> None:
         self._client = client
         self._evidence = evidence
@@ -97,7 +102,13 @@ class Reconciler:
         self._ledger = Ledger()
         self._unwritten = Unwritten()
         self._reporter = Reporter(
-            client=client, recorder=recorder, metrics=metrics, ledger=self._ledger, unwritten=self._unwritten, now=now
+            client=client,
+            recorder=recorder,
+            metrics=metrics,
+            ledger=self._ledger,
+            unwritten=self._unwritten,
+            now=now,
+            saw=saw,
         )
         self._restores: dict[Key, RestoreBackoff] = {}
         self._writes = Writes(client, lambda: now().timestamp(), chance)
@@ -105,6 +116,7 @@ class Reconciler:
         self._unjudged: dict[Key, str] = {}
         self._last_looks: dict[Key, LastLook] = {}
         self._grace = grace
+        self._aliases = aliases or AliasDesk(None, lambda _: None)
         self._on_gone = on_gone
 
     async def close(self) -> None:
@@ -146,8 +158,9 @@ class Reconciler:
         if picture is None:
             return None
         observed = replace(picture.observed, seen_at=known.seen_at)
-        # Jobs of gates are not watched, so what was read of them says nothing.
-        further = goes_further(observed, now) or bool(jobs_of_gates(observed.status))
+        # Jobs of gates, and other environments, are not watched, so what was read of them says nothing.
+        unwatched = bool(jobs_of_gates(observed.status)) or asked_source(observed.spec, observed.status) is not None
+        further = goes_further(observed, now) or unwatched
         if picture.has_open_decisions or further or self._usage.is_due(observed, now):
             return None
         planned = await self._plan(key, observed, desk, use=False)
@@ -176,7 +189,7 @@ class Reconciler:
         if picture is None:
             # Deleted: its children go with it, by their owner references.
             return self._gone(key)
-        picture = await look_at_gates(reads, picture)
+        picture = await look_at_source(self._client, await look_at_gates(reads, picture))
         known = replace(self._unwritten.fill_in(key, picture.observed), last_look=self._last_looks.get(key))
         observed = await self._guard.vouch(await self._surveyor.look_further(known, seen_at))
         planned = await self._plan(key, observed, desk)
@@ -215,6 +228,7 @@ class Reconciler:
         self._metrics.gone(key)
         self._memory.forget(key)
         self._usage.forget(key)
+        self._aliases.forget(key)
         self._writes.forget(key)
         self._unwritten.forget(key)
         self._intervals.pop(key, None)
@@ -236,6 +250,7 @@ class Reconciler:
 
         With `use` it is also asked what the model uses, when that is due: such an answer is given once.
         """
+        observed = replace(observed, registry=self._aliases.look(key, observed))
         asked = question(observed, self._now())
         evidence = NOT_ASKED if asked is None else await desk.gather(asked)
         if evidence is NOT_YET:

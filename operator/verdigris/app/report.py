@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from verdigris.adapters.kube.reading import views
 from verdigris.adapters.kube.reading.observe import Key, Picture
 from verdigris.adapters.kube.reading.understand import Malformed
@@ -24,6 +26,7 @@ from verdigris.adapters.kube.writing.status import (
     write_status,
 )
 from verdigris.api.schema.fields import parse_duration
+from verdigris.api.schema.reading import read
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
@@ -35,6 +38,7 @@ from verdigris.core.pods.remedies.cleanup import record, refuse, removed
 from verdigris.core.pods.remedies.gates import DONE
 
 Raw = Mapping[str, Any]
+Saw = Callable[[Key, str, ModelDeploymentStatus], None]
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +55,16 @@ class Reporter:
         ledger: Ledger,
         unwritten: Unwritten,
         now: Callable[[], datetime],
+        saw: Saw | None = None,
     ) -> None:
+        """`saw` is told each status that stands in the cluster, with the model's UID."""
         self._client = client
         self._recorder = recorder
         self._metrics = metrics
         self._ledger = ledger
         self._unwritten = unwritten
         self._now = now
+        self._saw = saw
         self._unmarked: dict[Key, set[str]] = {}
 
     async def report(
@@ -76,6 +83,8 @@ class Reporter:
         status, told = with_problems(before, status, outcome.problems, observed.generation, self._now())
         notes = (*notes, *told)
         written = await self._write_status(key, picture, status, notes)
+        self._metrics.seen(key, observed)
+        self._note_status(key, picture, written)
         self._metrics.status_changed(key, before, status)
         answers = await write_decisions(self._client, picture, (*status.decisions, *answered))
         malformed = await refuse_malformed(self._client, picture, self._now())
@@ -98,6 +107,8 @@ class Reporter:
         Returns the ModelDeployment if its status was written.
         """
         written = await write_progress(self._client, picture, status)
+        self._metrics.seen(key, picture.observed)
+        self._note_status(key, picture, written)
         self._metrics.status_changed(key, picture.observed.status, status)
         return written
 
@@ -117,6 +128,19 @@ class Reporter:
             raise
         self._unwritten.forget(key)
         return written
+
+    def _note_status(self, key: Key, picture: Picture, written: Raw | None) -> None:
+        """What stands in the cluster, which may be less than what was wished: some of it may have been refused."""
+        if self._saw is None:
+            return
+        stands = picture.observed.status
+        if written is not None:
+            try:
+                stands = read(ModelDeploymentStatus, written.get("status") or {}).value
+            except ValidationError:
+                # Somebody has changed it on the way. The next look says what it stands for.
+                return
+        self._saw(key, picture.observed.owner.uid, stands)
 
     async def _tell(self, picture: Picture, notes: tuple[Note, ...]) -> None:
         for note in notes:

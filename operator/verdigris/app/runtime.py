@@ -14,8 +14,6 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-
 from verdigris import __version__
 from verdigris.adapters.kube.lease import Elector, LeaseTerms
 from verdigris.adapters.kube.reading.admission import Guard
@@ -29,8 +27,12 @@ from verdigris.adapters.kube.transport.connection import Connection
 from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.prometheus.access import Access
+from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
-from verdigris.app import http
+from verdigris.adapters.registry.mlflow import MlflowRegistry
+from verdigris.api.status import ModelDeploymentStatus
+from verdigris.app import audit_setup, http, webhook_setup
+from verdigris.app.aliases import AliasDesk
 from verdigris.app.evidence import GRACE, EvidenceDesk
 from verdigris.app.metrics import Metrics, QueueMetrics
 from verdigris.app.namespaces import NamespaceAccess
@@ -51,6 +53,8 @@ UNANSWERED_SECONDS = 60.0
 """Without an answer about the lease for this long, a replica is not ready."""
 DRAIN_SECONDS = 5.0
 """How long running reconciles may go on after SIGTERM."""
+AUDIT_SECONDS = 2.0
+"""How long the last entries of the audit log may take to be written."""
 RELEASE_SECONDS = 3.0
 """How long giving the lease back may take; after that it expires by itself."""
 ROUTES_SECONDS = 15.0
@@ -123,18 +127,24 @@ class Runtime:
             settings.lease_retry_period,
         )
         self._elector = Elector(self._client, self._terms, time.monotonic, _now)
-        self._questions = aiohttp.ClientSession()
+        self._questions = open_session()
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
-        self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic)
+        self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic, self._metrics.asked)
+        self._aliases = AliasDesk(self._registry(), self._queue.add)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
+        self._trail = audit_setup.trail(settings, self._client, self._metrics.registry, self._terms.identity, _now)
+        self._webhooks = webhook_setup.webhooks(settings.webhooks, self._questions, self._metrics.registry, _now)
+        self._listeners = [one for one in (self._trail, self._webhooks) if one is not None]
         self._reconciler = Reconciler(
             client=self._client,
             evidence=self._desk,
             usage=self._desk,
             grace=GRACE,
-            on_gone=self._desk.forget,
+            on_gone=self._gone,
+            saw=self._saw,
+            aliases=self._aliases,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -146,11 +156,27 @@ class Runtime:
                 isolated_queries=settings.isolate_queries,
                 pull_secrets=settings.serving_pull_secrets,
                 any_user=settings.any_user,
+                runbooks=settings.runbooks,
             ),
             memory=self._memory,
             surveyor=Surveyor(self._client, time.monotonic, _now),
             guard=self._guard,
         )
+
+    def _registry(self) -> MlflowRegistry | None:
+        address = self._settings.registry_address
+        if address is None:
+            return None
+        return MlflowRegistry(self._questions, address, Access([address], self._settings.registry_credentials).papers)
+
+    def _saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
+        for listener in self._listeners:
+            listener.saw(key, uid, status)
+
+    def _gone(self, key: Key) -> None:
+        self._desk.forget(key)
+        for listener in self._listeners:
+            listener.gone(key)
 
     async def _close(self) -> None:
         await self._questions.close()
@@ -180,6 +206,8 @@ class Runtime:
         begun = _task("watches have started", self._started.wait())
         await asyncio.wait({begun, watching}, return_when=asyncio.FIRST_COMPLETED)
         await _end(begun)
+        if self._webhooks is not None:
+            self._webhooks.begin()
         workers = [_task("workers", WorkerPool(self._queue, self._reconciler, self._settings.workers).run())]
         again = _task(
             "resync",
@@ -194,6 +222,7 @@ class Runtime:
         )
         guarding = _task("guard", self._watch_guard())
         routes = [_task("watch of routes", self._watch_routes())] if self._settings.gateway_api else []
+        following = [_task(type(one).__name__, one.run()) for one in self._listeners]
         parts = [hold, watching, again, guarding, *routes, *workers]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -203,20 +232,25 @@ class Runtime:
             await _drain(workers, DRAIN_SECONDS if not hold.done() else 0.0)
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
+            await self._aliases.close()
             await self._reconciler.close()
+            for part in following:
+                await _end(part)
+            if self._trail is not None:
+                await self._trail.close(AUDIT_SECONDS)
             for part in (again, guarding, hold, *routes, watching):
                 await _end(part)
 
     async def _served(self, hold: asyncio.Task[None]) -> list[kinds.Resource]:
-        """The kinds to watch, once the API server knows ours. ServiceMonitors only if it knows them."""
+        """The kinds to watch, once the API server knows ours; of the Prometheus Operator's those that it knows."""
         needed = (kinds.MODEL_DEPLOYMENT, kinds.ROLLOUT_DECISION)
         while not hold.done():
             try:
                 missing = [kind.plural for kind in needed if not await self._client.knows(kind)]
                 if not missing:
-                    watched = [kind for kind in kinds.WATCHED if kind != kinds.SERVICE_MONITOR]
-                    monitors = [kinds.SERVICE_MONITOR] if await self._client.knows(kinds.SERVICE_MONITOR) else []
-                    return [*needed, *watched, *monitors]
+                    watched = [kind for kind in kinds.WATCHED if kind not in kinds.OPTIONAL]
+                    optional = [kind for kind in kinds.OPTIONAL if await self._client.knows(kind)]
+                    return [*needed, *watched, *optional]
                 log.warning("the API server does not know %s yet: apply the CRDs of the chart", " and ".join(missing))
             except ApiError as error:
                 log.warning("the kinds to watch could not be looked up: %s", error)
@@ -255,7 +289,8 @@ class Runtime:
             await _end(watching)
 
     def _note(self) -> str | None:
-        return "; ".join(filter(None, (self._namespaces.notice(), self._guard.sentence))) or None
+        audit = self._trail.sentence if self._trail is not None else None
+        return "; ".join(filter(None, (self._namespaces.notice(), self._guard.sentence, audit))) or None
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from verdigris.api.schema.fields import parse_duration
 IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "verdigris-system"
 _MATCHER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*=[^\s\"\\,]+")
+_PAGE = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -49,11 +50,25 @@ class Settings:
     prometheus_matchers: Mapping[str, str] = field(default_factory=dict)
     # VERDIGRIS_ISOLATE_QUERIES: true: PromQL of specs must keep to the model's own namespace.
     isolate_queries: bool = False
+    # VERDIGRIS_REGISTRY_ADDRESS: base URL of the MLflow server whose aliases specs may follow; empty: there is none.
+    registry_address: str | None = None
+    # VERDIGRIS_REGISTRY_CREDENTIALS: folder with token, username, password and ca.crt for it, each of them optional.
+    registry_credentials: Path | None = None
     # VERDIGRIS_DECISION_POLICY: the ValidatingAdmissionPolicy, and its binding, without which no version goes on by a
     # RolloutDecision; empty: decisions are believed as they are.
     decision_policy: str | None = None
     # VERDIGRIS_GATEWAY_API: true: HTTPRoutes may be read and written, and are watched once the API server knows them.
     gateway_api: bool = False
+    # VERDIGRIS_RUNBOOKS: URL under which the pages of docs/runbooks are, for alerts; empty: they name the folder.
+    runbooks: str = ""
+    # VERDIGRIS_AUDIT_FOLDER: where the audit log is, on a volume; empty: there is none.
+    audit_folder: Path | None = None
+    # VERDIGRIS_AUDIT_KEY: file with the key that signs it, as `verdigris-audit keygen` writes it.
+    audit_key: Path = Path("/etc/verdigris/audit/audit.key")
+    # VERDIGRIS_AUDIT_SPOOL: ConfigMap of the lease's namespace that keeps entries while the log cannot be written.
+    audit_spool: str = "verdigris-audit-spool"
+    # VERDIGRIS_WEBHOOKS: file with who is told what has happened, of a mounted Secret; empty: nobody.
+    webhooks: Path | None = None
     # VERDIGRIS_LEASE_NAMESPACE: default is the pod's own namespace, else verdigris-system.
     lease_namespace: str = DEFAULT_NAMESPACE
     # VERDIGRIS_LEASE_NAME
@@ -70,6 +85,8 @@ class Settings:
     workers: int = 4
     # VERDIGRIS_PORT: of /healthz, /readyz and /metrics; 0 takes a free one.
     port: int = 8080
+    # VERDIGRIS_PAGE_URL: for the page: the https:// origin under which people open it; empty: kubectl port-forward.
+    page_url: str | None = None
     # VERDIGRIS_LOG_LEVEL: debug, info, warning or error.
     log_level: str = "info"
     # VERDIGRIS_IDENTITY: who holds the lease; default is HOSTNAME (the pod's name) and a random suffix.
@@ -91,8 +108,15 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         prometheus_credentials=read.path("VERDIGRIS_PROMETHEUS_CREDENTIALS"),
         prometheus_matchers=read.matchers("VERDIGRIS_PROMETHEUS_MATCHERS"),
         isolate_queries=read.flag("VERDIGRIS_ISOLATE_QUERIES"),
+        registry_address=read.text("VERDIGRIS_REGISTRY_ADDRESS", "").rstrip("/") or None,
+        registry_credentials=read.path("VERDIGRIS_REGISTRY_CREDENTIALS"),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
         gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
+        runbooks=read.text("VERDIGRIS_RUNBOOKS", ""),
+        audit_folder=read.path("VERDIGRIS_AUDIT_FOLDER"),
+        audit_key=read.path("VERDIGRIS_AUDIT_KEY") or Settings.audit_key,
+        audit_spool=read.text("VERDIGRIS_AUDIT_SPOOL", Settings.audit_spool),
+        webhooks=read.path("VERDIGRIS_WEBHOOKS"),
         lease_namespace=read.text("VERDIGRIS_LEASE_NAMESPACE", _own_namespace()),
         lease_name=read.text("VERDIGRIS_LEASE_NAME", Settings.lease_name),
         lease_duration=read.duration("VERDIGRIS_LEASE_DURATION", Settings.lease_duration),
@@ -101,6 +125,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         resync=read.duration("VERDIGRIS_RESYNC", Settings.resync),
         workers=read.number("VERDIGRIS_WORKERS", Settings.workers, 1, 64),
         port=read.number("VERDIGRIS_PORT", Settings.port, 0, 65535),
+        page_url=read.text("VERDIGRIS_PAGE_URL", "").rstrip("/").lower() or None,
         log_level=read.text("VERDIGRIS_LOG_LEVEL", Settings.log_level).lower(),
         identity=read.text("VERDIGRIS_IDENTITY", read.text("HOSTNAME", "verdigris")),
     )
@@ -116,23 +141,31 @@ def _check(settings: Settings) -> None:
             "The lease's times must grow: VERDIGRIS_LEASE_RETRY_PERIOD < VERDIGRIS_LEASE_RENEW_DEADLINE < "
             "VERDIGRIS_LEASE_DURATION, for example 2s, 10s and 15s."
         )
-    own = () if settings.prometheus_address is None else (settings.prometheus_address,)
-    for name, addresses in (("ADDRESS", own), ("ALLOWED", settings.prometheus_allowed)):
-        for address in addresses:
-            if not address.startswith(("http://", "https://")):
-                # What is before an @ may be a password.
-                shown = address.rpartition("@")[2]
-                raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is '{shown}': write a URL such as "
-                    "http://prometheus.monitoring.svc:9090."
-                )
-            if not _has_a_host(address):
-                # Not repeated: it may be a password that has a slash in it.
-                raise SettingsError(
-                    f"VERDIGRIS_PROMETHEUS_{name} is no URL with a host, or has a port that is no number: write for "
-                    "example http://prometheus.monitoring.svc:9090, and the user and password into the Secret that "
-                    "prometheus.auth.secretName names in the chart's values."
-                )
+    if settings.page_url is not None and not _PAGE.fullmatch(settings.page_url):
+        raise SettingsError(
+            f"VERDIGRIS_PAGE_URL is '{settings.page_url}': write the origin under which people open the page, "
+            "https:// and a host, for example https://verdigris.example.com. Tokens are not sent in clear."
+        )
+    _check_address("PROMETHEUS_ADDRESS", settings.prometheus_address, "http://prometheus.monitoring.svc:9090")
+    for address in settings.prometheus_allowed:
+        _check_address("PROMETHEUS_ALLOWED", address, "http://prometheus.monitoring.svc:9090")
+    _check_address("REGISTRY_ADDRESS", settings.registry_address, "http://mlflow.models.svc:5000")
+
+
+def _check_address(name: str, address: str | None, example: str) -> None:
+    if address is None:
+        return
+    if not address.startswith(("http://", "https://")):
+        # What is before an @ may be a password.
+        shown = address.rpartition("@")[2]
+        raise SettingsError(f"VERDIGRIS_{name} is '{shown}': write a URL such as {example}.")
+    if not _has_a_host(address):
+        # Not repeated: it may be a password that has a slash in it.
+        secret = f"{name.partition('_')[0].lower()}.auth.secretName"
+        raise SettingsError(
+            f"VERDIGRIS_{name} is no URL with a host, or has a port that is no number: write for example {example}, "
+            f"and the user and password into the Secret that {secret} names in the chart's values."
+        )
 
 
 def _has_a_host(address: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from verdigris.children.http_route import API_VERSION as ROUTES
 from verdigris.children.names import COLORS, Owner, account_name, color_name, gate_policy_name, snapshot_name
 from verdigris.children.network_policy import API_VERSION as NETWORKING
+from verdigris.children.prometheus_rule import KIND as RULES
 from verdigris.children.service_monitor import API_VERSION as MONITORING
 
 
@@ -24,14 +25,16 @@ def every_name(
     *,
     autoscaled: bool,
     monitored: bool,
+    alerted: bool = False,
     fenced: bool = True,
     gated: bool = False,
     routed: bool = False,
 ) -> tuple[Ref, ...]:
     """All children of this model while it runs `revision`, of both colours, whether they are needed now or not.
 
-    Without an autoscaler of ours (`autoscaled`), a ServiceMonitor (`monitored`), a NetworkPolicy (`fenced`) or one for
-    gates (`gated`) their names are not needed, nor that of an HTTPRoute unless there is to be one of ours (`routed`).
+    Without an autoscaler of ours (`autoscaled`), a ServiceMonitor (`monitored`), a PrometheusRule (`alerted`), a
+    NetworkPolicy (`fenced`) or one for gates (`gated`) their names are not needed, nor that of an HTTPRoute unless
+    there is to be one of ours (`routed`).
     """
     name = owner.name
     shared = [
@@ -45,4 +48,6 @@ def every_name(
     kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("policy/v1", "PodDisruptionBudget")]
     kinds += [("autoscaling/v2", "HorizontalPodAutoscaler")] if autoscaled else []
     colored = [Ref(version, kind, color_name(name, color)) for color in COLORS for version, kind in kinds]
-    return (*shared, *colored, *([Ref(MONITORING, "ServiceMonitor", name)] if monitored else ()))
+    watched = [Ref(MONITORING, "ServiceMonitor", name)] if monitored else []
+    watched += [Ref(MONITORING, RULES, name)] if alerted else []
+    return (*shared, *colored, *watched)

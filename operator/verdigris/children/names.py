@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from verdigris.api.status import Color
 
@@ -70,6 +71,8 @@ class Defaults:
     prometheus_allowed: tuple[str, ...] = ()
     #: Secrets by which the images of specs are pulled that name none.
     pull_secrets: tuple[str, ...] = ()
+    #: URL under which the pages of docs/runbooks are; empty: alerts name the folder.
+    runbooks: str = ""
     #: Whether pods leave it to their namespace which user they run as.
     any_user: bool = False
 
@@ -88,13 +91,14 @@ def snapshot_name(name: str, revision: str) -> str:
     return f"{name}-{revision}"
 
 
-def gate_name(owner: Owner, kind: str, revision: str, step: int, asked: str) -> str:
+def gate_name(owner: Owner, kind: str, revision: str, begun: datetime, *, step: int, asked: str) -> str:
     """Name of the Job of a gate; `asked` is the SHA-256 of its document. Its pods' labels hold 63 characters.
 
-    The revision is what judges, and is judged: its image and its environment are in no document. `step`: which of the
-    rollout's steps it is, as a list may ask the same twice.
+    The revision is what judges, and is judged: its image and its environment are in no document. `begun` is when its
+    rollout began: who asks for a retry wants an answer of now. `step`: which of the rollout's steps it is, as a list
+    may ask the same twice.
     """
-    mark = hashlib.sha256(f"{owner.uid}/{revision}/{step}/{asked}".encode()).hexdigest()
+    mark = hashlib.sha256(f"{owner.uid}/{revision}/{int(begun.timestamp())}/{step}/{asked}".encode()).hexdigest()
     return f"{owner.name[:40].rstrip('-.')}-{kind}-{mark[:10]}"
 
 

@@ -11,8 +11,15 @@ from typing import Callable
 from verdigris import __version__
 from verdigris.cli.exits import ERROR, INTERRUPTED, USAGE, CliError
 
-_MODULES = dict.fromkeys(("approve", "promote", "abort", "retry", "rollback"), "decide")
-_MODULES.update({"pause": "pause", "resume": "pause", "list": "listing"})
+_COMMANDS = "verdigris.cli.commands"
+_MODULES = dict.fromkeys(("approve", "promote", "abort", "retry", "rollback"), f"{_COMMANDS}.decide")
+# The page shows what the commands show, so it is above them: only here is it named, and imported when it is asked for.
+_MODULES.update(
+    pause=f"{_COMMANDS}.pause",
+    resume=f"{_COMMANDS}.pause",
+    list=f"{_COMMANDS}.listing",
+    dashboard="verdigris.web.loopback.command",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str]) -> int:
     if given[:1] == ["__complete"]:
-        return _command("completion", "complete")(given[1:])
+        return _command(f"{_COMMANDS}.completion", "complete")(given[1:])
     from verdigris.cli.parser import parser  # noqa: PLC0415 - completing needs no parser
 
     made = parser(given)
@@ -44,9 +51,9 @@ def _run(given: list[str]) -> int:
     if options.verb is None:
         made.print_help(sys.stderr)
         return USAGE
-    return _command(_MODULES.get(options.verb, options.verb), "run")(options)
+    return _command(_MODULES.get(options.verb, f"{_COMMANDS}.{options.verb}"), "run")(options)
 
 
 def _command(module: str, function: str) -> Callable[..., int]:
-    found: Callable[..., int] = getattr(import_module(f"verdigris.cli.commands.{module}"), function)
+    found: Callable[..., int] = getattr(import_module(module), function)
     return found

@@ -29,6 +29,7 @@ VERBS = {
     "report": "a ZIP file for a bug report, without secrets",
     "logs": "what the pods of the version on trial (or the active one) write",
     "recommend": "requests that the model's own use suggests",
+    "dashboard": "a page on this machine alone, with your own rights",
     "completion": "a script that completes names in a shell",
 }
 UNTIL = ("healthy", "paused", "gated", "rolledback")
@@ -153,6 +154,10 @@ def _logs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--tail", type=int, default=200, help="so many last lines of each (default 200; -1: all)")
 
 
+def _dashboard(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--port", type=int, default=0, help="on 127.0.0.1; default: a free one")
+
+
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "shell", choices=("bash", "zsh", "fish", "kubectl"), help="kubectl: the script kubectl_complete-verdigris"
@@ -172,5 +177,6 @@ _ARGUMENTS = {
     "report": _report,
     "logs": _logs,
     "recommend": _why,
+    "dashboard": _dashboard,
     "completion": _completion,
 }

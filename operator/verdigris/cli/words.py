@@ -45,6 +45,12 @@ def until(written: str, now: datetime) -> str:
     return span(at - now) if at is not None else ""
 
 
+def took(begun: str, ended: str) -> str:
+    """How long it was from one to the other, as a span; empty where one of them is no time."""
+    from_, to = time_of(begun), time_of(ended)
+    return span(to - from_) if from_ is not None and to is not None else ""
+
+
 def clock(written: str) -> str:
     """The time of day in UTC; empty where it is no time."""
     at = time_of(written)

@@ -18,6 +18,8 @@ from verdigris.api.status import (
     DecisionRecord,
     EvidenceStatus,
     Failure,
+    FollowedStatus,
+    GateStatus,
     HistoryEntry,
     LastRollback,
     Meaning,
@@ -32,6 +34,7 @@ from verdigris.api.status import (
     ScaleStatus,
     ServiceAddress,
     Sizes,
+    SourceStatus,
     Stage,
     StepStatus,
     StuckPod,
@@ -55,6 +58,7 @@ class StatusChanges(TypedDict, total=False):
     observed_generation: int
     conditions: tuple[Condition, ...]
     target: TargetStatus | None
+    followed: FollowedStatus | None
     meanings: tuple[Meaning, ...]
     active: ActiveStatus | None
     warm: WarmStatus | None
@@ -112,6 +116,14 @@ class RolloutChanges(TypedDict, total=False):
     message: str
 
 
+class StepChanges(TypedDict, total=False):
+    """Fields of the step under way, with their types: what `Turn.change_step` takes."""
+
+    gate: GateStatus
+    source: SourceStatus
+    unclear_since: datetime | None
+
+
 def evolve(model: M, **changes: Any) -> M:
     """A copy with these fields changed. Field names are the Python ones; values are trusted."""
     return model.model_copy(update=changes)
@@ -142,6 +154,12 @@ class Turn:
         if "message" in changes:
             changes["message"] = clip(plain(changes["message"]))
         return self.change(rollout=self.rollout.model_copy(update=dict(changes)))
+
+    def change_step(self, **changes: Unpack[StepChanges]) -> Turn:
+        """With these fields of the step under way changed."""
+        rollout, number = self.rollout, self.rollout.step
+        step = rollout.steps[number].model_copy(update=dict(changes))
+        return self.change_rollout(steps=(*rollout.steps[:number], step, *rollout.steps[number + 1 :]))
 
     def note(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> Turn:
         """With one more Event to be written."""

@@ -17,7 +17,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME = "kubectl-verdigris"
 ALSO = ("__init__.py", "api/__init__.py", "api/schema/__init__.py", "api/schema/text.py", "api/schema/durations.py")
-"""What of the package the command line needs beside `cli`: nothing that needs more than the standard library."""
+"""What of the package the command line needs beside `cli` and `web`: nothing but the standard library."""
+_NOT = "incluster"
+"""What serves the page in a cluster needs more."""
 _INTERPRETER = "/usr/bin/env python3"
 _EPOCH = 315532800
 """1980-01-01, before which ZIP has no times."""
@@ -27,14 +29,21 @@ _MAIN = "import sys\n\nfrom verdigris.cli.main import main\n\nsys.exit(main())\n
 def sources() -> Iterator[Path]:
     """The files that go into it, relative to the package."""
     yield from map(Path, ALSO)
-    yield from sorted(path.relative_to(PACKAGE) for path in (PACKAGE / "cli").rglob("*.py"))
+    for part in ("cli", "web"):
+        found = (path.relative_to(PACKAGE) for path in (PACKAGE / part).rglob("*.py"))
+        yield from sorted(path for path in found if _NOT not in path.parts)
+
+
+def assets() -> Iterator[Path]:
+    """What the page needs beside its code, relative to the package."""
+    yield from sorted(path.relative_to(PACKAGE) for path in (PACKAGE / "web" / "assets").iterdir())
 
 
 def build(target: Path) -> Path:
     """Write the file, executable. Raises OSError when it cannot be written."""
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder)
-        for source in sources():
+        for source in (*sources(), *assets()):
             copy = staged / "verdigris" / source
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(PACKAGE / source, copy)

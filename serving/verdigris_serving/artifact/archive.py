@@ -43,6 +43,7 @@ _ADDED_LATER = {
     "partial": False,
     "scores": "probabilities",
     "outputs": None,
+    "importance": None,
 }
 
 
@@ -187,4 +188,5 @@ def _decode(name: str, data: bytes, kind: type[_Document]) -> _Document:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
-        raise InvalidArchive(f"{name}: {error}") from error
+        later = "; a later verdigris-model has packed it, perhaps: serve it with the image of that version"
+        raise InvalidArchive(f"{name}: {error}{later if 'unknown field' in str(error) else ''}") from error

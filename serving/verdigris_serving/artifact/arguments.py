@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-from verdigris_serving.artifact.quality import Holdout
+from verdigris_serving.artifact.holdout import Holdout
 from verdigris_serving.model.schema import Feature, InvalidModel
 
 Format = Literal["linear", "onnx", "sklearn"]

@@ -170,7 +170,7 @@ def _pack(options: argparse.Namespace) -> None:
 def _tested(holdout: Table, names: Sequence[str]) -> Any:
     """The holdout with what is true of each row: a class, which may be any text, or several numbers."""
     from verdigris_serving.artifact.frames import labels  # noqa: PLC0415 - packing only
-    from verdigris_serving.artifact.quality import Holdout  # noqa: PLC0415
+    from verdigris_serving.artifact.holdout import Holdout  # noqa: PLC0415
 
     truth = [cell for (cell,) in holdout.targets] if len(names) == 1 else holdout.targets
     return Holdout(holdout.rows, labels(truth, "--target"), tuple(names))
@@ -221,7 +221,8 @@ def _features(rows: Table, notes: Sequence[str], known: Sequence[Feature] = ()) 
     return [described[name] for name in names]
 
 
-def _read(path: Path) -> tuple[Contents, str, int]:
+def read_artifact(path: Path) -> tuple[Contents, str, int]:
+    """The documents, SHA-256 and size in bytes of a file. Raises Failure."""
     try:
         check_regular(path)
         data = path.read_bytes()
@@ -234,7 +235,7 @@ def _read(path: Path) -> tuple[Contents, str, int]:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    contents, sha256, size = _read(options.artifact)
+    contents, sha256, size = read_artifact(options.artifact)
     if not options.json:
         _print(describe.lines(contents, sha256, size))
         return
@@ -249,7 +250,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _diff(options: argparse.Namespace) -> None:
-    change = diff.difference(_read(options.before)[0], _read(options.after)[0])
+    change = diff.difference(read_artifact(options.before)[0], read_artifact(options.after)[0])
     if options.json:
         print(json.dumps(dataclasses.asdict(change), indent=2))
     else:

@@ -3,7 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from verdigris_serving.artifact.archive import Contents
-from verdigris_serving.model.schema import Baseline, Feature, Manifest, has_several_labels, score_name
+from verdigris_serving.model.schema import Baseline, Feature, Importance, Manifest, has_several_labels, score_name
+
+#: Features that are named as those that matter.
+_MOST = 5
 
 
 def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
@@ -23,6 +26,8 @@ def lines(contents: Contents, sha256: str, size: int) -> Iterator[str]:
     if contents.quality:
         report = contents.quality
         yield f"quality      {metrics(report.metrics)}  over {report.rows} rows it was not trained on"
+        if report.importance:
+            yield f"depends on   {importance(report.importance)}"
     yield f"made with    {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))}"
     yield from _features(manifest)
     if contents.baseline:
@@ -71,6 +76,12 @@ def equivalence(manifest: Manifest) -> str:
 def metrics(values: Mapping[str, float]) -> str:
     """A quality report's metrics on one line."""
     return ", ".join(f"{name} {value:.4g}" for name, value in sorted(values.items()))
+
+
+def importance(found: Importance) -> str:
+    """The features that matter most, on one line."""
+    most = sorted(found.losses.items(), key=lambda one: -one[1])[:_MOST]
+    return ", ".join(f"{name} {loss:.3f}" for name, loss in most) + f"  ({found.metric} lost without)"
 
 
 def _features(manifest: Manifest) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from verdigris_serving.artifact import naming, texts
 from verdigris_serving.artifact.frames import Frame, frame, labels, one_column
-from verdigris_serving.artifact.quality import Holdout
+from verdigris_serving.artifact.holdout import Holdout
 from verdigris_serving.model.schema import Feature, InvalidModel, Row
 from verdigris_serving.model.sklearn_parts import check_texts, takes_documents
 

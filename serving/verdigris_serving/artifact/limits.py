@@ -40,11 +40,19 @@ def memory_left() -> int | None:
         used = _kib(Path("/proc/self/status"), "VmRSS")
     except (OSError, ValueError):
         return None
-    found = [int(available * _SHARE)]
+    limit = memory_limit()
+    found = [int(available * _SHARE)] + ([] if limit is None else [int(limit * _SHARE) - used])
+    return max(LEAST, min(found))
+
+
+def memory_limit() -> int | None:
+    """Bytes at which the kernel ends this container; None where there is no such limit, or none that can be read."""
+    found = []
     for path in _LIMITS:
         with contextlib.suppress(OSError, ValueError):  # not there, or "max"
-            found.append(int(int(path.read_text()) * _SHARE) - used)
-    return max(LEAST, min(found))
+            found.append(int(path.read_text()))
+    # Version 1 writes no limit as the largest number of whole pages.
+    return min((limit for limit in found if limit < 2**62), default=None)
 
 
 @contextlib.contextmanager

@@ -19,13 +19,14 @@ from verdigris_serving.artifact.arguments import FORMATS, Format, check_words, c
 from verdigris_serving.artifact.baseline import baseline, centered
 from verdigris_serving.artifact.compile import CannotCompile, Compiled, compiled
 from verdigris_serving.artifact.given import Given, given, of_xy
+from verdigris_serving.artifact.holdout import Holdout
 from verdigris_serving.artifact.importing.opening import opened
 from verdigris_serving.artifact.loading import CannotLoad, Loaded
 from verdigris_serving.artifact.pipeline import Facts, columns, examine, unwrapped, versions
 from verdigris_serving.artifact.positional import check_same, positional
 from verdigris_serving.artifact.proof.proving import Proof, prepared
 from verdigris_serving.artifact.proof.reference import Reference
-from verdigris_serving.artifact.quality import Holdout, named_labels, quality
+from verdigris_serving.artifact.quality import named_labels, quality
 from verdigris_serving.artifact.shown import as_html
 from verdigris_serving.model.checks import check_manifest
 from verdigris_serving.model.linear import NonFiniteScore

@@ -1,8 +1,8 @@
 """How good a packed model is on rows that it was not trained on. Used by packing only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.metrics import (
@@ -16,27 +16,14 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from verdigris_serving.artifact.holdout import Holdout, Truth
+from verdigris_serving.artifact.importance import importance
 from verdigris_serving.artifact.pipeline import Facts
 from verdigris_serving.artifact.proof.comparing import answered
 from verdigris_serving.model.labels import position_of
 from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import Predictor
 from verdigris_serving.model.schema import InvalidModel, Label, Manifest, Quality, Said
-
-#: What is true of one row.
-Truth = Label | float | list[float]
-
-
-@dataclass(frozen=True)
-class Holdout:
-    """Rows that the model was not trained on (any table), and what is true of each: a class, a number, or several.
-
-    ``names`` are those of several; of labels, they become the names that are served.
-    """
-
-    rows: Any
-    labels: Sequence[Truth]
-    names: tuple[str, ...] = ()
 
 
 def named_labels(facts: Facts, holdout: Holdout | None) -> Facts:
@@ -54,6 +41,12 @@ def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quali
     """
     if not holdout.rows or len(holdout.rows) != len(holdout.labels):
         raise InvalidModel(f"the holdout has {len(holdout.rows)} rows and {len(holdout.labels)} labels; give one a row")
+    metrics = _metrics(predictor, manifest, holdout)
+    found = importance(manifest, holdout, partial(_metrics, predictor, manifest))
+    return Quality(rows=len(holdout.rows), metrics=metrics, importance=found)
+
+
+def _metrics(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> dict[str, float]:
     try:
         scores, labels = answered(predictor, manifest, holdout.rows)
     except NonFiniteScore as fault:
@@ -68,7 +61,7 @@ def quality(predictor: Predictor, manifest: Manifest, holdout: Holdout) -> Quali
     else:
         truth = [position_of(manifest, _single(label)) for label in holdout.labels]
         metrics = _of_classification(manifest, truth, scores, labels or [])
-    return Quality(rows=len(holdout.rows), metrics={name: float(value) for name, value in metrics.items()})
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def _values(label: Truth) -> list[float]:

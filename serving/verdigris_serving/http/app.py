@@ -112,10 +112,12 @@ class App:
     def answered(self, request: Request, response: Response) -> None:
         """To be called once the answer is on its way: counts it (its rows are counted by ``response.count``)."""
         if request.inference:
-            if FORWARDED in request.headers and request.headers[FORWARDED] == COPY:
+            forwarded = request.headers.get(FORWARDED)
+            if forwarded == COPY:
                 self._metrics.compared(response.status)
             else:
-                self._metrics.observe(response.status, time.monotonic() - request.arrived)
+                seconds = time.monotonic() - request.arrived
+                self._metrics.observe(response.status, seconds, passed_on=forwarded is not None)
         if self._access is not None:
             self._access.note(request, response, self._routes.label(request.path))
 

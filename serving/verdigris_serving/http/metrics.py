@@ -27,12 +27,19 @@ EDGES = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 
 class Metrics(Collector):
-    """The server's counts. ``in_flight``, ``connections`` and ``shield`` are asked at a scrape; set them before."""
+    """The server's counts. ``in_flight``, ``connections`` and ``shield`` are asked at a scrape; set them before.
 
-    def __init__(self, model: LoadedModel, registry: CollectorRegistry | None = None) -> None:
+    ``memory_limit`` is this container's, in bytes.
+    """
+
+    def __init__(
+        self, model: LoadedModel, registry: CollectorRegistry | None = None, *, memory_limit: int | None = None
+    ) -> None:
         self._model = model
+        self._memory_limit = memory_limit
         self._by_code = dict.fromkeys(CODES, 0)
         self._compared = dict.fromkeys(CODES, 0)
+        self._passed_on = dict.fromkeys(CODES, 0)
         self._by_duration = [0] * (len(EDGES) + 1)
         self._seconds = 0.0
         self._rejected = dict.fromkeys(Rejection, 0)
@@ -44,9 +51,11 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def observe(self, code: int, seconds: float) -> None:
-        """Count one answered inference request; ``code`` is one of CODES."""
+    def observe(self, code: int, seconds: float, *, passed_on: bool = False) -> None:
+        """Count one answered inference request; ``code`` is one of CODES. ``passed_on``: by another version's pod."""
         self._by_code[code] += 1
+        if passed_on:
+            self._passed_on[code] += 1
         self._by_duration[bisect_left(EDGES, seconds)] += 1
         self._seconds += seconds
 
@@ -76,6 +85,14 @@ class Metrics(Collector):
         for code, count in self._by_code.items():
             requests.add_metric([str(code)], count)
         yield requests
+        passed_on = CounterMetricFamily(
+            "verdigris_passed_on_requests",
+            "Of these, those that pods of another version have passed on: they answer what fails here.",
+            labels=["code"],
+        )
+        for code, count in self._passed_on.items():
+            passed_on.add_metric([str(code)], count)
+        yield passed_on
         compared = CounterMetricFamily(
             "verdigris_shadow_requests",
             "Copies of requests that another version has answered, by HTTP status code; counted nowhere else.",
@@ -101,6 +118,10 @@ class Metrics(Collector):
             "verdigris_requests_in_flight", "Inferences in a thread or waiting for one.", self.in_flight()
         )
         yield GaugeMetricFamily("verdigris_connections", "Open connections.", self.connections())
+        if self._memory_limit is not None:
+            yield GaugeMetricFamily(
+                "verdigris_memory_limit_bytes", "Memory at which this container is ended.", self._memory_limit
+            )
 
     def _of_the_model(self) -> Iterator[Metric]:
         manifest = self._model.manifest

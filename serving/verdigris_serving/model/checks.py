@@ -195,3 +195,6 @@ def check_quality(quality: Quality) -> None:
     for name, value in quality.metrics.items():
         if not math.isfinite(value):
             raise InvalidModel(f"the quality report's {name} is not finite")
+    for name, loss in (quality.importance.losses if quality.importance else {}).items():
+        if not math.isfinite(loss):
+            raise InvalidModel(f"the quality report's importance of {name} is not finite")

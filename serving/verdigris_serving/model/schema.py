@@ -1,4 +1,5 @@
-"""The documents inside an artifact, as typed structures. Every one refuses unknown fields.
+"""The documents inside an artifact, as typed structures. Every one refuses unknown fields, but for the quality report:
+no answer depends on what that says, so what a later version adds to it stops no older server.
 
 A document that decodes has the right types; ``model/checks.py`` then proves what types cannot say, so that nothing
 above ever meets an index out of range or a weight that is not finite.
@@ -174,17 +175,31 @@ class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
     features: Annotated[list[FeatureBaseline], Meta(min_length=1, max_length=10_000)]
 
 
-class Quality(Struct, frozen=True, forbid_unknown_fields=True):
+class Importance(Struct, frozen=True):
+    """What ``metric`` loses, in its own unit, when the values of one feature are exchanged among ``rows`` rows.
+
+    The mean of ``repeats`` exchanges. A feature that is not in ``losses`` has none: some exchanged row had no answer.
+    """
+
+    metric: MetricName
+    rows: int
+    repeats: int
+    losses: dict[FeatureName, float]
+
+
+class Quality(Struct, frozen=True):
     """How good the packed model is on ``rows`` rows that it was not trained on.
 
     ``metrics`` has auc, accuracy, brier and log_loss for two classes, accuracy and log_loss for more, r2 and mae for
     a regression (of several values their means), accuracy and, of two classes, auc where there are no probabilities,
     adjusted_rand for clusters, accuracy (of rows with every label right), hamming_loss, f1 and, where there are
-    probabilities, auc for several labels a row (the last two as means over the labels).
+    probabilities, auc for several labels a row (the last two as means over the labels). ``importance`` is by
+    permutation of these rows.
     """
 
     rows: int
     metrics: Annotated[dict[MetricName, float], Meta(min_length=1, max_length=100)]
+    importance: Importance | None = None
 
 
 def measured(column: Iterable[Value]) -> list[float]:

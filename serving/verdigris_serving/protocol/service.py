@@ -11,6 +11,7 @@ from verdigris_serving.model.linear import NonFiniteScore
 from verdigris_serving.model.loaded import LabelPredictor, LoadedModel
 from verdigris_serving.model.schema import Row, Said
 from verdigris_serving.protocol import binary, csv_table
+from verdigris_serving.protocol.explaining import explanation
 from verdigris_serving.protocol.messages import (
     AnyRequest,
     CallerFault,
@@ -86,7 +87,7 @@ class InferenceService:
         own = model.manifest.label_from == "model"
         self._labelled = cast(LabelPredictor, model.predictor).labelled if own else None
         self._reader = InputReader(model.manifest.features, max_rows)
-        self._writer = OutputWriter(model.manifest, getattr(model.predictor, "explanation", None))
+        self._writer = OutputWriter(model.manifest, explanation(model))
 
     def infer(self, body: bytes, fresh_id: str, header_length: int | None = None) -> Answer:
         """Answer one request; ``fresh_id`` is used when the caller sent no id.

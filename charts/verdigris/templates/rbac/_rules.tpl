@@ -18,6 +18,10 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
 - apiGroups: [verdigris.dev]
   resources: [modeldeployments/finalizers]
   verbs: [update]
+# Whether another namespace lets this one ask about its model (steps: from). It is a question, and changes nothing.
+- apiGroups: [authorization.k8s.io]
+  resources: [localsubjectaccessreviews]
+  verbs: [create]
 # The children of a model. Server-side apply needs create and patch. They are read by lists, by label or by name.
 - apiGroups: [apps]
   resources: [deployments]
@@ -45,7 +49,7 @@ Namespaces. (What nodes have free it may read by a ClusterRole of its own, nodes
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [monitoring.coreos.com]
-  resources: [servicemonitors]
+  resources: [servicemonitors, prometheusrules]
   verbs: [list, watch, create, patch, delete]
 # The Jobs of gates: made, read by name, and ended with their rollout.
 - apiGroups: [batch]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from verdigris.adapters.prometheus.access import Access
-from verdigris.adapters.prometheus.wire import Unusable, error_of, read_counters, read_number, read_usage
+from verdigris.adapters.prometheus.asking import MAX_BYTES, ask
+from verdigris.adapters.prometheus.wire import Unusable, read_counters, read_number, read_usage
 from verdigris.api.status import Color
 from verdigris.core.facts.evidence import PASSED_ON, SHADOW, Evidence, Question, Reading, Series, Usage, UsageQuestion
 from verdigris.core.judges.promql import Pods
@@ -26,9 +26,6 @@ MEMORY = timedelta(minutes=15)
 
 AGREED = timedelta(seconds=2)
 """Clocks that differ by less count as equal: so much a question may take, and what it takes is no difference."""
-
-MAX_BYTES = 16 * 1024 * 1024
-"""A longer answer is refused, so that no query can fill the operator's memory."""
 
 _SMALL = 64 * 1024
 
@@ -152,29 +149,8 @@ class PrometheusSource:
     async def _ask(self, address: str, query: str, timeout: timedelta | None = None, most: int = MAX_BYTES) -> bytes:
         """The body of an answer with status 200. Raises Unusable for every other outcome."""
         seconds = (timeout or self._timeout).total_seconds()
-        papers = self._access.papers(address)
-        try:
-            async with self._session.post(
-                f"{address.rstrip('/')}/api/v1/query",
-                data={"query": query, "timeout": f"{seconds:g}s"},
-                timeout=aiohttp.ClientTimeout(total=seconds),
-                allow_redirects=False,
-                headers=papers.headers,
-                ssl=papers.trust,
-            ) as response:
-                body = await _bounded(response, most)
-        except TimeoutError:
-            raise Unusable(f"did not answer within {seconds:g} s: check that it runs and is not overloaded") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unusable(f"cannot be reached ({_why(error)}): check the address and that it runs") from None
-        if response.status == 200:
-            return body
-        if 300 <= response.status < 400:
-            raise Unusable("redirects elsewhere: give the address that it redirects to")
-        if response.status in (401, 403):
-            raise Unusable(self._access.refusal(address, response.status))
-        reason = error_of(body)
-        raise Unusable(f"answered {response.status}" + (f": {reason}" if reason else ": check the address"))
+        url, fields = f"{address.rstrip('/')}/api/v1/query", {"query": query, "timeout": f"{seconds:g}s"}
+        return await ask(self._session, self._access, url, fields, seconds=seconds, most=most)
 
 
 def counter_selectors(question: Question, color: Color) -> Iterator[tuple[str, str, str]]:
@@ -194,21 +170,3 @@ def counter_selectors(question: Question, color: Color) -> Iterator[tuple[str, s
             return
         yield f'verdigris_forwarded_total{{{about},outcome=~"{outcomes}"}}', "outcome", ""
         yield f'verdigris_spared_total{{{about},active="failed"}}', "active", "spared:"
-
-
-async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > most:
-            raise Unusable(f"answered with more than {MAX_BYTES // 2**20} MiB: narrow the query")
-    return bytes(body)
-
-
-def _why(error: Exception) -> str:
-    """A short reason that stays the same from look to look: no address of a resolver's choice in it."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return os.strerror(error.os_error.errno) if error.os_error.errno else "no connection"
-    return type(error).__name__

@@ -161,11 +161,14 @@ RevisionId = Annotated[
         _DNS_LABEL, "copy the revision from status.rollout.revision or status.active.revision, such as v1-0a1b2c3d4e"
     ),
 ]
+SEMVER = (
+    rf"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_SEMVER_ID}(\.{_SEMVER_ID})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+)
 SemVer = Annotated[
     str,
     Field(max_length=64),
     pattern(
-        rf"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_SEMVER_ID}(\.{_SEMVER_ID})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?",
+        SEMVER,
         "must be a semantic version: write MAJOR.MINOR.PATCH, for example 2.1.0 or 2.1.0-rc.1, without a leading v",
     ),
 ]

@@ -9,13 +9,13 @@ from verdigris.api.spec.analysis import AnalysisSpec, ErrorRateSpec, LatencySpec
 from verdigris.api.spec.autoscaling import AutoscalingSpec, HpaMetric
 from verdigris.api.spec.cleanup import CleanupSpec
 from verdigris.api.spec.environment import EnvVar
-from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
-from verdigris.api.spec.model import ModelSpec
-from verdigris.api.spec.monitoring import MonitoringSpec, ServiceMonitorSpec
+from verdigris.api.spec.gates import AnyGate, FairnessGate, GateData, JobGate, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec.model import FollowSpec, ModelSpec
+from verdigris.api.spec.monitoring import MonitoringSpec, PrometheusRuleSpec, ServiceMonitorSpec
 from verdigris.api.spec.network import NetworkPolicySpec
 from verdigris.api.spec.pod import PodTemplateSpec
 from verdigris.api.spec.resources import ResourceRequirements
-from verdigris.api.spec.rollout import RolloutSpec, RolloutStep
+from verdigris.api.spec.rollout import FromStep, RolloutSpec, RolloutStep
 from verdigris.api.spec.service import ServiceSpec
 from verdigris.api.spec.serving import LocalReference, ServingSpec, Toleration
 from verdigris.api.spec.traffic import GatewaySpec, TrafficSpec
@@ -28,9 +28,12 @@ __all__ = [
     "EnvVar",
     "ErrorRateSpec",
     "FairnessGate",
+    "FollowSpec",
+    "FromStep",
     "GateData",
     "GatewaySpec",
     "HpaMetric",
+    "JobGate",
     "LatencySpec",
     "LoadGate",
     "LocalReference",
@@ -40,6 +43,7 @@ __all__ = [
     "MonitoringSpec",
     "NetworkPolicySpec",
     "PodTemplateSpec",
+    "PrometheusRuleSpec",
     "PrometheusSpec",
     "QualityGate",
     "ResourceRequirements",

@@ -8,9 +8,12 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, ListMap, Rule
-from verdigris.api.schema.values import ArtifactUri, Sha256, duration, number
+from verdigris.api.schema.values import ArtifactUri, DnsLabel, ImageRef, Sha256, duration, number
+from verdigris.api.spec.environment import EnvVar
+from verdigris.api.spec.pod import Mount, Volume, Word
+from verdigris.api.spec.resources import StatedResources
 
-GateKind = Literal["quality", "fairness", "smoke", "load"]
+GateKind = Literal["quality", "fairness", "smoke", "load", "job"]
 
 Metric = Literal[
     "auc",
@@ -64,6 +67,11 @@ class Gate(ApiModel):
     deadline: duration("10s", "24h", "15m") = Field(  # type: ignore[valid-type]
         default="15m", description="A gate that has not answered after this long is inconclusive."
     )
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return self.kind
 
 
 class Judged(Gate):
@@ -215,4 +223,51 @@ class LoadGate(Gate):
     )
 
 
-AnyGate = QualityGate | FairnessGate | SmokeGate | LoadGate
+def _has_its_volumes(gate: JobGate) -> bool:
+    return {mount.name for mount in gate.volume_mounts} <= {volume.name for volume in gate.volumes}
+
+
+class JobGate(Gate):
+    """A program of one's own: its exit code decides (0 pass, 10 fail, 11 inconclusive), and what it leaves as JSON.
+
+    Its pod is at the restricted level, without a token, under the model's ServiceAccount: no field asks for more.
+    """
+
+    kind = "job"
+    rules = (
+        Rule(
+            "!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && "
+            "self.volumes.exists(v, v.name == m.name))",
+            "each mount must name one of the gate's own volumes: add the volume there, or correct the name",
+            _has_its_volumes,
+            field="volumeMounts",
+        ),
+        Rule(
+            "!has(self.volumeMounts) || self.volumeMounts.all(m, m.mountPath != '/tmp')",
+            "/tmp is there already: choose another mountPath",
+            lambda gate: all(mount.mount_path != "/tmp" for mount in gate.volume_mounts),
+            field="volumeMounts",
+        ),
+    )
+    name: DnsLabel = Field(description="What it is called in the status, Events and messages.")
+    image: ImageRef
+    command: Annotated[tuple[Word, ...], Field(max_length=16)] = ()
+    args: Annotated[tuple[Word, ...], Field(max_length=32)] = ()
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=16), ListMap("name")] = Field(
+        default=(), description="Beside VERDIGRIS_GATE, which holds what it is asked as JSON: docs/gates.md."
+    )
+    resources: StatedResources | None = Field(
+        default=None, description="Default: rollout.gateResources, or else serving.resources."
+    )
+    volumes: Annotated[tuple[Volume, ...], Field(max_length=4), ListMap("name")] = ()
+    volume_mounts: Annotated[tuple[Mount, ...], Field(max_length=4), ListMap("mount_path")] = Field(
+        default=(), description="Its root file system is read-only: it writes to /tmp, and to what is mounted."
+    )
+
+    @property
+    def title(self) -> str:
+        """Its own name."""
+        return self.name
+
+
+AnyGate = QualityGate | FairnessGate | SmokeGate | LoadGate | JobGate

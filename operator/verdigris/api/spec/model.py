@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from verdigris.api.schema.fields import ApiModel, Rule
+from verdigris.api.schema.fields import ApiModel, Rule, pattern
 from verdigris.api.schema.values import (
     ArtifactUri,
     DnsName,
     ModelName,
     SemVer,
     Sha256,
+    duration,
 )
+
+
+class FollowSpec(ApiModel):
+    """An alias in the model registry: whichever version it is given to is rolled out, by itself."""
+
+    alias: Annotated[
+        str,
+        Field(max_length=64),
+        pattern("[A-Za-z][-A-Za-z0-9_]*", "must be an alias of the registry: write for example champion"),
+    ]
+    every: duration("10s", "24h", "5m") = Field(  # type: ignore[valid-type]
+        default="5m", description="How often the registry is asked."
+    )
+    approval: Literal["None", "Required"] = Field(
+        default="None", description="Required: a person approves each version that comes so, whatever rollout says."
+    )
 
 
 class ModelSpec(ApiModel):
@@ -26,6 +43,12 @@ class ModelSpec(ApiModel):
             "or set allowUnverified: true to run bytes that nobody checked",
             lambda model: model.sha256 is not None or model.allow_unverified,
             field="sha256",
+        ),
+        Rule(
+            "!has(self.follow) || self.uri.startsWith('models:/')",
+            "follow asks the registry about the model that uri names: write uri: models:/NAME/VERSION",
+            lambda model: model.follow is None or model.uri.startswith("models:/"),
+            field="follow",
         ),
     )
     name: ModelName | None = Field(default=None, description="Served as /v2/models/NAME. Default: metadata.name.")
@@ -41,4 +64,9 @@ class ModelSpec(ApiModel):
     format: Literal["linear", "onnx", "sklearn"] = Field(default="linear", description="How the artifact is served.")
     credentials_secret: DnsName | None = Field(
         default=None, description="Secret whose keys the fetch step gets as environment variables."
+    )
+    follow: FollowSpec | None = Field(
+        default=None,
+        description="Roll out whatever the registry gives an alias of this model to. Until it has first answered, and "
+        "while this is not set, version, uri and sha256 say what is wanted.",
     )

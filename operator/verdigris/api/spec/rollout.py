@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, Rule
-from verdigris.api.schema.values import duration, number
-from verdigris.api.spec.gates import AnyGate, FairnessGate, LoadGate, QualityGate, SmokeGate
+from verdigris.api.schema.values import DnsLabel, ObjectName, duration, number
+from verdigris.api.spec.gates import AnyGate, FairnessGate, JobGate, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.resources import StatedResources
 
 MOST_STEPS = 16
@@ -32,17 +32,34 @@ class ShadowStep(ApiModel):
     )
 
 
-STEP_KINDS = ("quality", "fairness", "smoke", "load", "shadow", "weight", "approval")
+class FromStep(ApiModel):
+    """The same bytes have to have served elsewhere first, healthy and for so long. Their owners have to agree."""
+
+    namespace: DnsLabel = Field(description="Where they serve: the namespace of the environment before this one.")
+    name: ObjectName | None = Field(
+        default=None, description="The ModelDeployment that serves them there. Default: as this one is called."
+    )
+    healthy_for: duration("0s", "720h", "24h") = Field(  # type: ignore[valid-type]
+        default="24h", description="How long they have been active and available there without a break."
+    )
+
+
+_FIELD_OF = {
+    kind: kind for kind in ("quality", "fairness", "smoke", "load", "job", "from", "shadow", "weight", "approval")
+} | {"from": "source"}
+"""The kinds of steps by their names in a manifest, and their names here: Python has its own `from`."""
+STEP_KINDS = tuple(_FIELD_OF)
 
 
 class RolloutStep(ApiModel):
-    """One step that a version goes through: a gate, copies of what clients ask, a weight, or an approval."""
+    """One step that a version goes through: a gate, another environment, copies of what clients ask, a weight, or an
+    approval."""
 
     rules = (
         Rule(
             " + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS) + " == 1",
             f"a step is one of {', '.join(STEP_KINDS)}: give each step a list entry of its own",
-            lambda step: sum(getattr(step, kind) is not None for kind in STEP_KINDS) == 1,
+            lambda step: sum(getattr(step, field) is not None for field in _FIELD_OF.values()) == 1,
         ),
         Rule(
             "!has(self.hold) || has(self.weight)",
@@ -55,6 +72,8 @@ class RolloutStep(ApiModel):
     fairness: FairnessGate | None = None
     smoke: SmokeGate | None = None
     load: LoadGate | None = None
+    job: JobGate | None = None
+    source: FromStep | None = Field(default=None, alias="from")
     shadow: ShadowStep | None = None
     weight: number(0.01, 100, "it is in percent, so that 0.5 is one request of 200") | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -68,7 +87,12 @@ class RolloutStep(ApiModel):
     @property
     def gate(self) -> AnyGate | None:
         """What it asks of the version before clients meet it."""
-        return self.quality or self.fairness or self.smoke or self.load
+        return self.quality or self.fairness or self.smoke or self.load or self.job
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it judges the version by something else than what clients ask it."""
+        return self.gate is not None or self.source is not None
 
     @property
     def is_share(self) -> bool:

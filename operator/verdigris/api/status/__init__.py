@@ -13,6 +13,7 @@ from verdigris.api.status.pods import ContainerExit, Recommendation, RemovedPod,
 from verdigris.api.status.records import AnsweredUpTo, DecisionRecord, HistoryEntry, LastRollback, Rejected
 from verdigris.api.status.roles import (
     ActiveStatus,
+    FollowedStatus,
     Meaning,
     RevisionRef,
     RouteStatus,
@@ -23,6 +24,7 @@ from verdigris.api.status.roles import (
     WarmStatus,
 )
 from verdigris.api.status.rollout import Approval, CapacityStatus, Failure, RolloutStatus, Sizes, StepStatus
+from verdigris.api.status.source import SourceStatus
 from verdigris.api.status.words import (
     Color,
     Outcome,
@@ -52,6 +54,7 @@ __all__ = [
     "DecisionRecord",
     "EvidenceStatus",
     "Failure",
+    "FollowedStatus",
     "GateCheck",
     "GateGroup",
     "GateStatus",
@@ -72,6 +75,7 @@ __all__ = [
     "ScaleStatus",
     "ServiceAddress",
     "Sizes",
+    "SourceStatus",
     "Stage",
     "StepKind",
     "StepStatus",
@@ -102,8 +106,9 @@ class ModelDeploymentStatus(StatusModel):
     """The whole status; written by one patch at the end of a reconcile, only when it differs."""
 
     observed_generation: int = 0
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16), ListMap("type")] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=20), ListMap("type")] = ()
     target: TargetStatus | None = None
+    followed: FollowedStatus | None = None
     meanings: Annotated[tuple[Meaning, ...], Field(max_length=32)] = ()
     active: ActiveStatus | None = None
     warm: WarmStatus | None = None

@@ -52,6 +52,7 @@ class DecisionRecord(StatusModel):
     uid: Annotated[str, Field(max_length=64)]
     name: Name
     verb: Annotated[str, Field(max_length=16)]
+    revision: RevisionName = Field(default="", description="The revision that it is about.")
     by: UserName
     reason: Text
     outcome: Literal["Accepted", "Refused"]

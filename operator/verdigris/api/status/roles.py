@@ -56,7 +56,28 @@ class TargetStatus(StatusModel):
     generation: int
     revision: RevisionName
     hash: RevisionName = Field(description="The revision as the operator that wrote this computes it.")
+    followed: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="What spec.model.follow had led to then: the alias may move within a generation."
+    )
     partial: bool = Field(default=False, description="Set when spec fields about the pods were not known to it.")
+
+
+class FollowedStatus(StatusModel):
+    """The version of a model that an alias of the registry was last seen to have: what the spec asks for by it."""
+
+    identity = ("model", "alias")
+    model: Annotated[str, Field(max_length=256)]
+    alias: Annotated[str, Field(max_length=64)]
+    number: Annotated[str, Field(max_length=16)] = Field(description="The registry's own number of the version.")
+    version: Version
+    uri: Annotated[str, Field(max_length=2048)]
+    sha256: Annotated[str, Field(max_length=64)]
+    since: Time = Field(description="When the alias was first seen there.")
+
+    @property
+    def mark(self) -> str:
+        """What changes when the alias moves."""
+        return f"{self.model}@{self.alias}/{self.number}/{self.sha256[:12]}/{self.version}"
 
 
 class Meaning(StatusModel):

@@ -12,6 +12,7 @@ from verdigris.api.status.evidence import EvidenceStatus
 from verdigris.api.status.gates import GateStatus
 from verdigris.api.status.pods import ContainerExit
 from verdigris.api.status.roles import RevisionRef
+from verdigris.api.status.source import SourceStatus
 from verdigris.api.status.words import Outcome, Reason, Stage, StepKind, Verdict
 
 
@@ -63,11 +64,20 @@ class StepStatus(StatusModel):
         default=None, description="Which of spec.rollout.steps it is, from 0; none of the list has no number."
     )
     gate: GateStatus | None = Field(default=None, description="Of a gate: its Job, and what that has answered.")
+    source: SourceStatus | None = Field(default=None, description="Of a step from: what the other environment says.")
+    unclear_since: Time | None = Field(
+        default=None, description="Since when, without a break, what decides it has given no answer."
+    )
     began: Time | None = None
     ended: Time | None = None
     verdict: Verdict | None = None
     reason: Reason = ""
     message: Text = ""
+
+    @property
+    def answer(self) -> GateStatus | SourceStatus | None:
+        """What decides a step that is not judged by what clients ask: its gate, or the other environment."""
+        return self.gate or self.source
 
     def anew(self) -> StepStatus:
         """The same step as it was before it began. A person's yes stays: the question is the same."""

@@ -11,7 +11,16 @@ Color = Literal["blue", "green"]
 Verdict = Literal["Pass", "Fail", "Inconclusive"]
 
 Stage = Literal[
-    "Starting", "AtGate", "AwaitingApproval", "Measuring", "Shadowing", "OnTrial", "Trading", "Baking", "RollingBack"
+    "Starting",
+    "AtGate",
+    "AwaitingSource",
+    "AwaitingApproval",
+    "Measuring",
+    "Shadowing",
+    "OnTrial",
+    "Trading",
+    "Baking",
+    "RollingBack",
 ]
 
 StepKind = Literal[
@@ -20,6 +29,8 @@ StepKind = Literal[
     "Fairness",
     "Smoke",
     "Load",
+    "Job",
+    "From",
     "Approval",
     "EndActive",
     "Measure",

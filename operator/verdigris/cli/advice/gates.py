@@ -1,4 +1,4 @@
-"""Hints on gates, and on the gateway by which clients come."""
+"""Hints on gates, on other environments and the registry that are asked, and on the gateway by which clients come."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _MISSED = (
 _ASK_BETTER = "Correct what the message names in the gate's step (spec.rollout.steps) or its data, and apply."
 _MORE = "Give the gate more rows, or decide: kubectl verdigris promote {name}{n} --revision {revision} --reason '...'."
 _AGAIN = "See its log: kubectl get jobs,pods{n}, kubectl logs job/NAME{n}. Delete the Job, and it is run again."
+_FOLLOW = "Follow it: kubectl verdigris get {name}{n} -w."
 _ROUTE = "See it: kubectl get httproute {name}{n} -o yaml."
 
 GATES: Mapping[str, Hint] = {
@@ -24,11 +25,13 @@ GATES: Mapping[str, Hint] = {
     "DataTooLarge": Hint(GATE, "Draw fewer rows, or raise the gate's data.maxBytes, and apply."),
     "DeadlineExceeded": Hint(GATE, "Raise the gate's deadline, or give it less to do, and apply."),
     "FairnessGateFailed": Hint(GATE, _MISSED),
+    "GateContradicts": Hint(GATE, "Mend the program of the gate: exit code and document say the same. Then: " + _AGAIN),
     "GateCrashed": Hint(GATE, _AGAIN),
     "GateFailed": Hint(GATE, _MISSED),
     "GateInconclusive": Hint(GATE, _MORE),
     "GateNotRun": Hint(GATE, "See why its pod does not start: kubectl get jobs,pods{n}. " + _AGAIN),
     "GatePassed": ok(),
+    "JobGateFailed": Hint(GATE, _MISSED),
     "LoadGateFailed": Hint(GATE, _MISSED),
     "GateUnknown": Hint(
         STATE,
@@ -48,6 +51,40 @@ GATES: Mapping[str, Hint] = {
     "ThresholdMissed": Hint(GATE, _MISSED),
     "Unreachable": Hint(GATE, "It reaches no pod of the version: does a NetworkPolicy keep it off? Then: " + _AGAIN),
     "TooFewFiles": Hint(GATE, "Raise the limit of open files where the gate runs, or lower its connections."),
+}
+
+_THERE = "kubectl get mdep --all-namespaces shows what serves where."
+
+SOURCES: Mapping[str, Hint] = {
+    "AwaitingSource": Hint(STATE, "Nothing: the other environment is asked. " + _FOLLOW, "an answer"),
+    "SourceMissing": Hint(STATE, "Correct namespace and name of the step, and apply. " + _THERE, "there is one"),
+    "SourceNoRight": Hint(
+        STATE, "Let the operator serve that namespace, too: watchNamespaces of its chart.", "a right"
+    ),
+    "SourceNotActive": Hint(STATE, "Wait until a version is active there. " + _THERE, "an active version"),
+    "SourceNotAllowed": Hint(STATE, "The message has the kubectl command for who owns that namespace.", "agreed"),
+    "SourceNotHealthy": Hint(STATE, "See why it does not answer there: kubectl verdigris why, with -n.", "available"),
+    "SourceServesOther": Hint(STATE, "Roll these bytes out there first. " + _THERE, "the same SHA-256"),
+    "SourceTooYoung": Hint(STATE, "Nothing: its time there is not over. " + _FOLLOW, "healthy there for long enough"),
+    "SourceUnknown": Hint(STATE, "Upgrade the CRDs: kubectl verdigris check. Then apply the version anew.", "kept"),
+    "SourceUnread": Hint(STATE, "Nothing: it is asked again. " + _THERE, "an answer"),
+}
+
+_TAG = "Set the tag where the version is registered, or move the alias: the message names it."
+
+REGISTRY: Mapping[str, Hint] = {
+    "AliasFollowed": ok(),
+    "AliasMissing": Hint(STATE, "Give the alias to a version, or correct spec.model.", "an alias that is there"),
+    "AliasMoved": ok("Nothing: the version that has the alias now is rolled out. " + _FOLLOW),
+    "ChecksumMissing": Hint(STATE, _TAG, "a checksum"),
+    "NotFollowed": ok(),
+    "RegistryAsked": Hint(STATE, "Nothing: the registry is asked.", "an answer"),
+    "RegistryRefused": Hint(STATE, "Correct the Secret of registry.auth in the chart's values.", "an answer"),
+    "RegistryUnknown": Hint(STATE, "Set registry.address in the chart's values, or leave follow out.", "an address"),
+    "RegistryUnreachable": Hint(
+        STATE, "Does the registry run? It is asked again; nothing changes meanwhile.", "an answer"
+    ),
+    "VersionMissing": Hint(STATE, _TAG, "a semantic version"),
 }
 
 GATEWAY: Mapping[str, Hint] = {

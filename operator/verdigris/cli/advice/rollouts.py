@@ -96,6 +96,10 @@ CONDITIONS: Mapping[str, Hint] = {
     "ServiceMisconfigured": Hint(
         CLIENTS, "See who edits it: kubectl get service {name}{n} --show-managed-fields -o yaml."
     ),
+    "PrometheusRuleMissing": Hint(
+        STATE, "Install the Prometheus Operator, or set spec.monitoring.prometheusRule.enabled: false.", "there is one"
+    ),
+    "PrometheusRulePresent": ok(),
     "ServiceMonitorMissing": Hint(
         STATE, "Install the Prometheus Operator, or set spec.monitoring.serviceMonitor.enabled: false.", "there is one"
     ),

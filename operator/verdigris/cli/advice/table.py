@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from verdigris.cli.advice.evidence import EVIDENCE
-from verdigris.cli.advice.gates import GATES, GATEWAY
+from verdigris.cli.advice.gates import GATES, GATEWAY, REGISTRY, SOURCES
 from verdigris.cli.advice.hint import STATE, Hint
 from verdigris.cli.advice.pods import PODS_
 from verdigris.cli.advice.rollouts import CONDITIONS, ENDINGS, EVENTS, REFUSALS, STAGES
@@ -18,6 +18,8 @@ HINTS: Mapping[str, Hint] = {
     **CONDITIONS,
     **GATEWAY,
     **GATES,
+    **SOURCES,
+    **REGISTRY,
     **STAGES,
     **EVIDENCE,
 }

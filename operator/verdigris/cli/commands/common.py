@@ -20,15 +20,18 @@ from verdigris.cli.views.paint import Line, Terminal
 
 def kubectl(options: argparse.Namespace) -> Kubectl:
     """kubectl with what is handed on to it."""
-    return Kubectl(
-        Connection(
-            context=getattr(options, "context", None) or "",
-            kubeconfig=getattr(options, "kubeconfig", None) or "",
-            namespace=getattr(options, "namespace", None) or "",
-            user=getattr(options, "user", None) or "",
-            groups=tuple(getattr(options, "groups", None) or ()),
-            request_timeout=getattr(options, "request_timeout", None) or "",
-        )
+    return Kubectl(connection(options))
+
+
+def connection(options: argparse.Namespace) -> Connection:
+    """What is handed on to kubectl."""
+    return Connection(
+        context=getattr(options, "context", None) or "",
+        kubeconfig=getattr(options, "kubeconfig", None) or "",
+        namespace=getattr(options, "namespace", None) or "",
+        user=getattr(options, "user", None) or "",
+        groups=tuple(getattr(options, "groups", None) or ()),
+        request_timeout=getattr(options, "request_timeout", None) or "",
     )
 
 

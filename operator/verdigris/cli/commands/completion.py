@@ -46,7 +46,7 @@ echo ":4"
 """
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "kubectl": _KUBECTL}
 
-_NAMELESS = ("list", "lint", "completion")
+_NAMELESS = ("list", "lint", "dashboard", "completion")
 _VALUES = {
     "--until": UNTIL,
     "-o": FORMS,

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from verdigris.cli import asking, exits
 from verdigris.cli.commands.common import kubectl, now, seconds_of
 from verdigris.cli.exits import CliError
 from verdigris.cli.kubectl import Kubectl
-from verdigris.cli.model.deciding import about, changes
-from verdigris.cli.model.deployment import Model
+from verdigris.cli.model.deciding import about, changes, document
 from verdigris.cli.model.read import model_of
 from verdigris.cli.model.reading import Raw, part, text
-from verdigris.cli.names import API_VERSION
 from verdigris.cli.watching import Change, Ended, Watches
 
 
 def run(options: argparse.Namespace) -> int:
     """Decide. 0: accepted; 1: refused; 6: the revision has moved on; 124: the operator has not answered."""
     cluster, patience = kubectl(options), seconds_of(options.timeout, "--timeout")
-    document, person = cluster.texts_as_documents([asking.model(options.name), asking.whoami()])
-    model = model_of(document)
+    asked, person = cluster.texts_as_documents([asking.model(options.name), asking.whoami()])
+    model = model_of(asked)
     chosen = about(model, options.verb, options.revision)
-    decision = _decision(model, chosen.revision, options, _name_of(person))
+    decision = document(model, options.verb, chosen.revision, _name_of(person), options.reason)
     made = cluster.document(asking.created(decision, f"to {options.verb} a version", dry_run=options.dry_run))
     print(
         f"{options.verb} {model.namespace}/{model.name} {chosen.revision} (version {chosen.version}): {chosen.meaning}"
@@ -53,21 +50,6 @@ def _name_of(person: Raw) -> str:
     if not name:
         raise CliError("The API server does not say who you are (kubectl auth whoami), so nothing can be decided.")
     return name
-
-
-def _decision(model: Model, revision: str, options: argparse.Namespace, by: str) -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "RolloutDecision",
-        "metadata": {"generateName": f"{model.name}-{options.verb}-", "namespace": model.namespace},
-        "spec": {
-            "modelDeployment": model.name,
-            "revision": revision,
-            "verb": options.verb,
-            "reason": options.reason or "no reason was given",
-            "requestedBy": by,
-        },
-    }
 
 
 def _answer(cluster: Kubectl, name: str, namespace: str, patience: float) -> Raw | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from verdigris.cli.exits import SUPERSEDED, CliError
 from verdigris.cli.model.deployment import Model
 from verdigris.cli.model.figures import share_wanted
 from verdigris.cli.model.outcome import outcome_of
+from verdigris.cli.names import API_VERSION
 from verdigris.cli.words import of_hundred
 
 
@@ -37,6 +39,22 @@ def about(model: Model, verb: str, revision: str = "") -> Chosen:
             SUPERSEDED,
         )
     return chosen
+
+
+def document(model: Model, verb: str, revision: str, by: str, reason: str) -> dict[str, Any]:
+    """The RolloutDecision by which `by`, as the API server knows them, decides."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "RolloutDecision",
+        "metadata": {"generateName": f"{model.name}-{verb}-", "namespace": model.namespace},
+        "spec": {
+            "modelDeployment": model.name,
+            "revision": revision,
+            "verb": verb,
+            "reason": reason or "no reason was given",
+            "requestedBy": by,
+        },
+    }
 
 
 def _candidate(model: Model, verb: str) -> Chosen | None:

@@ -84,6 +84,8 @@ def _of_rollout(model: Model, rollout: Rollout, now: datetime, pods: tuple[Pod, 
         reason = "Paused"
     elif rollout.trouble_reason:
         reason, severity = rollout.trouble_reason, BAD
+    elif rollout.stage == "AwaitingSource" and rollout.current is not None:
+        reason = rollout.current.reason or rollout.stage
     elif (rollout.stage in _WATCHING and rollout.evidence.looks + rollout.evidence.candidate.requests) or (
         rollout.stage in _WATCHING and rollout.evidence.reason not in ("NoEvidence", "CandidateVisible")
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -95,6 +96,15 @@ def colours(model: Model, pods: Iterable[Pod]) -> tuple[Colour, ...]:
             found.append(_colour(model, role, ref.color, ref.version, ref.revision, ref.digest, told))
     others = sorted({pod.color for pod in told} - {one.color for one in found})
     return (*found, *(_colour(model, "left over", color, "", "", "", told) for color in others))
+
+
+def unwell(pods: Iterable[Pod]) -> list[list[Pod]]:
+    """The pods that are not well, those that are stuck in the same together."""
+    alike: dict[tuple[str, str], list[Pod]] = defaultdict(list)
+    for pod in pods:
+        if not pod.well:
+            alike[pod.reason, pod.message].append(pod)
+    return list(alike.values())
 
 
 def _told(pod: Pod, stuck: Stuck | None) -> Pod:

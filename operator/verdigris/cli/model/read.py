@@ -131,8 +131,8 @@ def _step(raw: Raw, place: int, current: int) -> Step:
         weight=number(raw, "weight"),
         hold=text(raw, "hold"),
         verdict=text(raw, "verdict"),
-        reason=text(raw, "reason"),
-        message=text(raw, "message"),
+        reason=text(raw, "reason") or text(part(raw, "source"), "reason"),
+        message=text(raw, "message") or text(part(raw, "source"), "message"),
         began=text(raw, "began"),
         gate=_gate(part(raw, "gate")) if part(raw, "gate") else None,
     )

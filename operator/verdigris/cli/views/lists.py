@@ -12,7 +12,6 @@ from verdigris.cli.model.figures import share_reached, share_wanted
 from verdigris.cli.model.findings import BAD as BAD_FINDING
 from verdigris.cli.model.findings import FINE, Finding
 from verdigris.cli.model.outcome import outcome_of
-from verdigris.cli.model.reading import time_of
 from verdigris.cli.views.paint import BAD, BOLD, DIM, GOOD, PLAIN, WAIT, Line, Span, Terminal, line, table, wrapped
 from verdigris.cli.words import of_hundred
 
@@ -90,7 +89,7 @@ def history(model: Model, decisions: Sequence[Decided], terminal: Terminal) -> l
             (one.revision, DIM),
             (one.outcome, _OUTCOMES.get(one.outcome, PLAIN)),
             (one.reason, PLAIN),
-            (_took(one.started, one.ended), PLAIN),
+            (words.took(one.started, one.ended), PLAIN),
         ]
         for one in reversed(model.history)
     ]
@@ -99,7 +98,7 @@ def history(model: Model, decisions: Sequence[Decided], terminal: Terminal) -> l
         lines = [line("No rollout has ended yet.")]
     last = model.last_rollback
     if last is not None:
-        restored = f", back after {_took(last.decided, last.restored)}" if last.restored else ""
+        restored = f", back after {words.took(last.decided, last.restored)}" if last.restored else ""
         told = f"{words.day(last.decided)}{restored}: {last.from_version} → {last.to_version}: {last.message}"
         lines += [line(""), *wrapped("rollback", told, 10, terminal)]
     if not decisions:
@@ -116,11 +115,6 @@ def history(model: Model, decisions: Sequence[Decided], terminal: Terminal) -> l
         for one in decisions
     ]
     return [*lines, line(""), *table(["DECIDED (UTC)", "BY", "VERB", "REVISION", "OUTCOME", "WHY"], rows, terminal)]
-
-
-def _took(begun: str, ended: str) -> str:
-    from_, to = time_of(begun), time_of(ended)
-    return words.span(to - from_) if from_ is not None and to is not None else ""
 
 
 def differences(model: Model, found: Sequence[Difference], terminal: Terminal) -> list[Line]:

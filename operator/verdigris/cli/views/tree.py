@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from verdigris.cli import words
-from verdigris.cli.model.deployment import Decided, Model, Rollout, Step
+from verdigris.cli.model import headline
+from verdigris.cli.model.deployment import Decided, Model, Step
 from verdigris.cli.model.figures import names_step, share_reached, share_wanted
 from verdigris.cli.model.findings import BAD as BAD_FINDING
 from verdigris.cli.model.findings import FINE, Finding, findings
 from verdigris.cli.model.outcome import Outcome, outcome_of
-from verdigris.cli.model.pods import Colour, Pod, colours
-from verdigris.cli.model.reading import length_of, time_of
+from verdigris.cli.model.pods import Colour, Pod, colours, unwell
 from verdigris.cli.views.paint import BAD, BOLD, DIM, GOOD, PLAIN, WAIT, Line, Span, Terminal, line, wrapped
 from verdigris.cli.words import count, of_hundred
 
@@ -66,41 +65,12 @@ def tree(picture: Picture, now: datetime, terminal: Terminal) -> list[Line]:
 
 def _head(model: Model, outcome: Outcome, now: datetime, terminal: Terminal) -> Iterator[Line]:
     sign, style = _STATES[outcome.state]
-    rollout = model.rollout
-    state = f"{outcome.state} ({rollout.stage})" if rollout is not None else outcome.state
+    state = headline.state(model, outcome)
     yield line((model.name, BOLD), f"  {model.namespace}  ", (f"{sign} {state}", style))
-    yield from wrapped("  strategy", _strategy(model, now), _INDENT, terminal, rank=2)
-    if rollout is not None:
-        yield from wrapped("  share", _share(rollout), _INDENT, terminal)
-    yield from wrapped("  versions", _versions(model), _INDENT, terminal)
-
-
-def _strategy(model: Model, now: datetime) -> str:
-    told = model.strategy + (", shielded" if model.shield else "")
-    rollout = model.rollout
-    if rollout is None or rollout.current is None:
-        return told
-    step = f"step {rollout.step + 1} of {len(rollout.steps)}: {names_step(rollout.current)}"
-    lasts = rollout.current.hold or (rollout.bake if rollout.current.kind in ("Trial", "Bake", "Shadow") else "")
-    gone = words.since(rollout.since, now)
-    if lasts and length_of(lasts) is not None:
-        return f"{told}; {step}, {gone} of {lasts}"
-    left = f", {words.until(rollout.deadline, now)} left" if time_of(rollout.deadline) is not None else ""
-    return f"{told}; {step}, for {gone}{left}"
-
-
-def _share(rollout: Rollout) -> str:
-    where = " behind the shield" if rollout.passed_on else " by the gateway" if rollout.routed else ""
-    where = "" if rollout.wanted else where
-    told = f"wished {of_hundred(share_wanted(rollout))}{where}, reached {of_hundred(share_reached(rollout))}"
-    return f"{told}; copies of {of_hundred(rollout.shadowed)}" if rollout.shadowed else told
-
-
-def _versions(model: Model) -> str:
-    refs = [ref for ref in (model.active, model.rollout) if ref is not None]
-    named = " → ".join(f"{ref.version} {ref.digest}".rstrip() for ref in refs)
-    asked = "" if any(ref.version == model.version for ref in refs) else f"the spec asks for {model.version}"
-    return "; ".join(part for part in (named, asked) if part)
+    yield from wrapped("  strategy", headline.strategy(model, now), _INDENT, terminal, rank=2)
+    if model.rollout is not None:
+        yield from wrapped("  share", headline.share(model.rollout), _INDENT, terminal)
+    yield from wrapped("  versions", headline.versions(model), _INDENT, terminal)
 
 
 def _why(found: Sequence[Finding], terminal: Terminal) -> Iterator[Line]:
@@ -184,11 +154,7 @@ def _pods(pods: Sequence[Pod], stem: str, now: datetime) -> Iterator[Line]:
     well = sum(pod.well for pod in pods)
     if well:
         yield line(f"  {stem}    ", (f"✔ {count(well, 'pod')} well", DIM), rank=3)
-    alike: dict[tuple[str, str], list[Pod]] = defaultdict(list)
-    for pod in pods:
-        if not pod.well:
-            alike[pod.reason, pod.message].append(pod)
-    for group in alike.values():
+    for group in unwell(pods):
         for pod in group[:_ALIKE]:
             age = words.since(pod.created, now)
             again = f", {count(pod.restarts, 'restart')}" if pod.restarts else ""

@@ -20,12 +20,12 @@ from verdigris.children import (
     pod_template,
     service,
     service_account,
-    service_monitor,
 )
 from verdigris.children.names import COLORS, color_name, snapshot_name
 from verdigris.core.actions import Action, Adopt, Keep, MoveRoute, MoveTraffic, Remove, Scale, SetOrder, SetTraffic
 from verdigris.core.engine.gate_jobs import gate_jobs, gate_policy
 from verdigris.core.engine.gateway import keep_route, move_route
+from verdigris.core.engine.monitoring import monitored
 from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
@@ -95,7 +95,7 @@ def roles(turn: Turn) -> Mapping[Color, RevisionRef]:
 
 def _shared(turn: Turn) -> Iterator[Action]:
     observed = turn.observed
-    owner, monitoring = observed.owner, observed.spec.monitoring
+    owner = observed.owner
     yield Keep(service_account.build(owner))
     grpc = _speaks_grpc(turn)
     if not observed.skew.cannot_read(("serving", "networkPolicy")):
@@ -103,13 +103,7 @@ def _shared(turn: Turn) -> Iterator[Action]:
         yield from gate_policy(turn, _uris(turn))
     for color in COLORS:
         yield Keep(service.colored(owner, color, grpc=grpc))
-    if not observed.service_monitors_known:
-        return
-    manifest = service_monitor.build(owner, monitoring, turn.policy.scrape)
-    if monitoring.service_monitor.enabled:
-        yield Keep(manifest)
-    else:
-        yield Remove(manifest["apiVersion"], manifest["kind"], owner.name)
+    yield from monitored(turn)
 
 
 def _network_policy(turn: Turn, *, grpc: bool) -> Action:

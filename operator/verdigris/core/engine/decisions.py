@@ -67,6 +67,7 @@ def _record(turn: Turn, decision: Decision, accepted: bool, message: str) -> Dec
         uid=decision.uid,
         name=decision.name,
         verb=decision.verb,
+        revision=decision.revision,
         by=decision.by,
         reason=decision.reason,
         outcome="Accepted" if accepted else "Refused",

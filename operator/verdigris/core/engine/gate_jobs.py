@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import Any
 
-from verdigris.api.spec import AnyGate, FairnessGate, QualityGate
+from verdigris.api.spec import AnyGate, FairnessGate, JobGate, QualityGate
 from verdigris.children import gate_job, network_policy, pod_additions
 from verdigris.children.names import gate_policy_name
 from verdigris.core.actions import Action, Keep, Remove
@@ -42,13 +42,15 @@ def gate_jobs(turn: Turn) -> Iterator[Action]:
 
 
 def _gate_job(turn: Turn, gate: AnyGate, name: str, question: str, template: Mapping[str, Any]) -> Mapping[str, Any]:
-    other = turn.policy.rollout.gate_resources
+    own = gate.resources if isinstance(gate, JobGate) else None
+    other = own or turn.policy.rollout.gate_resources
     asked = gate_job.Question(
         gate.kind,
         question,
         ceil(deadline_of(gate).total_seconds()),
         claims(turn, gate),
         pod_additions.resources(other) if other is not None else None,
+        gate if isinstance(gate, JobGate) else None,
     )
     return gate_job.build(turn.observed.owner, name, asked, template, turn.rollout.revision)
 

@@ -16,6 +16,7 @@ from verdigris.core.actions import Plan
 from verdigris.core.advice.sizing import advise
 from verdigris.core.engine.children import realise
 from verdigris.core.engine.decisions import answer_decisions
+from verdigris.core.engine.following import follow
 from verdigris.core.engine.gateway import mind_route, remember_route
 from verdigris.core.engine.names import mind_names, remember_address
 from verdigris.core.engine.progress import advance, withdraw
@@ -34,11 +35,13 @@ from verdigris.core.pods.remedies.cleanup import clean_up
 from verdigris.core.routing.shield import fronts, shares
 from verdigris.core.steps.bake import was_on_trial
 from verdigris.core.steps.lists import STEPS
+from verdigris.core.steps.source import LOOK_EVERY
 from verdigris.core.steps.step import scrape_interval
 from verdigris.core.turn import Turn
 
 CHAIN: tuple[Callable[[Turn], Turn], ...] = (
     mend,
+    follow,
     remember_target,
     adopt,
     answer_decisions,
@@ -107,6 +110,8 @@ def _for_roles(turn: Turn) -> timedelta | None:
     if rollout is not None:
         if rollout.stage == "AwaitingApproval" and not rollout.passed_on:
             return _PATIENT
+        if rollout.stage == "AwaitingSource" and not (rollout.passed_on or rollout.routed):
+            return LOOK_EVERY
         return MOVING if _is_moving(turn, rollout) else parse_duration(turn.policy.analysis.interval)
     if turn.status.warm is not None:
         left = max(timedelta(seconds=1), turn.status.warm.until - turn.now)

@@ -20,7 +20,7 @@ from verdigris.core.routing.late import was_withdrawn
 from verdigris.core.routing.service import reached, seen_split, selection_of
 from verdigris.core.routing.split import Split
 from verdigris.core.steps.gate import GATE_KINDS
-from verdigris.core.steps.lists import STEPS
+from verdigris.core.steps.lists import CHECKS, STEPS
 from verdigris.core.steps.step import Ruling, Step
 from verdigris.core.steps.watching import planned_looks
 from verdigris.core.turn import Turn
@@ -227,7 +227,7 @@ def _ended(turn: Turn, number: int) -> Turn:
     rollout, step = turn.rollout, turn.rollout.steps[number]
     verdict: Verdict | None = "Pass"
     reason, said, by = "Done", rollout.message, rollout.approval
-    judged = step.gate if step.kind in GATE_KINDS else rollout.evidence if step.kind in _JUDGED else None
+    judged = step.answer if step.kind in CHECKS else rollout.evidence if step.kind in _JUDGED else None
     if judged is not None:
         verdict, reason, said = judged.verdict, judged.reason, judged.message
     if step.kind == "Approval" and by is not None:

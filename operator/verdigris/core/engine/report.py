@@ -7,14 +7,14 @@ from typing import Literal
 
 from verdigris.api.conditions import set_condition
 from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
-from verdigris.core.engine import gateway, names
+from verdigris.core.engine import following, gateway, monitoring, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
 from verdigris.core.routing.service import answering, seen_split
 from verdigris.core.routing.shield import seen_share
 from verdigris.core.routing.split import Split, had_requests, wanted_split
-from verdigris.core.steps.gate import GATE_KINDS
+from verdigris.core.steps.lists import CHECKS
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
@@ -41,8 +41,8 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield from _rolled_back(turn)
     yield _pods(turn)
     yield from understood(turn)
-    if turn.observed.spec.monitoring.service_monitor.enabled and "ServiceMonitor" not in turn.observed.unseen:
-        yield _monitored(turn)
+    yield from following.lines(turn)
+    yield from monitoring.lines(turn)
 
 
 _MISCONFIGURED = "Clients do not get from the clients' Service to its pods:"
@@ -141,9 +141,9 @@ def _verified(turn: Turn) -> Iterator[Line]:
 def _gates(turn: Turn) -> Iterator[Line]:
     """What the gates of the rollout under way have answered; afterwards it stays what it was."""
     steps = turn.status.rollout.steps if turn.status.rollout is not None else ()
-    gates = [step for step in steps if step.kind in GATE_KINDS]
-    told = [(step.gate, f"{step.kind}: {step.gate.message}") for step in gates if step.gate is not None]
-    answers = [(gate.verdict, gate.reason, message) for gate, message in told if gate.verdict is not None]
+    gates = [step for step in steps if step.kind in CHECKS]
+    told = [(step.answer, f"{step.kind}: {step.answer.message}") for step in gates if step.answer is not None]
+    answers = [(answer.verdict, answer.reason, message) for answer, message in told if answer.verdict is not None]
     refused = next((answer for answer in answers if answer[0] != "Pass"), None)
     if refused is not None:
         verdict, reason, message = refused
@@ -195,22 +195,6 @@ def _pods(turn: Turn) -> Line:
         return "PodsHealthy", "True", "NoPodIsStuck", "No pod is stuck."
     first = turn.status.stuck[0]
     return "PodsHealthy", "False", first.kind, f"Pod {first.pod}: {first.message}"
-
-
-def _monitored(turn: Turn) -> Line:
-    theirs = next((name for name in turn.observed.taken if name.kind == "ServiceMonitor"), None)
-    if theirs is not None:
-        why = f"The ServiceMonitor {theirs.name} is somebody else's, so nothing of ours has Prometheus find the pods."
-        return "Monitored", "False", "NameTaken", why
-    if turn.observed.service_monitors_known:
-        return "Monitored", "True", "ServiceMonitorPresent", "Prometheus finds the pods by their ServiceMonitor."
-    return (
-        "Monitored",
-        "False",
-        "ServiceMonitorMissing",
-        "This cluster does not know ServiceMonitors, so nothing tells Prometheus about the pods: install the "
-        "Prometheus Operator, or set spec.monitoring.serviceMonitor.enabled to false and scrape them yourself.",
-    )
 
 
 def _shares(turn: Turn) -> tuple[TrafficStatus, ...]:

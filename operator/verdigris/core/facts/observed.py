@@ -14,9 +14,11 @@ from verdigris.api.status import Color, Failure, GateStatus, ModelDeploymentStat
 from verdigris.children.inventory import Ref
 from verdigris.children.names import MODEL_CONTAINERS, Defaults, Owner
 from verdigris.children.snapshot import Snapshot
+from verdigris.core.facts.followed import RegistryView
 from verdigris.core.facts.policy import in_force
 from verdigris.core.facts.route import Routing
 from verdigris.core.facts.skew import Skew, wanted_target
+from verdigris.core.facts.source import SourceView
 from verdigris.core.facts.survey import Amounts, Removal, Survey
 from verdigris.core.facts.trust import refused_address
 
@@ -236,10 +238,13 @@ class Observed:
 
     `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
-    `gate` is the Job of the gate under way, None when there is none yet. `routing` is the HTTPRoute of a gateway, where
-    the spec asks for one.
+    `gate` is the Job of the gate under way, None when there is none yet. `source` is the other environment that the
+    step under way asks, None when it asks none, or has not yet. `registry` is what the model registry last said of the
+    alias that is followed, None before its first answer; `spec` has the version in it that this has led to. `routing`
+    is the HTTPRoute of a gateway, where the spec asks for one.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
+    `unknown` are those of other people's CRDs that this cluster does not have.
     """
 
     owner: Owner
@@ -255,7 +260,7 @@ class Observed:
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
     hpas: frozenset[Color] = frozenset()
-    service_monitors_known: bool = True
+    unknown: frozenset[str] = frozenset()
     seen_at: datetime | None = None
     survey: Survey | None = None
     events: Mapping[str, tuple[PodEvent, ...]] = field(default_factory=dict)
@@ -274,6 +279,8 @@ class Observed:
     behind_others: frozenset[Color] = frozenset()
     last_look: LastLook | None = None
     gate: GateJob | None = None
+    source: SourceView | None = None
+    registry: RegistryView | None = None
     routing: Routing = field(default_factory=Routing)
 
     @property

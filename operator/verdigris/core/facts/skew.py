@@ -13,6 +13,7 @@ from verdigris import __version__
 from verdigris.api.schema.reading import Fault, Path, write_path
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import ModelDeploymentStatus, TargetStatus
+from verdigris.core.facts.followed import followed_now
 from verdigris.core.facts.revision import known_revisions, wanted_revision
 
 _PODS = (("model",), ("serving",))
@@ -71,13 +72,15 @@ def wanted_target(
     spec: ModelDeploymentSpec, name: str, generation: int, status: ModelDeploymentStatus, skew: Skew
 ) -> tuple[str, TargetStatus | None]:
     """`target_of` for the spec of the ModelDeployment called `name`, however it is spelled."""
-    return target_of(wanted_revision(spec, name, status), generation, status, skew)
+    known = followed_now(spec, status)
+    mark = known.mark if known is not None else None
+    return target_of(wanted_revision(spec, name, status), generation, status, skew, followed=mark)
 
 
 def target_of(
-    revision: str, generation: int, status: ModelDeploymentStatus, skew: Skew
+    revision: str, generation: int, status: ModelDeploymentStatus, skew: Skew, *, followed: str | None = None
 ) -> tuple[str, TargetStatus | None]:
-    """The revision that the spec asks for, and what to remember of it.
+    """The revision that the spec asks for, and what to remember of it. `followed`: what spec.model.follow has led to.
 
     `revision` is the hash of the spec as this operator reads it. Which revision a generation asks for is decided once,
     by the operator that sees it first: another one may hash differently, and would roll out what nobody asked for. A
@@ -88,11 +91,15 @@ def target_of(
     if skew.pods_unclear:
         ref = status.rollout or status.active
         return (known.revision if known else ref.revision if ref else ""), known
-    is_same = known is not None and (known.generation == generation or known.hash == revision)
+    is_same = known is not None and (
+        (known.generation, known.followed) == (generation, followed) or known.hash == revision
+    )
     # What an older operator had to ignore is done once there is one that knows it.
     was_ignored = known is not None and known.partial and not skew.pods_partial
     wanted = known.revision if known is not None and is_same and not was_ignored else revision
-    return wanted, TargetStatus(generation=generation, revision=wanted, hash=revision, partial=skew.pods_partial)
+    return wanted, TargetStatus(
+        generation=generation, revision=wanted, hash=revision, followed=followed, partial=skew.pods_partial
+    )
 
 
 def _of_before(status: ModelDeploymentStatus, generation: int) -> TargetStatus | None:

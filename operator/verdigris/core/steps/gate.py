@@ -14,11 +14,10 @@ from verdigris.api.spec.gates import GateKind
 from verdigris.api.status import Failure, GateStatus, Outcome, StepKind, Verdict
 from verdigris.children.names import gate_name
 from verdigris.core.facts.observed import ContainerView, GateJob, GatePod
-from verdigris.core.judges.errors import ruled
 from verdigris.core.steps.gate_document import deadline_of, digest, document
 from verdigris.core.steps.passing_on import asks, judge_meanwhile, passed_on, routed
 from verdigris.core.steps.step import NEXT, STAY, Ruling, Step, end
-from verdigris.core.steps.watching import without_evidence
+from verdigris.core.steps.watching import with_answer, without_answer
 from verdigris.core.turn import Turn, evolve
 
 _EVENTS: Mapping[Verdict, str] = {"Pass": "GatePassed", "Fail": "GateFailed", "Inconclusive": "GateInconclusive"}
@@ -65,7 +64,7 @@ def _unknown(turn: Turn) -> tuple[Turn, Ruling]:
         "What this gate asks is not in the status any more: look at who else writes it, and whether the CRD is as new "
         "as the operator."
     )
-    return _inconclusive(turn, Failure(reason="GateUnknown", message=message))
+    return without_answer(turn, Failure(reason="GateUnknown", message=message))
 
 
 def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure | None) -> tuple[Turn, Ruling]:
@@ -81,8 +80,8 @@ def _ruled(turn: Turn, gate: AnyGate, found: GateStatus | None, why_not: Failure
         why_not = Failure(reason=found.reason or "GateInconclusive", message=found.message)
     why_not = why_not or _trouble(turn, gate)
     if why_not is not None:
-        return _inconclusive(turn, why_not)
-    return turn.change_rollout(message=_under_way(turn, gate)), STAY
+        return without_answer(turn, why_not)
+    return with_answer(turn).change_rollout(message=_under_way(turn, gate)), STAY
 
 
 def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
@@ -94,8 +93,13 @@ def _asked(turn: Turn, gate: AnyGate) -> tuple[Turn, Failure | None]:
     if isinstance(question, Failure):
         return turn, question
     asked = digest(question)
-    name = gate_name(turn.observed.owner, gate.kind, turn.rollout.revision, turn.rollout.step, asked)
-    return (turn if known is not None and known.job == name else _with(turn, GateStatus(job=name, asked=asked))), None
+    rollout = turn.rollout
+    name = gate_name(
+        turn.observed.owner, gate.kind, rollout.revision, rollout.started_at, step=rollout.step, asked=asked
+    )
+    if known is not None and known.job == name:
+        return turn, None
+    return turn.change_step(gate=GateStatus(job=name, asked=asked)), None
 
 
 def _heard(turn: Turn) -> Turn:
@@ -106,27 +110,16 @@ def _heard(turn: Turn) -> Turn:
     verdict = job.answer.verdict
     if job.answer.asked != known.asked or verdict is None:
         return turn
-    turn = _with(turn, evolve(job.answer, job=known.job))
+    turn = turn.change_step(gate=evolve(job.answer, job=known.job))
     told = f"{known.job}: {job.answer.message}"
     return turn.note("Normal" if verdict == "Pass" else "Warning", _EVENTS[verdict], told)
-
-
-def _with(turn: Turn, gate: GateStatus) -> Turn:
-    rollout = turn.rollout
-    step = evolve(rollout.steps[rollout.step], gate=gate)
-    return turn.change_rollout(steps=(*rollout.steps[: rollout.step], step, *rollout.steps[rollout.step + 1 :]))
-
-
-def _inconclusive(turn: Turn, why: Failure) -> tuple[Turn, Ruling]:
-    evidence = ruled(turn.rollout.evidence, ("Inconclusive", why.reason, why.message), turn.now)
-    return without_evidence(turn.change_rollout(evidence=evidence), "Failed")
 
 
 def _trouble(turn: Turn, gate: AnyGate) -> Failure | None:
     """Why there will be no answer, or hardly one."""
     job, known = turn.observed.gate, gate_status(turn)
     if job is not None and job.foreign:
-        message = f"Job {job.name} is somebody else's, and the {gate.kind} gate needs that name: delete or rename it."
+        message = f"Job {job.name} is somebody else's, and the {gate.title} gate needs that name: delete or rename it."
         return Failure(reason="NameTaken", message=message)
     if job is not None and known is not None and job.answer is not None and job.answer.asked != known.asked:
         message = f"Job {job.name} has answered something else than it was asked: delete it, and it is run again."
@@ -135,14 +128,14 @@ def _trouble(turn: Turn, gate: AnyGate) -> Failure | None:
         return Failure(reason="GateCrashed", message=_ended(job, gate))
     late = turn.now >= turn.rollout.since + deadline_of(gate) + STARTS_WITHIN
     if late:
-        return Failure(reason="GateNotRun", message=f"The {gate.kind} gate has no answer. {_said(job)}".rstrip())
+        return Failure(reason="GateNotRun", message=f"The {gate.title} gate has no answer. {_said(job)}".rstrip())
     return None
 
 
 def _ended(job: GateJob, gate: AnyGate) -> str:
     over = f" ({job.over.reason}: {job.over.message})" if job.over else ""
     return (
-        f"The {gate.kind} gate ended without an answer{over}, which is no verdict on the version. {_said(job)} "
+        f"The {gate.title} gate ended without an answer{over}, which is no verdict on the version. {_said(job)} "
         f"kubectl logs job/{job.name} tells more; delete the Job to have it run again."
     )
 
@@ -150,9 +143,9 @@ def _ended(job: GateJob, gate: AnyGate) -> str:
 def _under_way(turn: Turn, gate: AnyGate) -> str:
     job = turn.observed.gate
     if job is None:
-        return f"The {gate.kind} gate begins."
+        return f"The {gate.title} gate begins."
     said = _said(job)
-    return f"The {gate.kind} gate runs as Job {job.name}, for at most {deadline_of(gate)}. {said}".rstrip()
+    return f"The {gate.title} gate runs as Job {job.name}, for at most {deadline_of(gate)}. {said}".rstrip()
 
 
 def _said(job: GateJob | None) -> str:
@@ -189,7 +182,13 @@ def _step(kind: StepKind) -> Step:
     )
 
 
-KIND_OF: Mapping[GateKind, StepKind] = {"quality": "Quality", "fairness": "Fairness", "smoke": "Smoke", "load": "Load"}
+KIND_OF: Mapping[GateKind, StepKind] = {
+    "quality": "Quality",
+    "fairness": "Fairness",
+    "smoke": "Smoke",
+    "load": "Load",
+    "job": "Job",
+}
 """What the step of a gate is called."""
 GATES = tuple(_step(kind) for kind in KIND_OF.values())
 GATE_KINDS = frozenset(KIND_OF.values())

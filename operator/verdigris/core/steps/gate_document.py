@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.spec import AnyGate, FairnessGate, GateData, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec import AnyGate, FairnessGate, GateData, JobGate, LoadGate, QualityGate, SmokeGate
 from verdigris.api.spec.gates import QUALITY_METRICS, Bounds, Judged
 from verdigris.api.status import Failure, RevisionRef, RolloutStatus
 from verdigris.children.gate_job import ACTIVE, DATA, MODEL
@@ -26,7 +26,7 @@ _AROUND = timedelta(minutes=2)
 
 def document(turn: Turn, gate: AnyGate) -> str | Failure:
     """The document as canonical JSON, or why there is none, in a sentence."""
-    model = _artifact(turn, turn.rollout, MODEL)
+    model = _artifact(turn, turn.rollout, None if isinstance(gate, JobGate) else MODEL)
     if isinstance(model, Failure):
         return model
     deadline = {"model": model, "deadlineSeconds": deadline_of(gate).total_seconds()}
@@ -39,6 +39,8 @@ def document(turn: Turn, gate: AnyGate) -> str | Failure:
             asked = {"url": _url(turn, turn.rollout), "rows": gate.rows, "seed": _seed(turn.rollout)}
         case LoadGate():
             asked = _load(turn, gate)
+        case JobGate():
+            asked = _own(turn, gate)
     if isinstance(asked, Failure):
         return asked
     return json.dumps({**deadline, **asked}, sort_keys=True, separators=(",", ":"))
@@ -115,8 +117,21 @@ def _load(turn: Turn, gate: LoadGate) -> Document:
     return asked
 
 
-def _artifact(turn: Turn, ref: RevisionRef, folder: str) -> Document | Failure:
-    """The bytes that this revision serves. A gate judges what is known by its hash alone (law 12)."""
+def _own(turn: Turn, gate: JobGate) -> Document:
+    """What a program of the user's own is told. `template` names how it runs: by another one it is asked anew."""
+    template = json.dumps(gate.dump(), sort_keys=True)
+    asked: Document = {"gate": gate.name, "url": _url(turn, turn.rollout), "template": digest(template)}
+    if turn.active is None:
+        return asked
+    active = {"url": _url(turn, turn.active), "version": turn.active.version, "sha256": turn.active.sha256}
+    return {**asked, "active": active}
+
+
+def _artifact(turn: Turn, ref: RevisionRef, folder: str | None) -> Document | Failure:
+    """The bytes that this revision serves. A gate judges what is known by its hash alone (law 12).
+
+    `folder` is where a claim is mounted that holds them; None where none is.
+    """
     snapshot = snapshot_of(turn, ref.revision)
     if snapshot is None:
         message = f"What version {ref.version} was made of is not known any more, so no gate can judge it."
@@ -126,7 +141,8 @@ def _artifact(turn: Turn, ref: RevisionRef, folder: str) -> Document | Failure:
             f"Version {ref.version} has no spec.model.sha256, and a gate judges only bytes that are known by theirs."
         )
         return Failure(reason="ModelUnverified", message=message)
-    return {"uri": mounted(snapshot.uri, folder), "sha256": snapshot.sha256, "version": snapshot.version}
+    uri = snapshot.uri if folder is None else mounted(snapshot.uri, folder)
+    return {"uri": uri, "sha256": snapshot.sha256, "version": snapshot.version}
 
 
 def _url(turn: Turn, ref: RevisionRef) -> str:

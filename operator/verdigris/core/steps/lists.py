@@ -9,22 +9,25 @@ from verdigris.api.status import Stage, StepKind, StepStatus
 from verdigris.core.steps.approval import APPROVAL
 from verdigris.core.steps.bake import BAKE
 from verdigris.core.steps.end_active import END_ACTIVE
-from verdigris.core.steps.gate import GATES, KIND_OF
+from verdigris.core.steps.gate import GATE_KINDS, GATES, KIND_OF
 from verdigris.core.steps.measure import MEASURE
 from verdigris.core.steps.passing_on import FULL
 from verdigris.core.steps.shadow import SHADOW
+from verdigris.core.steps.source import FROM
 from verdigris.core.steps.start import START
 from verdigris.core.steps.step import Step
 from verdigris.core.steps.trade import TRADE
 from verdigris.core.steps.trial import TRIAL
 
 STEPS: Mapping[StepKind, Step] = {
-    step.kind: step for step in (START, *GATES, APPROVAL, END_ACTIVE, MEASURE, SHADOW, TRIAL, TRADE, BAKE)
+    step.kind: step for step in (START, *GATES, FROM, APPROVAL, END_ACTIVE, MEASURE, SHADOW, TRIAL, TRADE, BAKE)
 }
 
 
 CANARY = (1.0, 10.0, 50.0, FULL)
 """The weights of strategy Canary, where the user gives none."""
+CHECKS = GATE_KINDS | frozenset[StepKind]({"From"})
+"""Steps that judge the version by something else than what clients ask it."""
 ON_DATA = frozenset[StepKind]({"Quality", "Fairness"})
 """Gates that need no pod of the version."""
 
@@ -42,7 +45,7 @@ def planned(policy: RolloutSpec, *, replaces: bool, routed: bool = False) -> tup
     if not replaces:
         return (*_of("Start"), *checks, *approval)
     if policy.strategy == "Recreate":
-        needs_no_pod = ("Approval", *ON_DATA)
+        needs_no_pod = ("Approval", "From", *ON_DATA)
         early = tuple(step for step in checks if step.kind in needs_no_pod)
         on_pods = tuple(step for step in checks if step.kind not in needs_no_pod)
         return (*early, *approval, *_of("EndActive", "Start"), *on_pods, *_of("Measure", "Bake"))
@@ -57,10 +60,10 @@ def _of(*kinds: StepKind) -> tuple[StepStatus, ...]:
 
 
 def _before_any_share(policy: RolloutSpec) -> int:
-    """How many of the first steps end with a gate and give the version no share: they come before the baseline."""
+    """How many of the first steps end with a check and give the version no share: they come before the baseline."""
     first = next((number for number, step in enumerate(policy.steps) if step.is_share), len(policy.steps))
-    gates = (number for number, step in enumerate(policy.steps[:first]) if step.gate is not None)
-    return max(gates, default=-1) + 1
+    checks = (number for number, step in enumerate(policy.steps[:first]) if step.is_check)
+    return max(checks, default=-1) + 1
 
 
 def _on_trial(policy: RolloutSpec, asked: tuple[StepStatus, ...], *, routed: bool) -> tuple[StepStatus, ...]:
@@ -78,6 +81,8 @@ def _on_trial(policy: RolloutSpec, asked: tuple[StepStatus, ...], *, routed: boo
 def _step(number: int, asked: RolloutStep) -> StepStatus:
     if (gate := asked.gate) is not None:
         return StepStatus(kind=KIND_OF[gate.kind], number=number)
+    if asked.source is not None:
+        return StepStatus(kind="From", number=number)
     if (shadow := asked.shadow) is not None:
         return StepStatus(
             kind="Shadow", weight=shadow.share, hold=shadow.lasts, max_disagreement=shadow.max_disagreement

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from verdigris.api.schema.fields import parse_duration
-from verdigris.api.status import Baseline, Color, Failure, Outcome, RolloutStatus, other
+from verdigris.api.status import Baseline, Color, EvidenceStatus, Failure, Outcome, RolloutStatus, other
 from verdigris.core.judges.availability import unavailable
 from verdigris.core.judges.baseline import better_known
 from verdigris.core.judges.candidate import fault_of_candidate
+from verdigris.core.judges.errors import ruled, to_millis
 from verdigris.core.judges.fold import fold
 from verdigris.core.judges.visibility import VISIBLE_SCRAPES, baseline_while_shared, seen_baseline
 from verdigris.core.steps.step import NEXT, STAY, Ruling, end, scrape_interval
@@ -118,6 +119,35 @@ def without_evidence(turn: Turn, outcome: Outcome) -> tuple[Turn, Ruling]:
     if turn.rollout.stage == "Measuring" and not late:
         return turn, STAY
     return turn.change_rollout(message=f"{evidence.message} {_way_out(turn, deadline)}"), STAY
+
+
+def without_answer(turn: Turn, why: Failure) -> tuple[Turn, Ruling]:
+    """The same for a step that something else than clients decides, which gives no answer: since when is the step's own
+    to know. Where the version has a share, what is known of its answers stays: this says nothing about them."""
+    step, answers = turn.rollout.steps[turn.rollout.step], turn.rollout.evidence
+    since = step.unclear_since or to_millis(turn.now)
+    evidence = evolve(answers, inconclusive_since=since)
+    evidence = ruled(evidence, ("Inconclusive", why.reason, why.message), turn.now)
+    has_share = _has_share(turn)
+    turn = turn.change_step(unclear_since=since).change_rollout(evidence=evidence)
+    turn, ruling = without_evidence(turn, "RolledBack" if has_share else "Failed")
+    return (turn.change_rollout(evidence=answers) if has_share else turn), ruling
+
+
+def with_answer(turn: Turn) -> Turn:
+    """As `without_answer` has left it, once there is an answer again, or one is on its way."""
+    if turn.rollout.steps[turn.rollout.step].unclear_since is None:
+        return turn
+    turn = turn.change_step(unclear_since=None)
+    if _has_share(turn):
+        return turn
+    blank = EvidenceStatus()
+    fields = {"verdict": blank.verdict, "reason": blank.reason, "message": blank.message, "inconclusive_since": None}
+    return turn.change_rollout(evidence=evolve(turn.rollout.evidence, **fields))
+
+
+def _has_share(turn: Turn) -> bool:
+    return bool(turn.rollout.passed_on or turn.rollout.routed)
 
 
 def _way_out(turn: Turn, deadline: datetime) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from verdigris_serving import __version__
 from verdigris_serving.model.loaded import LoadedModel
 from verdigris_serving.protocol.example import example
+from verdigris_serving.protocol.explaining import explanation
 from verdigris_serving.protocol.service import JSON, Answer
 
 _FILES = {
@@ -35,7 +36,7 @@ def _document(model: LoadedModel) -> dict[str, Any]:
         **msgspec.to_builtins(manifest),
         "sha256": model.sha256,
         "quality": model.quality,
-        "explains": getattr(model.predictor, "explanation", None) is not None,
+        "explains": not isinstance(explanation(model), str),
         "example": example(model),
         "server": f"verdigris {__version__}",
     }

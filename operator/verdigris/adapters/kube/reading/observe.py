@@ -134,7 +134,7 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
         snapshots=_snapshots(mine.values()),
         decisions=_decisions(found.decisions),
         hpas=_autoscaled(mine, key.name),
-        service_monitors_known=found.service_monitors_known,
+        unknown=found.unknown,
         taken=tuple(filter(None, (ownership.taken(name, live) for name in names))),
         orphans=orphans,
         scalers=scalers,
@@ -181,7 +181,7 @@ class _Found:
     pods: list[dict[str, Any]]
     slices: list[dict[str, Any]]
     decisions: list[dict[str, Any]]
-    service_monitors_known: bool
+    unknown: frozenset[str]
 
 
 async def _children(reader: Reader, key: Key, tolerant: TolerantReads) -> _Found:
@@ -189,17 +189,19 @@ async def _children(reader: Reader, key: Key, tolerant: TolerantReads) -> _Found
     labels = f"{MODEL_LABEL}={key.name}"
     services = ",".join(color_name(key.name, color) for color in COLORS)
     none: Listed | None = []
-    plain = [kind for kind in kinds.CHILDREN if kind != kinds.SERVICE_MONITOR]
-    pods, slices, decisions, monitors, *lists = await _together(
+    plain = [kind for kind in kinds.CHILDREN if kind not in kinds.OPTIONAL]
+    pods, slices, decisions, *lists = await _together(
         reader.list(kinds.POD, key.namespace, labels),
         reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"kubernetes.io/service-name in ({services})"),
         tolerant.listed(kinds.ROLLOUT_DECISION, partial(_open_decisions, reader, key)),
-        tolerant.read(kinds.SERVICE_MONITOR, partial(_unless_unknown, reader, key, labels), none),
+        *(tolerant.read(kind, partial(_unless_unknown, reader, kind, key, labels), none) for kind in kinds.OPTIONAL),
         *(tolerant.listed(kind, partial(reader.list, kind, key.namespace, labels)) for kind in plain),
     )
-    live: dict[tuple[str, str], Raw] = {_ref(raw): raw for listed in (*lists, monitors) for raw in listed or ()}
+    live: dict[tuple[str, str], Raw] = {_ref(raw): raw for listed in lists for raw in listed or ()}
     ours = [d for d in decisions or () if (d.get("spec") or {}).get("modelDeployment") == key.name]
-    return _Found(live, pods or [], slices or [], ours, monitors is not None)
+    optional = zip(kinds.OPTIONAL, lists, strict=False)
+    unknown = frozenset(kind.kind for kind, listed in optional if listed is None)
+    return _Found(live, pods or [], slices or [], ours, unknown)
 
 
 async def _together(*reads: Awaitable[T]) -> list[T]:
@@ -225,9 +227,9 @@ async def _open_decisions(reader: Reader, key: Key) -> list[dict[str, Any]]:
         return await reader.list(kinds.ROLLOUT_DECISION, key.namespace)
 
 
-async def _unless_unknown(reader: Reader, key: Key, labels: str) -> list[dict[str, Any]] | None:
+async def _unless_unknown(reader: Reader, kind: Resource, key: Key, labels: str) -> list[dict[str, Any]] | None:
     try:
-        return await reader.list(kinds.SERVICE_MONITOR, key.namespace, labels)
+        return await reader.list(kind, key.namespace, labels)
     except NotFound:
         return None
 
@@ -248,7 +250,7 @@ async def _by_name(
         *(
             tolerant.listed(resource, partial(reader.list, resource, key.namespace, fields=f"metadata.name={name}"))
             for resource, name in missing
-            if found.service_monitors_known or resource != kinds.SERVICE_MONITOR
+            if resource.kind not in found.unknown
         )
     )
     return {_ref(raw): raw for some in listed for raw in some}

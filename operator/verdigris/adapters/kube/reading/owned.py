@@ -40,6 +40,7 @@ def needed_names(owner: Owner, spec: ModelDeploymentSpec, target: str) -> tuple[
         target,
         autoscaled=not scaling.external and scaling.min_replicas != scaling.max_replicas,
         monitored=spec.monitoring.service_monitor.enabled,
+        alerted=spec.monitoring.prometheus_rule.enabled,
         fenced=spec.serving.network_policy.enabled,
         gated=any(step.gate is not None for step in spec.rollout.steps),
         routed=spec.traffic.gateway is not None and spec.traffic.gateway.route is None,

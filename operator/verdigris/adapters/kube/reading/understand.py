@@ -18,6 +18,7 @@ from verdigris.api.schema.reading import Fault, Reading, read, write_path
 from verdigris.api.spec import AutoscalingSpec, ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus, RolloutStatus, other
 from verdigris.children.names import GROUP, color_name
+from verdigris.core.facts.followed import effective
 from verdigris.core.facts.observed import Snapshot
 from verdigris.core.facts.policy import can_be_read
 from verdigris.core.facts.skew import Skew
@@ -25,7 +26,16 @@ from verdigris.core.facts.skew import Skew
 Raw = Mapping[str, Any]
 Live = Mapping[tuple[str, str], Raw]
 
-_AS_ONE = (("active",), ("warm",), ("rollout",), ("lastRollback",), ("target",), ("recommendation",), ("scale",))
+_AS_ONE = (
+    ("active",),
+    ("warm",),
+    ("rollout",),
+    ("lastRollback",),
+    ("target",),
+    ("followed",),
+    ("recommendation",),
+    ("scale",),
+)
 """Parts of the status that mean something only as a whole."""
 _SPEC_AS_ONE = (("cleanup",), ("autoscaling",), ("serving", "service"), ("monitoring", "serviceMonitor"))
 """Parts of the spec for which what runs stands in as a whole."""
@@ -58,7 +68,7 @@ def understand(
     except ValidationError as error:
         raise Malformed(parent, "InvalidSpec", explain(error, "spec")) from error
     unread = tuple(fault for fault in told.faults if fault.path)
-    return asked.value, status, Skew(asked.unknown, asked.faults, told.unknown, unread, foreign)
+    return effective(asked.value, status), status, Skew(asked.unknown, asked.faults, told.unknown, unread, foreign)
 
 
 def _status(

@@ -7,10 +7,10 @@ Not everything that answers at its address is an API server: a login page, a pro
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
-from verdigris.adapters.kube.transport.errors import NotTheApi
+from verdigris.adapters.kube.transport.errors import NotTheApi, Transient
 from verdigris.adapters.kube.transport.kinds import Resource
 
 Json = dict[str, Any]
@@ -70,6 +70,19 @@ def a_page(answer: Json, what: str, resource: Resource) -> tuple[list[Json], str
     for item in items:
         _must_have_name(item, what)
     return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in items], _next(meta, what)
+
+
+async def events(chunks: AsyncIterator[bytes], what: str) -> AsyncIterator[Json]:
+    """The events of a watch, one a line whatever its length. Raises Transient for one that says ERROR, NotTheApi."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            event = json_object(what, 200, "application/json", line)
+            if event.get("type") == "ERROR":
+                raise Transient(f"{what}: {_quoted(line)}")
+            _must_have_name(event.get("object"), what)
+            yield event
 
 
 def _next(meta: Mapping[str, Any], what: str) -> str | None:

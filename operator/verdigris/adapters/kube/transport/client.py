@@ -76,6 +76,35 @@ class Client:
                 return
             query = query | {"continue": more}
 
+    async def watch(self, resource: Resource, namespace: str | None, seconds: int) -> AsyncIterator[Json]:
+        """What is there (as ADDED) and each change of it, as watch events, until the server ends it after `seconds`.
+
+        An event of type ERROR is raised as Transient: begin again.
+        """
+        what = f"watching {resource.plural} in {namespace or 'all namespaces'}"
+        query = {"watch": "true", "timeoutSeconds": str(seconds)}
+        timeout = aiohttp.ClientTimeout(sock_connect=4, sock_read=seconds + 30)
+        try:
+            async with self._session.get(
+                self._server + resource.path(namespace), params=query, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise from_answer(what, response.status, answers.decoded(await response.read()), None)
+                async for event in answers.events(response.content.iter_any(), what):
+                    yield event
+        except TimeoutError as error:
+            raise Unreachable(f"{what}: the API server says nothing any more") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{what}: the API server cannot be reached ({error})") from error
+
+    async def review(self, resource: Resource, body: Mapping[str, Any]) -> Json:
+        """Ask the API server about somebody (a TokenReview, a SubjectAccessReview); the answer is its status."""
+        about = f"a {resource.kind}"
+        answer = await self._request("POST", resource.path(), about, body=body)
+        answers.of_kind(answer, f"creating {about}", {resource.kind})
+        status = answer.get("status")
+        return status if isinstance(status, dict) else {}
+
     async def knows(self, resource: Resource) -> bool:
         """Whether the API server serves this kind at all."""
         group = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.api_version}"
@@ -95,6 +124,30 @@ class Client:
                 if await self.knows(resource):
                     return
             await asyncio.sleep(every)
+
+    async def allows(
+        self, user: str, groups: Sequence[str], verb: str, resource: Resource, key: tuple[str, str]
+    ) -> bool:
+        """Whether that user, in these groups, may do this to the object `key` (namespace, name). Changes nothing."""
+        namespace, name = key
+        asked = {
+            "namespace": namespace,
+            "verb": verb,
+            "group": resource.group,
+            "resource": resource.plural,
+            "name": name,
+        }
+        kind = kinds.LOCAL_ACCESS_REVIEW
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"namespace": namespace},
+            "spec": {"user": user, "groups": list(groups), "resourceAttributes": asked},
+        }
+        about = _about(kind, namespace, None)
+        answer = await self._request("POST", kind.path(namespace), about, body=body)
+        answers.of_kind(answer, f"creating {about}", {kind.kind})
+        return (answer.get("status") or {}).get("allowed") is True
 
     async def apply(self, manifest: Mapping[str, Any], manager: str = MANAGER) -> Json:
         """Server-side apply with force: what we set is ours. Returns the object as it is then."""

@@ -32,6 +32,12 @@ class Connection:
     server: str
     ssl_context: ssl.SSLContext | None
     token: Callable[[], str | None]
+    anonymous: ssl.SSLContext | None = None
+    """The same trust without a client certificate, which would speak louder than a token; None: there is none."""
+
+    def bearing(self, token: str) -> Connection:
+        """To the same API server as whoever this token is of, and nobody else."""
+        return Connection(self.server, self.anonymous or self.ssl_context, lambda: token)
 
     def session(self) -> aiohttp.ClientSession:
         """A new session that puts the current token into every request. Who asks for it closes it."""
@@ -83,7 +89,8 @@ def from_kubeconfig(path: Path) -> Connection:
         user = _named(config, "users", context["user"])["user"]
         server = cluster["server"].rstrip("/")
         secured = _ssl_context(cluster, user, path.parent) if server.startswith("https:") else None
-        return Connection(server, secured, _token_of(user, path.parent))
+        anonymous = _ssl_context(cluster, {}, path.parent) if secured is not None else None
+        return Connection(server, secured, _token_of(user, path.parent), anonymous)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise ConnectionFault(
             f"The kubeconfig {path} cannot be used ({error!r}): check its current context."

@@ -50,6 +50,7 @@ AUTOSCALER = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpo
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 SERVICE_MONITOR = Resource("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors")
+PROMETHEUS_RULE = Resource("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
 HTTP_ROUTE = Resource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 NODE = Resource("v1", "Node", "nodes")
 RESOURCE_QUOTA = Resource("v1", "ResourceQuota", "resourcequotas")
@@ -62,7 +63,14 @@ ADMISSION_BINDING = Resource(
 )
 JOB = Resource("batch/v1", "Job", "jobs")
 """Of a gate: read while a rollout is at one."""
+LOCAL_ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
+"""A question, and no object that is kept: whether somebody may do something in one namespace."""
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
+CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
+"""Of the audit log's spool."""
+TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
+ACCESS_REVIEW = Resource("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
+"""By both the page learns who somebody is and what they may see. The operator itself asks neither."""
 
 CHILDREN = (
     DEPLOYMENT,
@@ -73,8 +81,12 @@ CHILDREN = (
     NETWORK_POLICY,
     SERVICE_ACCOUNT,
     SERVICE_MONITOR,
+    PROMETHEUS_RULE,
 )
 """What a ModelDeployment is reconciled into."""
+
+OPTIONAL = (SERVICE_MONITOR, PROMETHEUS_RULE)
+"""Of these, the ones that a cluster without the Prometheus Operator does not know."""
 
 TRAFFIC = (DEPLOYMENT, SERVICE, POD, ENDPOINT_SLICE)
 """What has to be seen to move clients. Without any of the rest a version can still be taken back."""

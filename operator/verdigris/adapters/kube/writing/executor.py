@@ -65,7 +65,7 @@ class Executor:
         self._live = dict(picture.live)
         self._taken = {(taken.kind, taken.name) for taken in picture.observed.taken}
         self._owner: Owner = picture.observed.owner
-        self._monitors_known = picture.observed.service_monitors_known
+        self._unknown = picture.observed.unknown
         # The garbage collector may have been there already: what is gone then is not made anew.
         self._leaving = picture.observed.leaving
         self._backoff = backoff or RestoreBackoff(lambda: 0.0)
@@ -183,7 +183,7 @@ class Executor:
         return True
 
     async def _keep(self, manifest: Json) -> bool:
-        if manifest["kind"] == kinds.SERVICE_MONITOR.kind and not self._monitors_known:
+        if manifest["kind"] in self._unknown:
             return False
         wanted, live = with_applied_hash(manifest), self._seen(manifest)
         if live is None:

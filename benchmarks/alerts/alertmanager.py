@@ -1,0 +1,132 @@
+"""A real Alertmanager (Debian's) on this machine, to which the cluster's Prometheus sends, and who is told by it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from dev.cluster.settings import from_environment
+from dev.cluster.shell import ClusterError, run, step
+from dev.demo.kube import Kube, Kubectl
+from tests.e2e.alerting import Firing
+
+NAMESPACE, NAME, PORT = "monitoring", "alertmanager", 9093
+_PACKAGE = "prometheus-alertmanager"
+
+
+@dataclass
+class Receiver:
+    """Whom Alertmanager tells: when each alert was first told of, and when its end was, by the monotonic clock."""
+
+    told: dict[Firing, float] = field(default_factory=dict)
+    over: dict[Firing, float] = field(default_factory=dict)
+
+    def take(self, message: Any) -> None:
+        """Take one of Alertmanager's webhook messages down."""
+        for alert in message["alerts"]:
+            labels = alert["labels"]
+            about = Firing(labels["alertname"], labels.get("severity", ""), labels.get("namespace", ""))
+            (self.told if alert["status"] == "firing" else self.over).setdefault(about, time.monotonic())
+
+
+@contextmanager
+def alertmanager(cluster: Kubectl, folder: Path) -> Iterator[Receiver]:
+    """Until the block ends the cluster's Prometheus sends its alerts to an Alertmanager, and that to this receiver."""
+    receiver = Receiver()
+    where = ("get", "nodes", "-o", "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}")
+    address = cluster.kubectl(*where)
+    with _listening(receiver) as port, _running(folder, address, port), _sent_to(cluster, address):
+        yield receiver
+
+
+@contextmanager
+def _listening(receiver: Receiver) -> Iterator[int]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            receiver.take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+
+
+@contextmanager
+def _running(folder: Path, address: str, receiver: int) -> Iterator[None]:
+    route = {"receiver": "bench", "group_by": ["..."], "group_wait": "1s", "group_interval": "2s"}
+    hook = {"url": f"http://127.0.0.1:{receiver}/", "send_resolved": True}
+    config = folder / "alertmanager.json"
+    config.write_text(json.dumps({"route": route, "receivers": [{"name": "bench", "webhook_configs": [hook]}]}))
+    words = [
+        f"--config.file={config}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address={address}:{PORT}",
+        "--cluster.listen-address=",
+    ]
+    with (folder / "alertmanager.log").open("wb") as log:
+        process = subprocess.Popen([_program(), *words], stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _program() -> Path:
+    """Debian's program, unpacked into the cache: installed it would start by itself."""
+    home = from_environment().cache / _PACKAGE
+    program = home / "usr" / "bin" / _PACKAGE
+    if not program.exists():
+        with step(f"Fetching Debian's {_PACKAGE}"):
+            home.mkdir(parents=True, exist_ok=True)
+            run(["apt-get", "download", _PACKAGE], cwd=home)
+            found = next(iter(home.glob("*.deb")), None)
+            if found is None:
+                raise ClusterError(f"apt-get downloaded no {_PACKAGE} to {home}: run apt-get update, then this again.")
+            run(["dpkg", "-x", found, home])
+    return program
+
+
+@contextmanager
+def _sent_to(cluster: Kubectl, address: str) -> Iterator[None]:
+    kube = Kube(cluster, NAMESPACE)
+    labels = {"kubernetes.io/service-name": NAME}
+    ports = [{"name": "web", "port": PORT}]
+    kube.apply(
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": {"ports": ports}},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": NAME, "labels": labels},
+            "addressType": "IPv4",
+            "ports": [{**ports[0], "protocol": "TCP"}],
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        },
+    )
+    target = {"namespace": NAMESPACE, "name": NAME, "port": "web"}
+    _patch(kube, {"alertmanagers": [target]})
+    try:
+        yield
+    finally:
+        _patch(kube, None)
+        kube.delete("service", NAME)
+
+
+def _patch(kube: Kube, alerting: Any) -> None:
+    change = json.dumps({"spec": {"alerting": alerting}})
+    kube.run("patch", "prometheus.monitoring.coreos.com", "main", "--type=merge", "-p", change)

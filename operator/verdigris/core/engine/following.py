@@ -1,0 +1,83 @@
+"""An alias of the model registry that is followed: where it has moved to is kept, and is then what the spec asks for.
+
+The status is all that changes here. What it leads to is a new revision like any other, begun by the next look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import quote
+
+from verdigris.api.schema.values import SEMVER
+from verdigris.api.status import Failure, FollowedStatus
+from verdigris.core.facts.followed import (
+    SHA256_TAG,
+    VERSION_TAG,
+    Alias,
+    Registered,
+    asked_alias,
+    followed_now,
+)
+from verdigris.core.turn import Turn
+from verdigris.core.words import sentence
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+_SEMVER = re.compile(SEMVER)
+
+
+def follow(turn: Turn) -> Turn:
+    """With where the alias is now. What the registry does not say, or says without a checksum, changes nothing."""
+    asked, view = asked_alias(turn.observed.spec), turn.observed.registry
+    if asked is None:
+        return turn if turn.status.followed is None else turn.change(followed=None)
+    if view is None or view.found is None or unusable(asked, view.found) is not None:
+        return turn
+    known = followed_now(turn.observed.spec, turn.observed.status)
+    found = FollowedStatus(
+        model=asked.model,
+        alias=asked.name,
+        number=view.found.number,
+        version=view.found.version,
+        uri=f"models:/{quote(asked.model, safe='')}/{view.found.number}",
+        sha256=view.found.sha256,
+        since=turn.now,
+    )
+    if known is not None and known.mark == found.mark:
+        return turn
+    before = f"; it was {known.version} (number {known.number})" if known is not None else ""
+    message = f"{asked} is {found.version} (number {found.number}) now{before}."
+    return turn.change(followed=found).note("Normal", "AliasMoved", message)
+
+
+def unusable(asked: Alias, found: Registered) -> Failure | None:
+    """Why the version that has the alias cannot be rolled out, in a sentence; None when it can."""
+    what = f"{asked} is number {found.number}, which has no tag"
+    how = "Set it where the version is registered (MlflowClient().set_model_version_tag), or move the alias."
+    if not _SHA256.fullmatch(found.sha256):
+        message = f"{what} {SHA256_TAG} with the 64 hex digits that verdigris-model pack prints. {how}"
+        return Failure(reason="ChecksumMissing", message=message)
+    if not _SEMVER.fullmatch(found.version):
+        message = f"{what} {VERSION_TAG} with its semantic version, for example 2.1.0. {how}"
+        return Failure(reason="VersionMissing", message=message)
+    return None
+
+
+def lines(turn: Turn) -> Iterator[tuple[str, Literal["True", "False", "Unknown"], str, str]]:
+    """The condition that tells of it, where an alias is followed, or was."""
+    asked, view = asked_alias(turn.observed.spec), turn.observed.registry
+    if asked is None:
+        if any(condition.type == "Followed" for condition in turn.status.conditions):
+            yield "Followed", "False", "NotFollowed", "spec.model.follow is not set."
+        return
+    known = turn.status.followed
+    stays = f"What is wanted stays {known.version}." if known is not None else "What spec.model says itself is wanted."
+    if view is None:
+        yield "Followed", "Unknown", "RegistryAsked", f"The registry is asked about {asked}. {stays}"
+        return
+    why_not = view.problem or (unusable(asked, view.found) if view.found is not None else None)
+    if why_not is not None:
+        yield "Followed", "False", why_not.reason, f"{sentence(why_not.message)} {stays}"
+    elif known is not None:
+        yield "Followed", "True", "AliasFollowed", f"{asked} is {known.version} (number {known.number})."

@@ -1,0 +1,70 @@
+"""What `spec.model.follow` leads to: what the registry is asked about, its answer, and the spec that comes of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from verdigris.api.spec import ModelDeploymentSpec
+from verdigris.api.status import Failure, FollowedStatus, ModelDeploymentStatus
+
+SHA256_TAG, VERSION_TAG = "verdigris.sha256", "verdigris.version"
+"""Tags of a version in the registry: what its bytes hash to, and its semantic version."""
+_MODEL = re.compile(r"models:/+([^/@:]+)[/@].+")
+
+
+@dataclass(frozen=True)
+class Alias:
+    """An alias of a registered model."""
+
+    model: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"models:/{self.model}@{self.name}"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The version that an alias has: the registry's number, and its tags as far as they are there."""
+
+    number: str
+    version: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class RegistryView:
+    """The registry's newest answer, or why there is none."""
+
+    found: Registered | None = None
+    problem: Failure | None = None
+
+
+def asked_alias(spec: ModelDeploymentSpec) -> Alias | None:
+    """The alias that the spec follows, if any."""
+    found = _MODEL.fullmatch(spec.model.uri)
+    if spec.model.follow is None or found is None:
+        return None
+    return Alias(unquote(found[1]), spec.model.follow.alias)
+
+
+def followed_now(spec: ModelDeploymentSpec, status: ModelDeploymentStatus) -> FollowedStatus | None:
+    """What is known of the alias that the spec follows. What was followed before is nobody's wish any more."""
+    asked, known = asked_alias(spec), status.followed
+    is_same = asked is not None and known is not None and (known.model, known.alias) == (asked.model, asked.name)
+    return known if is_same else None
+
+
+def effective(spec: ModelDeploymentSpec, status: ModelDeploymentStatus) -> ModelDeploymentSpec:
+    """The spec with the version that the alias has in the place of its own, once that is known."""
+    known = followed_now(spec, status)
+    if known is None or spec.model.follow is None:
+        return spec
+    wanted = {"version": known.version, "uri": known.uri, "sha256": known.sha256, "allow_unverified": False}
+    changes: dict[str, Any] = {"model": spec.model.model_copy(update=wanted)}
+    if spec.model.follow.approval == "Required":
+        changes["rollout"] = spec.rollout.model_copy(update={"approval": "Required"})
+    return spec.model_copy(update=changes)

@@ -1,0 +1,1 @@
+"""The model registry: what is promised of it, held against MLflow."""
