@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -35,12 +36,16 @@ CHART = {
     "monitoring.prometheusRule.stuckFor": "10s",
 }
 """Short waits, as in SOON. What is told for a while after it has happened is told for 15 minutes all the same."""
+LATE = 30.0
+"""Seconds that Alertmanager may take with what Prometheus sends."""
 TOLD_FOR_A_WHILE = ("VerdigrisRolledBack", "VerdigrisGateFailed")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report; 0 when every alert fired, all that can be over are, and none was false."""
     given = _options().parse_args(argv)
+    # What is frozen goes on, and Prometheus gets its settings back, also when this is asked to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     file = given.out / "alerts.json"
     found: Row = {"alerts": [], "healthy_minutes": 0, "false_alarms": []}
     if file.is_file():
@@ -89,8 +94,9 @@ def _stage() -> Iterator[Stage]:
         stock: Stock = lay_in(cluster, Path(folder))
         api = Api(cluster.kubeconfig)
         try:
-            with alertmanager(cluster, Path(folder)) as receiver:
-                yield Stage(of_cluster(cluster), receiver, lambda name: Scene(cluster, api, stock, name))
+            prometheus = of_cluster(cluster)
+            with alertmanager(cluster, prometheus, Path(folder)) as receiver:
+                yield Stage(prometheus, receiver, lambda name: Scene(cluster, api, stock, name))
         finally:
             clear_away(cluster)
 
@@ -112,16 +118,16 @@ def _one(stage: Stage, scene: Scene, fault: Fault, patience: float) -> list[Row]
         began = time.monotonic()
         with fault.broken(scene):
             for alert in alerts:
-                prometheus.until(alert, True, patience)
-                fired = round(time.monotonic() - began, 1) if alert in prometheus.firing() else None
+                waited = prometheus.until(alert, True, patience)
+                fired = None if waited is None else round(time.monotonic() - began, 1)
                 rows.append({"name": alert.name, "severity": alert.severity, "fault": fault.says, "fired_s": fired})
                 say(f"{alert.name} ({alert.severity}): {fault.says}: fired after {fired} s")
-        ended = time.monotonic()
+            ended = time.monotonic()
         for alert, row in zip(alerts, rows, strict=True):
             lasting = alert.name in TOLD_FOR_A_WHILE
             over = None if lasting else prometheus.until(alert, False, patience)
             row["resolved_s"] = None if over is None else round(time.monotonic() - ended, 1)
-            told = receiver.told.get(alert)
+            told = receiver.when(alert, LATE)
             row["received_s"] = None if told is None else round(told - began, 1)
             say(f"{alert.name} ({alert.severity}): received after {row['received_s']} s")
             say(f"{alert.name} ({alert.severity}): over after {row['resolved_s']} s")
