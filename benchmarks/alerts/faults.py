@@ -132,8 +132,8 @@ def _held(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _stuck(scene: Scene) -> Iterator[None]:
-    nowhere = {"serving": {"nodeSelector": {"example.com/rack": "none"}}, "rollout": {"progressDeadline": "30m"}}
-    scene.apply("1.1.0", **merged(SOON, nowhere))
+    nowhere = {"serving": {"nodeSelector": {"example.com/rack": "none"}}, "cleanup": {"stuckAfter": "5s"}}
+    scene.apply("1.1.0", **merged(merged(SOON, nowhere), {"rollout": {"progressDeadline": "30m"}}))
     yield
     scene.apply("1.0.0", **SOON)
 
