@@ -29,8 +29,10 @@ SOON: Spec = {
     },
 }
 """Short windows: a fault is to be told within the minutes that a benchmark has."""
-UNWATCHED: Spec = {"rollout": {"shield": False, "onInconclusive": "Promote", "inconclusiveDeadline": "1s"}}
-"""For what is promoted without clients."""
+UNWATCHED: Spec = {
+    "rollout": {"shield": False, "onInconclusive": "Promote", "inconclusiveDeadline": "1s", "keepWarm": "0s"}
+}
+"""For what is promoted without clients, and leaves nothing behind."""
 WATCHED: Spec = {"rollout": {"shield": True, "bake": "1h"}}
 """For what is not promoted at all."""
 RATE = 20.0

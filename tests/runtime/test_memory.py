@@ -101,6 +101,8 @@ async def test_a_clock_that_was_set_back_makes_no_memory_young(steady: Stage) ->
 
 @pytest.mark.parametrize("event", ["changed", "deleted", "added", "listed"])
 async def test_an_event_of_any_kind_makes_the_next_look_live(steady: Stage, event: str) -> None:
+    steady.api.at("ModelDeployment", *KEY)["spec"]["monitoring"] = {"prometheusRule": {"enabled": True}}
+    await steady.reconcile(2)
     for kind in [*CHILDREN, "Pod", "EndpointSlice"]:
         await fresh(steady)
         happens(steady, kind, event)
