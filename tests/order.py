@@ -53,7 +53,7 @@ GROUPS = {slot: slot.name.lower() for slot in (Slot.ASKING, Slot.SECOND_NODE, Sl
 """What must run in one process, by name; None: wherever there is room. All the rest is one group."""
 DISTURBING = tuple(HERE / name for name in ("chart", "cluster/test_fake_nodes.py"))
 """Policies and CRDs for everybody; nodes that look as if they had room."""
-WITH_SERVERS = ("serving", "demo", "bench", "cluster")
+WITH_SERVERS = ("serving", "demo", "bench", "cluster", "web")
 """Folders of tests that start processes and hold them to a time."""
 ASKING = tuple(HERE / name for name in ("api", "evidence", "resources", "runtime"))
 """What needs no more of the cluster than its API server."""

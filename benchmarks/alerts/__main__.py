@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -35,24 +36,27 @@ CHART = {
     "monitoring.prometheusRule.stuckFor": "10s",
 }
 """Short waits, as in SOON. What is told for a while after it has happened is told for 15 minutes all the same."""
+LATE = 30.0
+"""Seconds that Alertmanager may take with what Prometheus sends."""
 TOLD_FOR_A_WHILE = ("VerdigrisRolledBack", "VerdigrisGateFailed")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report; 0 when every alert fired, all that can be over are, and none was false."""
     given = _options().parse_args(argv)
+    # What is frozen goes on, and Prometheus gets its settings back, also when this is asked to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     file = given.out / "alerts.json"
     found: Row = {"alerts": [], "healthy_minutes": 0, "false_alarms": []}
     if file.is_file():
         found = json.loads(file.read_text())
     try:
         with _stage() as stage:
-            if given.healthy:
-                found |= _healthy(stage, given.healthy)
-            rows = _fired(stage, given.only or list(FAULTS), given.patience)
+            rows, healthy = _at_once(stage, given)
     except ClusterError as problem:
         print(f"\nThe benchmark failed: {problem}", file=sys.stderr)
         return 1
+    found |= healthy
     kept = [row for row in found["alerts"] if row["fault"] not in {new["fault"] for new in rows}]
     found["alerts"] = [*kept, *rows]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,17 +93,25 @@ def _stage() -> Iterator[Stage]:
         stock: Stock = lay_in(cluster, Path(folder))
         api = Api(cluster.kubeconfig)
         try:
-            with alertmanager(cluster, Path(folder)) as receiver:
-                yield Stage(of_cluster(cluster), receiver, lambda name: Scene(cluster, api, stock, name))
+            prometheus = of_cluster(cluster)
+            with alertmanager(cluster, prometheus, Path(folder)) as receiver:
+                yield Stage(prometheus, receiver, lambda name: Scene(cluster, api, stock, name))
         finally:
             clear_away(cluster)
 
 
-def _fired(stage: Stage, faults: Sequence[str], patience: float) -> list[Row]:
-    """All faults at once, each in its own namespace. Raises the first error of any of them, when all have ended."""
-    with ThreadPoolExecutor(len(faults)) as pool:
-        tasks = [pool.submit(_one, stage, stage.scene(f"alerts-{name}"), FAULTS[name], patience) for name in faults]
-    return [row for task in tasks for row in task.result()]
+def _at_once(stage: Stage, given: argparse.Namespace) -> tuple[list[Row], Row]:
+    """All faults, and beside them a model that is well, each in its own namespace: an alert is about one model.
+
+    Raises the first error of any of them, when all have ended.
+    """
+    faults = given.only or list(FAULTS)
+    with ThreadPoolExecutor(len(faults) + 1) as pool:
+        healthy = pool.submit(_healthy, stage, given.healthy) if given.healthy else None
+        tasks = [
+            pool.submit(_one, stage, stage.scene(f"alerts-{name}"), FAULTS[name], given.patience) for name in faults
+        ]
+    return [row for task in tasks for row in task.result()], {} if healthy is None else healthy.result()
 
 
 def _one(stage: Stage, scene: Scene, fault: Fault, patience: float) -> list[Row]:
@@ -112,16 +124,16 @@ def _one(stage: Stage, scene: Scene, fault: Fault, patience: float) -> list[Row]
         began = time.monotonic()
         with fault.broken(scene):
             for alert in alerts:
-                prometheus.until(alert, True, patience)
-                fired = round(time.monotonic() - began, 1) if alert in prometheus.firing() else None
+                waited = prometheus.until(alert, True, patience)
+                fired = None if waited is None else round(time.monotonic() - began, 1)
                 rows.append({"name": alert.name, "severity": alert.severity, "fault": fault.says, "fired_s": fired})
                 say(f"{alert.name} ({alert.severity}): {fault.says}: fired after {fired} s")
-        ended = time.monotonic()
+            ended = time.monotonic()
         for alert, row in zip(alerts, rows, strict=True):
             lasting = alert.name in TOLD_FOR_A_WHILE
             over = None if lasting else prometheus.until(alert, False, patience)
             row["resolved_s"] = None if over is None else round(time.monotonic() - ended, 1)
-            told = receiver.told.get(alert)
+            told = receiver.when(alert, LATE)
             row["received_s"] = None if told is None else round(told - began, 1)
             say(f"{alert.name} ({alert.severity}): received after {row['received_s']} s")
             say(f"{alert.name} ({alert.severity}): over after {row['resolved_s']} s")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster.settings import from_environment
-from dev.cluster.shell import ClusterError, run, step
+from dev.cluster.shell import ClusterError, run, step, wait_for
 from dev.demo.kube import Kube, Kubectl
-from tests.e2e.alerting import Firing
+from tests.e2e.alerting import Firing, Prometheus
 
 NAMESPACE, NAME, PORT = "monitoring", "alertmanager", 9093
 _PACKAGE = "prometheus-alertmanager"
@@ -29,6 +30,13 @@ class Receiver:
     told: dict[Firing, float] = field(default_factory=dict)
     over: dict[Firing, float] = field(default_factory=dict)
 
+    def when(self, alert: Firing, within: float) -> float | None:
+        """When this alert was first told of; None when it was not, and is not within so many seconds."""
+        end = time.monotonic() + within
+        while alert not in self.told and time.monotonic() < end:
+            time.sleep(0.2)
+        return self.told.get(alert)
+
     def take(self, message: Any) -> None:
         """Take one of Alertmanager's webhook messages down."""
         for alert in message["alerts"]:
@@ -38,12 +46,14 @@ class Receiver:
 
 
 @contextmanager
-def alertmanager(cluster: Kubectl, folder: Path) -> Iterator[Receiver]:
-    """Until the block ends the cluster's Prometheus sends its alerts to an Alertmanager, and that to this receiver."""
+def alertmanager(cluster: Kubectl, prometheus: Prometheus, folder: Path) -> Iterator[Receiver]:
+    """Until the block ends this Prometheus sends its alerts to an Alertmanager, and that to this receiver."""
     receiver = Receiver()
     where = ("get", "nodes", "-o", "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}")
     address = cluster.kubectl(*where)
     with _listening(receiver) as port, _running(folder, address, port), _sent_to(cluster, address):
+        known = f"http://{address}:{PORT}/"
+        wait_for("Prometheus to know the Alertmanager", lambda: prometheus.tells(known), timeout=180)
         yield receiver
 
 
@@ -78,20 +88,34 @@ def _running(folder: Path, address: str, receiver: int) -> Iterator[None]:
         f"--web.listen-address={address}:{PORT}",
         "--cluster.listen-address=",
     ]
-    with (folder / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen([_program(), *words], stdout=log, stderr=log)
+    home, log = _unpacked(), folder / "alertmanager.log"
+    # It reads its templates from /usr/share: in a mount namespace of its own it finds them there.
+    share = f"mount -t overlay overlay -o lowerdir={home}/usr/share:/usr/share /usr/share"
+    program = str(home / "usr" / "bin" / _PACKAGE)
+    start = ["unshare", "--mount", "sh", "-c", f'{share} && exec "$@"', "sh", program, *words]
+    with log.open("wb") as out:
+        process = subprocess.Popen(start, stdout=out, stderr=out)
     try:
+        ready = f"http://{address}:{PORT}/-/ready"
+        wait_for("Alertmanager to answer", lambda: _answers(ready), timeout=30, hint=f"It says why in {log}.")
         yield
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _program() -> Path:
-    """Debian's program, unpacked into the cache: installed it would start by itself."""
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def _unpacked() -> Path:
+    """Where Debian's package is unpacked: in the cache, as the program would start by itself if it were installed."""
     home = from_environment().cache / _PACKAGE
-    program = home / "usr" / "bin" / _PACKAGE
-    if not program.exists():
+    if not (home / "usr" / "bin" / _PACKAGE).exists():
         with step(f"Fetching Debian's {_PACKAGE}"):
             home.mkdir(parents=True, exist_ok=True)
             run(["apt-get", "download", _PACKAGE], cwd=home)
@@ -99,7 +123,7 @@ def _program() -> Path:
             if found is None:
                 raise ClusterError(f"apt-get downloaded no {_PACKAGE} to {home}: run apt-get update, then this again.")
             run(["dpkg", "-x", found, home])
-    return program
+    return home
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def _quiet(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _tight(scene: Scene) -> Iterator[None]:
-    _limit(scene, "1.1.0", "72Mi")
+    _limit(scene, "1.1.0", "64Mi")
     yield
     _limit(scene, "1.0.0", "512Mi")
 
@@ -132,8 +132,8 @@ def _held(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _stuck(scene: Scene) -> Iterator[None]:
-    absent = {"serving": {"image": "nobody.example.com/nothing:1"}, "cleanup": {"giveUpAfter": "30m"}}
-    scene.apply("1.1.0", **merged(merged(SOON, absent), {"rollout": {"progressDeadline": "30m"}}))
+    nowhere = {"serving": {"nodeSelector": {"example.com/rack": "none"}}, "cleanup": {"stuckAfter": "5s"}}
+    scene.apply("1.1.0", **merged(merged(SOON, nowhere), {"rollout": {"progressDeadline": "30m"}}))
     yield
     scene.apply("1.0.0", **SOON)
 
@@ -154,5 +154,5 @@ FAULTS: Mapping[str, Fault] = {
     "rollback": Fault("a bad version on trial", [("VerdigrisRolledBack", "warning")], _asked, _taken_back),
     "gate": Fault("a version that learnt the wrong thing", [("VerdigrisGateFailed", "warning")], _good, _refused),
     "held": Fault("an approval that nobody gives", [("VerdigrisRolloutHeld", "warning")], _good, _held),
-    "stuck": Fault("an image that nobody has", [("VerdigrisPodsStuck", "warning")], _good, _stuck),
+    "stuck": Fault("a node that nobody has", [("VerdigrisPodsStuck", "warning")], _good, _stuck),
 }

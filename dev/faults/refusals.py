@@ -15,6 +15,7 @@ SIDE: tuple[str, ...] = (
     "networkpolicies",
     "serviceaccounts",
     "servicemonitors",
+    "prometheusrules",
     "pods",
 )
 """Side objects, and the annotation of pods: no promotion and no rollback may depend on any one of these writes."""
@@ -125,7 +126,7 @@ def configuration(name: str, *, namespace: str, user: str, url: str, authority: 
         _rule("autoscaling", ["horizontalpodautoscalers"]),
         _rule("policy", ["poddisruptionbudgets"]),
         _rule("networking.k8s.io", ["networkpolicies"]),
-        _rule("monitoring.coreos.com", ["servicemonitors"]),
+        _rule("monitoring.coreos.com", ["servicemonitors", "prometheusrules"]),
         _rule("", ["serviceaccounts", "services", "pods"]),
         _rule("apps", ["deployments", "deployments/scale", "controllerrevisions"]),
     ]

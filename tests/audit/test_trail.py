@@ -250,6 +250,31 @@ async def test_a_model_of_the_same_name_is_another_one(tmp_path: Path, promoted:
         assert operator.volume.told == [*SERVED, *SERVED[1:]]
 
 
+async def test_an_entry_that_json_cannot_spell_keeps_no_other_from_being_written(
+    tmp_path: Path, promoted: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    last = promoted.status.history[-1].model_copy(update={"reason": "half a character: \ud800"})
+    odd = promoted.status.model_copy(update={"history": (*promoted.status.history[:-1], last)})
+    with Operator(tmp_path) as operator:
+        operator.trail.saw(KEY, UID, odd)
+        await operator.when(lambda: operator.gauges.up and not operator.trail._waiting)
+    assert operator.volume.told == SERVED[:2]
+    assert "is not recorded" in caplog.text
+
+
+async def test_a_spool_that_cannot_be_emptied_is_emptied_later(tmp_path: Path, promoted: World) -> None:
+    operator = Operator(tmp_path)
+    operator.volume.away = True
+    with operator:
+        operator.trail.saw(KEY, UID, promoted.status)
+        await operator.when(lambda: operator.gauges.spooled == 3)
+        operator.maps.away, operator.volume.away = True, False
+        await operator.when(lambda: operator.gauges.up[-1])
+        operator.maps.away = False
+        await operator.when(lambda: not operator.maps.data)
+    assert operator.volume.told == SERVED
+
+
 async def test_what_is_noted_last_is_written_as_the_operator_ends(tmp_path: Path, promoted: World) -> None:
     operator = Operator(tmp_path)
     operator.trail.saw(KEY, UID, promoted.status)

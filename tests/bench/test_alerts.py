@@ -63,7 +63,8 @@ def test_the_receiver_keeps_when_it_was_first_told() -> None:
     first = receiver.told[DOWN]
     receiver.take({"alerts": [alert("firing")]})
     receiver.take({"alerts": [alert("resolved")]})
-    assert receiver.told[DOWN] == first
+    assert receiver.told[DOWN] == receiver.when(DOWN, 0) == first
+    assert receiver.when(Firing("Other", "warning", ""), 0) is None
     assert receiver.over.keys() == {DOWN}
 
 

@@ -30,6 +30,7 @@ CHILDREN = (
 )
 EVERYTHING = {
     "serviceMonitor": {"enabled": True, "labels": {"release": "x"}},
+    "monitoring": {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}},
     "networkPolicy": {"ingressFrom": [{"namespaceSelector": {}}], "extraEgress": [{"ports": [{"port": 8443}]}]},
     "commonLabels": {"team": "ml"},
     "podAnnotations": {"example.com/a": "b"},

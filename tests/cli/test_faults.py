@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,8 @@ OTHERS = ("active pod that is not ready any more", "server that is never ready",
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
-def given(stage: Stage, fault: Fault) -> None:
-    """The cluster after the operator's look at what was recorded."""
+def recorded(fault: Fault) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The model and its pods after the operator's look at what was recorded."""
     turn = turn_of(RECORDINGS[fault.name])
     status = turn.observed.status
     wanted = status.rollout or status.active
@@ -46,14 +47,14 @@ def given(stage: Stage, fault: Fault) -> None:
     known = status.model_copy(update={"target": target})
     observed = replace(turn.observed, status=known, selected="blue", endpoints={"blue": 2})
     made = plan(observed, NOT_ASKED, turn.now)
-    model = document(observed.spec.dump(), made.status)
-    stage.given(model, *(pod(view) for view in observed.pods))
+    return document(observed.spec.dump(), made.status), [pod(view) for view in observed.pods]
 
 
 @pytest.mark.parametrize("name", [*TEN, *OTHERS])
 def test_the_cause_is_found_by_two_commands(stage: Stage, name: str) -> None:
     fault = BY_NAME[name]
-    given(stage, fault)
+    model, pods = recorded(fault)
+    stage.given(model, *pods)
     code, listed, _ = stage.run("list")
     assert code == 0
     assert "diabetes" in listed

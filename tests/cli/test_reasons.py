@@ -56,7 +56,7 @@ KUBERNETES = {
     "Always ContainerStatusUnknown Disrupted DisruptionTarget DoesNotExist Equal ErrImageNeverPull ErrImagePull",
     "Exists ImageInspectError In Killed Lt Gt MountVolume NoExecute NoSchedule NotIn Pending Pulled Pulling",
     "PodInitializing RegistryUnavailable RunContainerError Running Succeeded Unhealthy Normal Warning",
-    "AmbiguousSelector Complete Failure Gateway Job LocalSubjectAccessReview",
+    "AmbiguousSelector Complete Failure Gateway Job LocalSubjectAccessReview SubjectAccessReview TokenReview",
 }
 OURS = {
     # Values of the spec and of small sets within the code, and quoted names of types.

@@ -40,6 +40,10 @@ class Prometheus:
         """The names of the files of rules that it has loaded, which have namespace and name of their PrometheusRule."""
         return frozenset(str(group["file"]).rpartition("/")[2] for group in self._asked("rules")["groups"])
 
+    def tells(self, alertmanager: str) -> bool:
+        """Whether it sends its alerts to this Alertmanager, by the beginning of its URL."""
+        return any(one["url"].startswith(alertmanager) for one in self._asked("alertmanagers")["activeAlertmanagers"])
+
     def values(self, query: str) -> list[Any]:
         """The series that a query yields now."""
         found: list[Any] = self._asked(f"query?{urllib.parse.urlencode({'query': query})}")["result"]

@@ -11,7 +11,7 @@ from tests.rollout.small import over, stage, until
 from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.api.status import Failure
+from verdigris.api.status import Failure, ModelDeploymentStatus
 from verdigris.core.facts.followed import Registered, RegistryView, asked_alias
 
 SHA256 = "c" * 64
@@ -102,6 +102,34 @@ def test_before_the_first_answer_the_spec_itself_is_wanted() -> None:
     world = World(following("1.2.0")).run(40)
     assert version_of(world) == "1.2.0"
     assert condition(world, "Followed")[:2] == ("Unknown", "RegistryAsked")
+
+
+def on_the_second() -> World:
+    """The alias has moved, and 1.1.0 is active; the spec still says 1.0.0."""
+    world = serving_it()
+    world.registry = says("2", "1.1.0")
+    return until(world, lambda w: version_of(w) == "1.1.0" and over(w), seconds=600)
+
+
+@pytest.mark.parametrize("view", [AWAY, None])
+def test_a_status_that_was_lost_brings_back_no_version_of_the_spec(view: RegistryView | None) -> None:
+    world = on_the_second()
+    world.registry, world.status = view, ModelDeploymentStatus()
+    world.run(20)
+    assert (version_of(world), world.status.rollout) == ("1.1.0", None)
+    world.registry = says("2", "1.1.0")
+    world.run(20)
+    assert (version_of(world), world.status.rollout) == ("1.1.0", None)
+
+
+def test_another_alias_replaces_nobody_before_the_registry_has_told_of_it() -> None:
+    world = on_the_second()
+    world.registry = AWAY
+    world.apply(following(follow={"alias": "next"})).run(20)
+    assert (version_of(world), world.status.rollout) == ("1.1.0", None)
+    assert condition(world, "Followed")[2].endswith("What is wanted stays 1.1.0.")
+    world.registry = says("3", "1.2.0", "d" * 64)
+    until(world, lambda w: version_of(w) == "1.2.0" and over(w), seconds=600)
 
 
 def test_a_version_that_was_rejected_is_not_tried_again_because_the_alias_is_still_there() -> None:

@@ -44,7 +44,7 @@ def why_not() -> str:
 
 
 @contextmanager
-def browser(profile: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> Iterator[Any]:
+def browser(profile: Path, *, scripts: bool = True) -> Iterator[Any]:
     """A window of its own. `scripts`: whether pages may run any."""
     options = Options()
     options.binary_location = shutil.which(PROGRAMS[0]) or ""
@@ -55,12 +55,16 @@ def browser(profile: Path, *, width: int = 1280, dark: bool = False, scripts: bo
         options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which(PROGRAMS[1])))
     try:
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-        resize(driver, width, 900)
+        resize(driver, 1280, 900)
         yield driver
     finally:
         driver.quit()
+
+
+def prefer(driver: Any, *, dark: bool) -> None:
+    """What the system would prefer."""
+    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
 
 
 def resize(driver: Any, width: int, height: int) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 MOST = 200 * 1024
 """Bytes of a picture."""
 WIDTHS = (320, 768, 1280, 1920)
+PICTURES = {
+    "page-models": "/",
+    "page-model": "/models/clinic/diabetes",
+    "page-evidence": "/models/clinic/diabetes#evidence",
+}
+LOOKS = 12
 MODELS = {"diabetes": "on_trial", "readmission": "waiting", "sepsis": "rejected", "triage": "healthy"}
 GATED, STUCK = ("gated", "gated"), ("imaging", "stuck")
 PAGES = ("/", "/models/clinic/diabetes", "/models/clinic/readmission", "/models/clinic/gated", "/models/lab/imaging")
@@ -59,7 +66,7 @@ def served() -> Iterator[Scene]:
     scenes["clinic", GATED[0]], scenes["lab", STUCK[0]] = scene(GATED[1]), scene(STUCK[1])
     now = scenes["clinic", "diabetes"].now
     models = {Key(*key): named(one, *key) for key, one in scenes.items()}
-    store = Store(lambda: now)
+    store = watched(now, models[Key("clinic", "diabetes")])
     store.replace(models.values())
     cluster = MemoryCluster(store, pods={Key(*key): tuple(one.pods) for key, one in scenes.items()})
     cluster.curves = measured(span_of(model_of(models[Key("clinic", "diabetes")]), now))
@@ -70,12 +77,39 @@ def served() -> Iterator[Scene]:
         server.shutdown()
 
 
+def watched(now: datetime, model: dict[str, Any]) -> Store:
+    """A store that has watched this model for a while: its score has grown with its requests."""
+    times = iter([*(now - timedelta(seconds=3 * left) for left in range(LOOKS, 0, -1)), *[now] * 1000])
+    store = Store(lambda: next(times))
+    rollout = model["status"]["rollout"]
+    evidence = rollout["evidence"]
+    for look in range(LOOKS):
+        part = look / LOOKS
+        counts = {"requests": round(part * evidence["candidate"]["requests"]), "errors": 0}
+        said = {**evidence, "score": part * evidence["score"], "candidate": counts}
+        meta = {**model["metadata"], "resourceVersion": f"1{look}"}
+        status = {**model["status"], "rollout": {**rollout, "evidence": said}}
+        store.put({**model, "metadata": meta, "status": status})
+    return store
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One browser for all: to start one takes longer than what is done with it."""
+    with chromium.browser(tmp_path_factory.mktemp("browser") / "profile") as started:
+        yield started
+
+
 @pytest.fixture
-def window(served: Scene, tmp_path: Path) -> Iterator[Any]:
-    """A browser that is in."""
-    with chromium.browser(tmp_path / "profile") as driver:
-        driver.get(served.opening)
-        yield driver
+def window(served: Scene, driver: Any) -> Iterator[Any]:
+    """The browser, with a page that it has opened, and nothing told before."""
+    chromium.resize(driver, 1280, 900)
+    chromium.prefer(driver, dark=False)
+    driver.get(served.opening)
+    chromium.asked(driver)
+    driver.get_log("browser")
+    yield driver
+    driver.get("about:blank")
 
 
 def until(driver: Any, what: str, holds: Any) -> Any:
@@ -90,8 +124,7 @@ def text(driver: Any) -> str:
 def test_axe_finds_nothing_in_light_or_dark(served: Scene, window: Any) -> None:
     source = chromium.axe()
     for dark in (False, True):
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        chromium.prefer(window, dark=dark)
         for page in (*PAGES, "/models/clinic/nothing"):
             window.get(served.address + page)
             window.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -182,7 +215,7 @@ def test_it_works_without_scripts(served: Scene, tmp_path: Path) -> None:
 def test_the_pictures_of_the_documents(served: Scene, window: Any, tmp_path: Path) -> None:
     folder = IMAGES if os.environ.get("UPDATE_IMAGES") else tmp_path
     chromium.resize(window, 1100, 760)
-    for name, page in (("page-models", "/"), ("page-model", "/models/clinic/diabetes")):
+    for name, page in PICTURES.items():
         window.get(served.address + page)
         made = folder / f"{name}.png"
         assert window.save_screenshot(str(made))

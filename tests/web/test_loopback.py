@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import pytest
 from tests.chart.kubectl import eventually
 from tests.cli.scenes import on_trial, waiting
 from tests.cli.stage import Stage
+from tests.cli.test_check import PROMETHEUS, deployment
 from verdigris.cli.exits import ERROR, CliError
 from verdigris.tools import zipapp
 from verdigris.web.loopback.server import Server
@@ -159,6 +161,57 @@ def test_a_change_in_the_cluster_is_told_to_who_looks(stage: Stage) -> None:
         assert answer.headers["Content-Type"] == "text/event-stream"
         assert answer.read(len("retry: 3000\n\nevent: changed\n")) == b"retry: 3000\n\nevent: changed\n"
         connection.close()
+
+
+def test_when_it_ends_its_kubectl_ends_as_well(stage: Stage) -> None:
+    stage.given(on_trial().model)
+    with of_the_package() as dashboard:
+        dashboard.open()
+        eventually("it watches", lambda: any("--watch" in call for call in stage.calls()))
+    eventually("no kubectl of it is left", lambda: not processes_of(stage))
+
+
+def processes_of(stage: Stage) -> list[str]:
+    """Of the fake kubectl of this stage, by what they were started with and where they answer from."""
+    wanted = f"FAKE_KUBECTL={stage.folder}".encode()
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"fake_kubectl" in (one / "cmdline").read_bytes() and wanted in (one / "environ").read_bytes():
+                found.append(one.name)
+        except OSError:
+            continue
+    return found
+
+
+def matrix(rate: str) -> dict[str, Any]:
+    """Prometheus' answer to a range query: one colour, one value, just now."""
+    values = [[time.time() - 60, rate]]
+    return {
+        "status": "success",
+        "data": {"resultType": "matrix", "result": [{"metric": {"color": "blue"}, "values": values}]},
+    }
+
+
+def test_the_operators_prometheus_is_asked_through_the_api_server(stage: Stage) -> None:
+    stage.given(on_trial().model, deployment())
+    stage.holds("raw.json", {f"{PROMETHEUS}/query_range": matrix("12.5")})
+    with of_the_package() as dashboard:
+        dashboard.open()
+        page = dashboard.ask("GET", "/models/clinic/diabetes")[2]
+    assert "Requests and failures are Prometheus&#x27; counters" in page
+    assert "blue 1.0.0 12.5 /s" in page
+    asked = [call[-1] for call in stage.calls() if "--raw" in call or any("query_range" in one for one in call)]
+    assert len(asked) == 2
+
+
+def test_a_prometheus_that_may_not_be_asked_is_told_and_the_status_is_drawn(stage: Stage) -> None:
+    stage.given(on_trial().model, deployment()).holds("raw.json", {"/nothing": {}})
+    with of_the_package() as dashboard:
+        dashboard.open()
+        page = dashboard.ask("GET", "/models/clinic/diabetes")[2]
+    assert "Prometheus is not asked: the server could not find the requested resource." in page
+    assert "score 1.53" in page
 
 
 def test_who_may_see_one_namespace_is_shown_that_one_and_told_so(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app.aside import Aside
-from verdigris.audit.event import Entry, Model, gap, operator_started
+from verdigris.audit.event import Entry, Model, can_be_spelled, gap, operator_started
 from verdigris.audit.facts import changes, removed
 from verdigris.audit.note import NoteError
 
@@ -149,7 +149,12 @@ class Trail:
 
     def _note(self, entries: Iterable[Entry]) -> None:
         opened = self._log
-        self._waiting.extend(entry.dump() for entry in entries if opened is None or not opened.has(entry.id))
+        for event in (entry.dump() for entry in entries if opened is None or not opened.has(entry.id)):
+            # One that has no spelling would keep all others from being written.
+            if can_be_spelled(event):
+                self._waiting.append(event)
+            else:
+                log.error("audit: %s has a value that JSON cannot spell for everybody: it is not recorded", event["id"])
         if len(self._waiting) > WAITING:
             self._drop(self._waiting[WAITING:])
             del self._waiting[WAITING:]
@@ -172,7 +177,7 @@ class Trail:
             except Exception:
                 log.exception("a bug in the operator: the audit log is not written. Please report it")
                 self._is_away("a bug in the operator")
-            away = self._sentence is not None or bool(self._waiting) or not self._loaded
+            away = self._sentence is not None or not self._loaded or bool(self._waiting) or bool(self._spool)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._retry if away else None):
                     await self._wake.wait()
@@ -221,6 +226,8 @@ class Trail:
         if self._hanging is not None and not self._hanging.done():
             return False
         self._hanging = self._aside.call(lambda: self._open_and_append(batch))
+        # How a write ended that was given up is seen when the next one is tried.
+        self._hanging.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             async with asyncio.timeout(self._patience):
                 size, mended = await asyncio.shield(self._hanging)

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from verdigris import __version__
 from verdigris.adapters.kube.transport.client import Client
-from verdigris.adapters.kube.writing.spool import Spool
 from verdigris.app.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ def trail(
     """The trail that the settings ask for, if they ask for one. `identity` is who holds the lease."""
     if settings.audit_folder is None:
         return None
+    from verdigris.adapters.kube.writing.spool import Spool  # noqa: PLC0415
     from verdigris.app.audit import Trail  # noqa: PLC0415
 
     return Trail(

@@ -139,6 +139,15 @@ def spelled(event: Mapping[str, Any]) -> bytes:
     return rfc8785.dumps(dict(event))
 
 
+def can_be_spelled(event: Mapping[str, Any]) -> bool:
+    """Whether it has a canonical spelling: a whole number beyond 2**53 has none, nor has half a character."""
+    try:
+        rfc8785.dumps(dict(event))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
 def sequence_of(event: Mapping[str, Any]) -> int | None:
     """The number that an event says it has; None when it says none."""
     said = event.get("sequence")

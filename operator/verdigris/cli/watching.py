@@ -79,6 +79,10 @@ class Watches:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End each kubectl. What has come already can still be taken."""
         self._over.set()
         for process in list(self._processes.values()):
             if process.poll() is None:

@@ -67,6 +67,6 @@ class ModelSpec(ApiModel):
     )
     follow: FollowSpec | None = Field(
         default=None,
-        description="Roll out whatever the registry gives an alias of this model to. Until it has first answered, and "
-        "while this is not set, version, uri and sha256 say what is wanted.",
+        description="Roll out whatever the registry gives an alias of this model to. For a first version, until the "
+        "registry has answered, and while this is not set, version, uri and sha256 say what is wanted.",
     )

@@ -51,6 +51,12 @@ def follow(turn: Turn) -> Turn:
     return turn.change(followed=found).note("Normal", "AliasMoved", message)
 
 
+def awaits_registry(turn: Turn) -> bool:
+    """Whether nobody knows yet what is wanted: an alias is followed that the registry has not told of."""
+    spec = turn.observed.spec
+    return asked_alias(spec) is not None and followed_now(spec, turn.status) is None
+
+
 def unusable(asked: Alias, found: Registered) -> Failure | None:
     """Why the version that has the alias cannot be rolled out, in a sentence; None when it can."""
     what = f"{asked} is number {found.number}, which has no tag"
@@ -71,8 +77,9 @@ def lines(turn: Turn) -> Iterator[tuple[str, Literal["True", "False", "Unknown"]
         if any(condition.type == "Followed" for condition in turn.status.conditions):
             yield "Followed", "False", "NotFollowed", "spec.model.follow is not set."
         return
-    known = turn.status.followed
-    stays = f"What is wanted stays {known.version}." if known is not None else "What spec.model says itself is wanted."
+    known = followed_now(turn.observed.spec, turn.status)
+    now = known or turn.active
+    stays = f"What is wanted stays {now.version}." if now is not None else "What spec.model says itself is wanted."
     if view is None:
         yield "Followed", "Unknown", "RegistryAsked", f"The registry is asked about {asked}. {stays}"
         return

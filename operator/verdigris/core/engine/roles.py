@@ -8,6 +8,7 @@ from datetime import timedelta
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import ActiveStatus, Color, EvidenceStatus, Failure, RolloutStatus, Sizes, other
 from verdigris.core.engine.endings import rejection
+from verdigris.core.engine.following import awaits_registry
 from verdigris.core.engine.taking_back import back_to_warm, make_way, take_back
 from verdigris.core.engine.way_back import is_stranded
 from verdigris.core.facts import policy
@@ -161,6 +162,8 @@ def start(turn: Turn) -> Turn:
     """Begin a rollout when the spec asks for a revision that is not active, not rejected, and nothing else runs."""
     observed, active = turn.observed, turn.active
     if turn.status.rollout or (active and active.revision == turn.target):
+        return turn
+    if active and awaits_registry(turn):
         return turn
     if turn.status.warm and turn.status.warm.revision == turn.target:
         return _revert(turn)

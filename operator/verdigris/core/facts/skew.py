@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from verdigris import __version__
 from verdigris.api.schema.reading import Fault, Path, write_path
 from verdigris.api.spec import ModelDeploymentSpec
-from verdigris.api.status import ModelDeploymentStatus, TargetStatus
-from verdigris.core.facts.followed import followed_now
+from verdigris.api.status import ModelDeploymentStatus, RevisionRef, TargetStatus
+from verdigris.core.facts.followed import asked_alias, followed_now
 from verdigris.core.facts.revision import known_revisions, wanted_revision
 
 _PODS = (("model",), ("serving",))
@@ -73,8 +73,16 @@ def wanted_target(
 ) -> tuple[str, TargetStatus | None]:
     """`target_of` for the spec of the ModelDeployment called `name`, however it is spelled."""
     known = followed_now(spec, status)
+    if known is None and asked_alias(spec) is not None and (ref := _wanted_now(status)) is not None:
+        # Until the registry has said what is wanted, what is there is not replaced by what stood in the spec before.
+        return ref.revision, status.target
     mark = known.mark if known is not None else None
     return target_of(wanted_revision(spec, name, status), generation, status, skew, followed=mark)
+
+
+def _wanted_now(status: ModelDeploymentStatus) -> RevisionRef | None:
+    rollout = status.rollout
+    return rollout if rollout is not None and not rollout.taken_back else status.active
 
 
 def target_of(

@@ -42,6 +42,10 @@
   const listen = () => {
     source = new EventSource(address);
     source.addEventListener("changed", redraw);
+    // It is closed for good when the server says no: one has to sign in again, or the page says what is wrong.
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED && !isInUse()) setTimeout(() => location.reload(), 5000);
+    });
   };
   document.addEventListener("visibilitychange", () => {
     // A page that nobody looks at asks for nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from dataclasses import replace
 
@@ -32,7 +33,12 @@ def run(options: argparse.Namespace) -> int:
         follower.start()
         print(f"Open {door.opening}")
         print("It opens once, in one browser, and shows what you may see. End it with Ctrl-C.", flush=True)
-        server.begin(Site(door, now, time.monotonic, wait))
+        # Whoever ends the process by a signal means the same as by Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            server.begin(Site(door, now, time.monotonic, wait))
+        finally:
+            follower.stop()
     return 0
 
 

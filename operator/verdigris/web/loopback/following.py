@@ -30,8 +30,8 @@ class Follower:
         self._kubectl = kubectl
         self._store = store
         self._listed = listed
-        self._watched = watched
         self._pause = pause
+        self._watches = Watches(kubectl, {"models": watched})
 
     def relist(self) -> None:
         """What there is now. Raises CliError."""
@@ -41,9 +41,13 @@ class Follower:
         """Follow from now on, in a thread that ends with the process."""
         threading.Thread(target=self.follow, daemon=True).start()
 
+    def stop(self) -> None:
+        """Leave no kubectl behind."""
+        self._watches.end()
+
     def follow(self) -> None:
         """For ever."""
-        with Watches(self._kubectl, {"models": self._watched}) as watches:
+        with self._watches as watches:
             while self._take(watches.next(60.0)):
                 pass
         while True:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 
 from verdigris.web.markup import Html, element
 from verdigris.web.pages.layout import table
-from verdigris.web.timeline import Curve, Mark, Panel, Sample, Span, Timeline
+from verdigris.web.timeline import Curve, Panel, Sample, Span, Timeline
 
 _WIDTH, _HEIGHT = 360, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 24
+_NUMBER = 14
+"""So much room a mark's number takes."""
 _UNKNOWN = "–"
 _ROWS = 12
 """Rows of the table: it is for reading, not for reckoning."""
@@ -41,7 +43,7 @@ def _figure(panel: Panel, line: Timeline) -> Html:
     drawing = element(
         "svg",
         _grid(line.span, top),
-        [_mark(mark, place, line.span) for place, mark in enumerate(line.marks)],
+        list(_marks(line)),
         [_curve(curve, line.span, top) for curve in panel.curves],
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
@@ -71,13 +73,15 @@ def _grid(span: Span, top: float) -> Iterator[Html]:
         yield element("text", _clock(at), x=_x(at, span), y=_HEIGHT - 8, class_=f"tick {anchor}")
 
 
-def _mark(mark: Mark, place: int, span: Span) -> Html:
-    x = _x(mark.at, span)
-    return element(
-        "g",
-        element("line", x1=x, y1=_TOP, x2=x, y2=_HEIGHT - _BOTTOM, class_="mark"),
-        element("text", str(place + 1), x=round(x + 2, 1), y=_TOP + 8, class_="tick"),
-    )
+def _marks(line: Timeline) -> Iterator[Html]:
+    """A line each, with its number where that would not stand on the one before."""
+    free = 0.0
+    for place, mark in enumerate(line.marks):
+        x = _x(mark.at, line.span)
+        yield element("line", x1=x, y1=_TOP, x2=x, y2=_HEIGHT - _BOTTOM, class_="mark")
+        if x >= free:
+            free = x + _NUMBER
+            yield element("text", str(place + 1), x=round(x + 2, 1), y=_TOP + 8, class_="tick")
 
 
 def _curve(curve: Curve, span: Span, top: float) -> Html:

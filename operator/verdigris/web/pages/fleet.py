@@ -62,7 +62,7 @@ def _entry(model: Model, mine: Collection[Key], now: datetime) -> _Entry:
     outcome = outcome_of(model, now)
     if outcome.state in ("Gated", "Paused"):
         place = MINE if Key(model.namespace, model.name) in mine else OTHERS
-    elif STATES[outcome.state] == BAD:
+    elif STATES[outcome.state] == BAD or (outcome.state == "Healthy" and model.stuck):
         place = BADLY
     else:
         place = LIVE if outcome.state == "Healthy" else UNDER_WAY
@@ -84,6 +84,11 @@ def _list(entries: Iterable[_Entry], now: datetime) -> Html:
     return element("ul", [element("li", _card(one, now)) for one in entries], class_="models")
 
 
+def _stuck(model: Model) -> str:
+    reasons = ", ".join(sorted({one.reason for one in model.stuck}))
+    return f"{count(len(model.stuck), 'pod')}: {reasons}" if model.stuck else ""
+
+
 def _card(entry: _Entry, now: datetime) -> Child:
     model, rollout = entry.model, entry.model.rollout
     link = element("a", model.name, href=path("models", model.namespace, model.name))
@@ -96,6 +101,6 @@ def _card(entry: _Entry, now: datetime) -> Child:
     return [
         element("h3", link, " ", element("span", model.namespace, class_="space")),
         badge(state(model, entry.outcome), STATES[entry.outcome.state]),
-        facts([("live", live), ("on trial", trial)]),
+        facts([("live", live), ("on trial", trial), ("stuck", _stuck(model))]),
         said,
     ]

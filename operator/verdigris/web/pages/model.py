@@ -92,7 +92,6 @@ def _rollout(model: Model, now: datetime) -> Html:
             ("strategy", strategy(model, now)),
             ("share", share(rollout) if rollout is not None else ""),
             ("versions", versions(model)),
-            ("says", rollout.message if rollout is not None else ""),
         ]
     )
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from verdigris.web.port import Cluster, Denied, Key, Trouble
 
-MOST, MOST_OF_ONE = 200, 10
+MOST, MOST_OF_ONE = 200, 20
 """Streams at the same time: of all, and of one session."""
 TICK = 20.0
 """Seconds after which a page is drawn anew although nothing was told: times go on, and pods are no models."""

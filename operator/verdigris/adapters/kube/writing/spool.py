@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.kinds import Resource
+from verdigris.audit.event import can_be_spelled
 
 BOUND = 900_000
 """Bytes of entries: Kubernetes keeps at most 1 MiB of a ConfigMap. Some 600 entries."""
@@ -88,4 +89,4 @@ def _is_event(text: str) -> bool:
         event = json.loads(text)
     except ValueError:
         return False
-    return isinstance(event, dict) and isinstance(event.get("id"), str)
+    return isinstance(event, dict) and isinstance(event.get("id"), str) and can_be_spelled(event)
