@@ -21,7 +21,7 @@ from verdigris.children.names import (
     WITHDRAWN_ANNOTATION,
 )
 
-_LEFT_OUT = ("Event", "ReplicaSet", "Pod", "EndpointSlice")
+_LEFT_OUT = ("Event", "ReplicaSet", "Pod", "EndpointSlice", "Job")
 _PASSING = (TOUCHED, RETRY_ANNOTATION, WITHDRAWN_ANNOTATION)
 _META = ("labels", "annotations", "ownerReferences")
 
@@ -31,6 +31,8 @@ def end_of(server: Server) -> dict[str, Any]:
     found: dict[str, Any] = {
         f"{kind} {name}": _settled(raw) for (kind, _, name), raw in server.objects.items() if kind not in _LEFT_OUT
     }
+    # What a load or smoke gate asks, and so its Job's name, goes by when the rollout began.
+    found["Jobs"] = sorted(json.dumps(_asked(raw)) for raw in server.of("Job"))
     # How often a gate was begun is no part of it.
     found["Pods"] = sorted(_pod(raw) for raw in server.of("Pod") if GATE_LABEL not in labels_of(raw))
     found["EndpointSlices"] = {
@@ -103,6 +105,12 @@ def _status(status: Json) -> Json:
         "decisions": [parts(entry, "verb", "outcome") for entry in status.get("decisions") or ()],
         "stuck": [parts(entry, "kind") for entry in status.get("stuck") or ()],
     }
+
+
+def _asked(job: Json) -> list[str]:
+    """The command of its container; nothing of a Job that is not ours."""
+    containers = job["spec"].get("template", {}).get("spec", {}).get("containers", ())
+    return [word for one in containers for word in one["command"]]
 
 
 def _pod(raw: Json) -> str:

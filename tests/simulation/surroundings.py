@@ -167,7 +167,7 @@ _NO_GATE_STARTS = Fault(
     _beside_the_call(_ill("does not start", passes=False)),
     lasting=True,
     begins="phase",
-    tells=("gate has no answer", "gate is under way"),
+    tells=("gate has no answer", "gate runs as Job"),
 )
 GATES = (
     *map(_at_gate, ("does not start", "crashes first", "answers twice", "answers for another revision")),
