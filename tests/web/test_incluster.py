@@ -222,6 +222,16 @@ async def test_every_answer_has_the_policy(page: Page) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+async def test_pages_are_packed_for_who_takes_it(page: Page) -> None:
+    alice = await page.somebody(ALICE)
+    _, packed, shown = await alice.ask("GET", "/models/clinic/diabetes")
+    _, plain, same = await alice.ask("GET", "/models/clinic/diabetes", **{"Accept-Encoding": "identity"})
+    assert (packed["Content-Encoding"], plain.get("Content-Encoding")) == ("gzip", None)
+    assert int(packed["Content-Length"]) < int(plain["Content-Length"]) / 3
+    assert "diabetes" in shown
+    assert "diabetes" in same
+
+
 async def test_by_port_forward_it_is_reached_by_names_of_the_own_machine_alone(page: Page) -> None:
     for host in ("verdigris-page.verdigris-system.svc", "10.0.0.7:8080", "localhost.example"):
         assert (await page.visitor(host).ask("GET", "/login"))[0] == 403

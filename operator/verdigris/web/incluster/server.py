@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from contextlib import suppress
 
 from aiohttp import web
@@ -9,6 +10,9 @@ from aiohttp import web
 from verdigris.web.site.messages import MOST_BODY, STREAM_HEADERS, Answer, Request
 from verdigris.web.site.site import Site
 from verdigris.web.store import Store
+
+_SMALL = 2048
+"""Bytes that are not worth packing."""
 
 
 async def serve(site: Site, store: Store, port: int) -> tuple[web.AppRunner, int]:
@@ -27,12 +31,12 @@ async def serve(site: Site, store: Store, port: int) -> tuple[web.AppRunner, int
         return web.Response(text=f"ok, but {away}\n" if away else "ok\n")
 
     async def page(request: web.Request) -> web.StreamResponse:
-        return _sent(await site.answer(await _read(request)))
+        return _sent(await site.answer(await _read(request)), request)
 
     async def stream(request: web.Request) -> web.StreamResponse:
         found = await site.stream(await _read(request))
         if isinstance(found, Answer):
-            return _sent(found)
+            return _sent(found, request)
         response = web.StreamResponse(headers=STREAM_HEADERS)
         await response.prepare(request)
         # Who has gone away has heard enough.
@@ -65,5 +69,12 @@ async def _read(request: web.Request) -> Request:
     )
 
 
-def _sent(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, body=answer.body, headers=answer.all_headers())
+def _sent(answer: Answer, request: web.Request) -> web.Response:
+    """Packed where the browser takes it: when a change is told, everybody's page is on its way at the same time.
+
+    That its length tells of what is in it helps nobody: no other site can make a browser ask for it (SameSite).
+    """
+    body, headers = answer.body, answer.all_headers()
+    if len(body) > _SMALL and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body, headers = gzip.compress(body, 5, mtime=0), {**headers, "Content-Encoding": "gzip"}
+    return web.Response(status=answer.status, body=body, headers={**headers, "Vary": "Accept-Encoding"})

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from verdigris.api.schema.text import clip
 from verdigris.cli import words
 from verdigris.cli.model.deployment import Model
 from verdigris.cli.model.figures import share_reached, share_wanted
@@ -24,6 +25,10 @@ _TITLES = {
     UNDER_WAY: "Under way",
     LIVE: "Live",
 }
+
+
+_SAID = 160
+"""Characters of a message: it is whole on the model's own page, and hundreds of them make most of this one."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def _card(entry: _Entry, now: datetime) -> Child:
     if rollout is not None:
         share = f"{of_hundred(share_reached(rollout))} of {of_hundred(share_wanted(rollout))}"
         trial = f"{rollout.version}, reaches {share}, {rollout.evidence.verdict}"
-    said = None if entry.outcome.state == "Healthy" else element("p", entry.outcome.message, class_="said")
+    said = None if entry.outcome.state == "Healthy" else element("p", clip(entry.outcome.message, _SAID), class_="said")
     return [
         element("h3", link, " ", element("span", model.namespace, class_="space")),
         badge(state(model, entry.outcome), STATES[entry.outcome.state]),
