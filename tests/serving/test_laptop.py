@@ -111,7 +111,7 @@ def test_a_pipeline_by_joblib_is_packed_on_the_way(pipeline: Path) -> None:
 @needs_curl
 def test_the_two_commands_of_the_readme_lead_from_a_notebook_to_an_answer(tmp_path: Path) -> None:
     readme = (REPOSITORY / "README.md").read_text()
-    (block,) = re.findall(r"```sh\n(pip install .*?)```", readme, re.DOTALL)
+    (block,) = re.findall(r"```sh\n(pip install '\.\[pack\]'.*?)```", readme, re.DOTALL)
     install, serve, curl = block.splitlines()
     assert install.partition("#")[0].strip() == "pip install '.[pack]'"
     fitted = LogisticRegression().fit([[90.0, 22.0], [180.0, 35.0]], [0, 1])
