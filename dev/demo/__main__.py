@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster import Cluster, ClusterError, ensure_up
+from dev.cluster.shell import step
 from dev.demo import figures
 from dev.demo.acts import SPEC, Show, bad_version, clients_start, first_version, good_version
 from dev.demo.figures import Act
@@ -63,8 +64,11 @@ def _alone() -> Iterator[None]:
 def _run(out: Path, rate: float, runs: int) -> int:
     cluster = ensure_up()
     cluster.load_images()
-    install_operator(cluster)
-    setting = Setting(Kube(cluster, NAMESPACE), train(out / "models"), out, rate)
+    with step("Installing the operator"):
+        install_operator(cluster)
+    with step("Training three versions of the model"):
+        models = train(out / "models")
+    setting = Setting(Kube(cluster, NAMESPACE), models, out, rate)
     setting.build()
     try:
         return _play(cluster, setting, runs)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from examples.diabetes.patients import HOLDOUT
 from examples.diabetes.request_bodies import bodies
-from examples.diabetes.train import HOLDOUT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRAIN = "examples.diabetes.train"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 SEED = 20_260_101
 COUNT = 10_000
 
+#: The file of held-out patients for gates, and its column of labels.
+HOLDOUT, TARGET = "holdout.csv", "diabetes"
 #: The model's inputs, in its order.
 FEATURES = (
     "pregnancies",

@@ -30,15 +30,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from examples.diabetes.patients import FEATURES, Patient, generate
+from examples.diabetes.patients import FEATURES, HOLDOUT, TARGET, Patient, generate
 from verdigris_serving.artifact.pack import Holdout, pack
 from verdigris_serving.model.schema import Feature
 
 TRAIN_ROWS = 768
 #: Rows written for load clients.
 REQUEST_ROWS = 2_000
-HOLDOUT, TARGET = "holdout.csv", "diabetes"
-"""The file of held-out patients for gates, and its column of labels."""
 HOLDOUT_ROWS = 2_000
 _INTEGERS = {"pregnancies", "age"}
 DESCRIBED = [

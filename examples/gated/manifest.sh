@@ -31,7 +31,7 @@ spec:
           auc: { min: 0.85 }
           versusActive: { metric: auc, margin: 0.01 }
       - smoke: { rows: 100 }
-      - load: { connections: 100, for: 10s, p95: 250ms }
+      - load: { connections: 20, rate: 200, for: 10s, p95: 250ms }
       - approval: {}
       - { weight: 10, hold: 20s }
     bake: 20s

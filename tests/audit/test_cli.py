@@ -73,9 +73,12 @@ def test_a_time_that_is_none_is_told(log: Path, capsys: Capture) -> None:
     assert "'last week' is no time: write 2026-10-01" in capsys.readouterr().err
 
 
-def test_a_key_or_a_folder_that_is_not_there_is_told(log: Path, capsys: Capture) -> None:
+def test_a_key_or_a_folder_that_is_none_is_told(log: Path, capsys: Capture) -> None:
     assert main(["verify", str(log), "--key", str(log / "nowhere")]) == 1
     assert "cannot be read" in capsys.readouterr().err
+    (log.parent / "audit.key").write_text(f"{SIGNER}\n")
+    assert main(["verify", str(log), "--key", str(log.parent / "audit.key")]) == 1
+    assert "audit.key is no public key of a log: this is no key: write name+hash+key" in capsys.readouterr().err
     assert run(log, "verify") == 0
     assert main(["verify", str(log.parent), "--key", str(log.parent / "audit.pub")]) == 1
     assert "is no copy of an audit log" in capsys.readouterr().err

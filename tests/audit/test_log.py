@@ -155,7 +155,7 @@ def test_there_is_one_writer(tmp_path: Path) -> None:
 def test_a_folder_without_a_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="it has no checkpoints"):
         read(tmp_path)
-    with pytest.raises(FolderError, match="is no copy of an audit log"):
+    with pytest.raises(FolderError, match="There is no folder"):
         read(tmp_path / "nowhere")
 
 

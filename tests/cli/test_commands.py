@@ -119,6 +119,16 @@ def test_each_verb_decides_about_the_revision_of_now(stage: Stage, verb: str, ma
     assert "Accepted: Version 1.1.0 may go on." in out
 
 
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(waiting, "it goes on to its next step."), (on_trial, "it will not wait at its next approval.")],
+)
+def test_a_yes_that_comes_before_it_is_asked_for_is_told_to_be_kept(stage: Stage, make: Any, told: str) -> None:
+    stage.given(make().model).holds("answer.json", ACCEPTED)
+    _, out, _ = stage.run("approve", "diabetes")
+    assert f"(version 1.1.0): {told}\n" in out
+
+
 def test_a_decision_that_was_refused_is_told_with_its_sentence(stage: Stage) -> None:
     stage.given(waiting().model).holds("answer.json", REFUSED)
     code, out, _ = stage.run("approve", "diabetes")

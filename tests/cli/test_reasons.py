@@ -176,6 +176,19 @@ def test_a_hint_can_be_filled_in(reason: str) -> None:
     assert "{name}" not in told
 
 
+EDITS = (
+    "ActiveSuffered ConfigInvalid DataInvalid DataTooLarge DeadlineExceeded MetricUndefined NotComparable NotDecided "
+    "SourceMissing TooFewFiles"
+)
+
+
+@pytest.mark.parametrize("reason", EDITS.split())
+def test_who_is_to_edit_the_rules_of_a_rollout_under_way_is_told_to_begin_it_anew(reason: str) -> None:
+    # tests/rollout/test_gates.py: the edit alone changes nothing.
+    _, found = of_reason(reason)
+    assert re.search(r"abort diabetes .*--revision v1-.* retry", found.next)
+
+
 def test_numbers_of_an_error_rate_are_those_that_the_judge_counted() -> None:
     scene_ = rejected()
     found = findings(model_of(scene_.model), scene_.now)[0]

@@ -58,6 +58,13 @@ def test_each_failure_is_a_sentence_with_what_to_do(said: str, kind: type[CliErr
     assert "Error from server" not in str(error)
 
 
+def test_what_kubectl_logs_before_its_error_is_left_out() -> None:
+    line = 'E1128 13:13:12.275943   11171 memcache.go:265] "Unhandled Error" err="no server API group list"\n'
+    error = failure(line * 5 + "The connection to the server localhost:8080 was refused", "")
+    assert str(error).startswith("The connection to the server localhost:8080 was refused. Check the context")
+    assert "no server API group list" in str(failure(line, ""))
+
+
 def test_escapes_of_a_terminal_do_not_get_through() -> None:
     assert "\x1b" not in str(failure("error: \x1b[2J all gone", ""))
 

@@ -17,8 +17,8 @@ from dev.demo.kube import Kube, Kubectl
 from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
 from dev.faults.objects import registry
-from examples.diabetes.patients import FEATURES, generate
-from examples.diabetes.train import DESCRIBED, HOLDOUT, TARGET, split, table
+from examples.diabetes.patients import FEATURES, HOLDOUT, TARGET, generate
+from examples.diabetes.train import DESCRIBED, split, table
 from verdigris_serving.artifact.archive import read_archive, write_archive
 from verdigris_serving.artifact.pack import Format, pack
 

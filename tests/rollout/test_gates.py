@@ -208,6 +208,20 @@ def test_a_new_spec_ends_the_gate_under_way() -> None:
     assert len(world.gates) == 1
 
 
+def test_an_edit_of_the_gate_counts_once_its_rollout_was_ended_and_begun_anew() -> None:
+    world = gated(LOAD, judge=answers("Inconclusive"), onInconclusive="Hold")
+    until(world, stage("AtGate")).run(10)
+    world.judges = answers("Pass")
+    world.apply(spec("1.1.0", rollout={"steps": [{"load": {**LOAD["load"], "rate": 20}}]})).run(10)
+    assert world.status.rollout
+    assert (world.status.rollout.stage, len(world.gates)) == ("AtGate", 1)
+    revision = world.status.rollout.revision
+    world.decide("abort", revision)
+    until(world, over)
+    world.decide("retry", revision)
+    until(world, stage("Measuring"))
+
+
 def test_an_abort_ends_the_gate_and_a_promote_does_not_wait_for_it() -> None:
     for verb in ("abort", "promote"):
         world = gated(QUALITY, judge=lambda _kind, job, _question: job)

@@ -203,7 +203,7 @@ def test_only_the_outputs_that_were_asked_for_are_answered() -> None:
         (request_body(extra="\u00fc").replace("\u00fc".encode(), b"\xff"), "is no UTF-8"),
         (request_body(extra="ud800").replace(b"ud800", b"\\ud800"), "half a surrogate pair"),
         (request_body(outputs=[{"name": "label"}] * 2), "asked for twice"),
-        (request_body(outputs=[{"name": "explanation"}]), "carries no training means"),
+        (request_body(outputs=[{"name": "explanation"}]), "pack the model again with its training rows (--training)"),
         (body(tensor(shape=[250_001, 3])), "more than 250000 rows"),
         (body(tensor(data=None)), "data must be a list of numbers"),
         (body(tensor(data=[ROW, ROW])), "nesting of its data"),

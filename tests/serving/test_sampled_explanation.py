@@ -240,5 +240,5 @@ def test_who_asks_for_what_is_not_there_is_told_why() -> None:
     for name in ("explanation", "base_value", "explanation_error"):
         answer = service.infer(asking([[1.0, 2.0, 3.0]], name), "x")
         assert answer.status == 400
-        assert "pack the model again with them" in json.loads(answer.body)["error"]
+        assert "pack the model again with them (--training)" in json.loads(answer.body)["error"]
     assert "explanation" not in service.model_metadata().decode()

@@ -15,7 +15,7 @@ from verdigris.audit.check import Finding, Sound, check
 from verdigris.audit.checkpoint import notes
 from verdigris.audit.event import KINDS, read_line
 from verdigris.audit.merkle import Tree, leaf_hash
-from verdigris.audit.note import Signer, Verifier
+from verdigris.audit.note import NoteError, Signer, Verifier
 from verdigris.auditor.report import page, story
 
 
@@ -107,7 +107,10 @@ def _verified(options: argparse.Namespace, witnesses: list[str] | None = None) -
 
 
 def _verifier(options: argparse.Namespace) -> Verifier:
-    return Verifier.parse(_text(options.key))
+    try:
+        return Verifier.parse(_text(options.key))
+    except NoteError as error:
+        raise Wrong(f"{options.key} is no public key of a log: {error}.") from error
 
 
 def _text(path: Path) -> str:

@@ -15,6 +15,8 @@ _POLICY = re.compile(r"ValidatingAdmissionPolicy '[^']*' with binding '[^']*' de
 _UNKNOWN_KIND = re.compile(
     r'(?:doesn\'t have a resource type "(?P<kind>[^"]+)"|no matches for kind "(?P<named>[^"]+)")'
 )
+_LOG_LINE = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n?", re.MULTILINE)
+"""What kubectl logs on its way to an error, as klog writes it: the same failure, once for each try."""
 _PREFIX = re.compile(r"^(?:Error from server(?: \(\w+\))?|error): ", re.MULTILINE)
 _AWAY = (
     "was refused",
@@ -44,6 +46,7 @@ class Unreachable(CliError):
 
 def failure(stderr: str, purpose: str) -> CliError:  # noqa: PLR0911 - a table of what kubectl says
     """The error for a kubectl that has failed. `purpose` goes on after "which is needed": "to show the pods"."""
+    stderr = _LOG_LINE.sub("", stderr).strip() or stderr
     said = plain(_PREFIX.sub("", stderr.strip()).replace("\n", " ")) or "it said nothing."
     policy = _POLICY.search(stderr)
     if policy is not None:

@@ -60,7 +60,8 @@ def verify_bytes(data: bytes, expected: Expectation, *, where: str) -> LoadedMod
             contents = read_archive(data)
     except InvalidArchive as error:
         raise ServingError(
-            Reason.ARTIFACT_INVALID, f"{where}: {error}. Pack the model again with verdigris-model pack."
+            Reason.ARTIFACT_INVALID,
+            f"{where}: {error}. Pack the model again with the verdigris-model of the version that serves.",
         ) from error
     check_identity(contents.manifest, expected, where=where)
     read = _reader(contents.manifest, where=where)

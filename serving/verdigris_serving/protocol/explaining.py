@@ -74,7 +74,7 @@ def explanation(model: LoadedModel) -> Explanation | str:
     if manifest.format == "linear":
         exact: LinearExplanation | None = getattr(model.predictor, "explanation", None)
         if exact is None:
-            return "the artifact carries no training means; pack the model again with its training rows"
+            return "the artifact carries no training means; pack the model again with its training rows (--training)"
         return _Exact(exact, max(1, MAX_EXPLANATION // (width * len(exact.base))))
     why_not = _why_not_sampled(model)
     if why_not or model.baseline is None:
@@ -93,7 +93,9 @@ def _why_not_sampled(model: LoadedModel) -> str:
         return "this model takes free texts, of which nothing typical is known"
     if _asked_for(len(features)) * len(features) > MOST_NUMBERS:
         return f"this model has {len(features)} features, which are too many for an explanation by sampling"
-    return "" if model.baseline else "the artifact says nothing of its training rows; pack the model again with them"
+    if model.baseline is None:
+        return "the artifact says nothing of its training rows; pack the model again with them (--training)"
+    return ""
 
 
 def explained_outputs(manifest: Manifest) -> list[int]:

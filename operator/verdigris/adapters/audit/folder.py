@@ -54,6 +54,8 @@ def read(folder: Path) -> Copy:
         lines = [line for path in segments(folder) for line in lines_of(path.read_bytes())]
         signed = (folder / CHECKPOINTS).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError as error:
+        if not folder.is_dir():
+            raise FolderError(f"There is no folder {folder}: give the one that the log was copied to.") from error
         raise FolderError(f"{folder} is no copy of an audit log: it has no {Path(error.filename).name}.") from error
     except OSError as error:
         raise FolderError(f"{folder} cannot be read: {error}.") from error

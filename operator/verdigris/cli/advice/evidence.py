@@ -22,10 +22,11 @@ EVIDENCE: Mapping[str, Hint] = {
     "CheckFailed": Hint(CHECK, _FIX),
     "CheckOutOfBounds": Hint(CHECK, "It is looked at again: three looks in a row out of bounds end the rollout."),
     "CheckWithoutLimit": Hint(
-        CHECK, "Give spec.analysis.latency.p95 a duration instead of a factor, and apply. " + _WAIT_OR_DECIDE
+        CHECK, "Give spec.analysis.latency.p95 a duration for the next rollout, instead of a factor. " + _WAIT_OR_DECIDE
     ),
     "CheckWithoutValue": Hint(
-        CHECK, "Try the query in Prometheus, send requests, or correct spec.analysis and apply. " + _WAIT_OR_DECIDE
+        CHECK,
+        "Try the query in Prometheus, send requests, or correct spec.analysis for the next rollout. " + _WAIT_OR_DECIDE,
     ),
     "ClocksDiffer": Hint(STATE, "Synchronise the clocks of the nodes and of Prometheus (NTP).", "within 15 s"),
     "ErrorRateDoubled": Hint(ERRORS, _FIX),
@@ -53,9 +54,14 @@ EVIDENCE: Mapping[str, Hint] = {
     "ShadowDisagrees": Hint(
         ROWS,
         "Compare the two versions on your own rows (verdigris-model diff). Where the new answers are meant: raise "
-        "maxDisagreement of the step, or leave it out, and apply.",
+        "maxDisagreement of the step, or leave it out, apply, and kubectl verdigris retry {name}{n} --revision "
+        "{revision} --reason '...'.",
     ),
-    "TooFewRequests": Hint(ERRORS, "Send requests, or lower spec.analysis.errorRate.detect. " + _WAIT_OR_DECIDE),
-    "TooFewRows": Hint(ROWS, "Send requests, or raise maxDisagreement of the step. " + _WAIT_OR_DECIDE),
+    "TooFewRequests": Hint(
+        ERRORS, "Send requests, or raise spec.analysis.errorRate.detect for the next rollout. " + _WAIT_OR_DECIDE
+    ),
+    "TooFewRows": Hint(
+        ROWS, "Send requests, or raise maxDisagreement of the step for the next rollout. " + _WAIT_OR_DECIDE
+    ),
     "WithinLimits": ok("Nothing: it goes on when its time is over."),
 }

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verdigris.cli.advice.hint import CLIENTS, GATE, STATE, Hint, ok
+from verdigris.cli.advice.hint import ANEW, CLIENTS, GATE, STATE, Hint, ok
 
 _MISSED = (
-    "Mend the version and apply it under a new number, or change the threshold in spec.rollout.steps and apply. The "
-    "same once more: kubectl verdigris retry {name}{n} --revision {revision} --reason '...'."
+    "Mend the version and apply it under a new number. The same once more, or by another threshold once that is "
+    "applied (spec.rollout.steps): kubectl verdigris retry {name}{n} --revision {revision} --reason '...'."
 )
-_ASK_BETTER = "Correct what the message names in the gate's step (spec.rollout.steps) or its data, and apply."
-_MORE = "Give the gate more rows, or decide: kubectl verdigris promote {name}{n} --revision {revision} --reason '...'."
+_ASK_BETTER = "Correct what the message names in the gate's step (spec.rollout.steps) or its data. " + ANEW
+_MORE = (
+    "Decide: kubectl verdigris promote {name}{n} --revision {revision} --reason '...'. Or give the gate more rows. "
+    + ANEW
+)
 _AGAIN = "See its log: kubectl get jobs,pods{n}, kubectl logs job/NAME{n}. Delete the Job, and it is run again."
 _FOLLOW = "Follow it: kubectl verdigris get {name}{n} -w."
 _ROUTE = "See it: kubectl get httproute {name}{n} -o yaml."
 
 GATES: Mapping[str, Hint] = {
     "ActiveNotReached": Hint(GATE, "The gate compares with the active version: does it answer? Then: " + _AGAIN),
-    "ActiveSuffered": Hint(GATE, "The load made the active version slow: lower rate or connections of the gate."),
+    "ActiveSuffered": Hint(GATE, "The load made the active version slow: give the gate a lower rate. " + ANEW),
     "AtGate": Hint(GATE, "Wait for its answer. Follow it: kubectl verdigris get {name}{n} -w."),
     "ConfigInvalid": Hint(GATE, _ASK_BETTER),
     "DataInvalid": Hint(GATE, _ASK_BETTER),
-    "DataTooLarge": Hint(GATE, "Draw fewer rows, or raise the gate's data.maxBytes, and apply."),
-    "DeadlineExceeded": Hint(GATE, "Raise the gate's deadline, or give it less to do, and apply."),
+    "DataTooLarge": Hint(GATE, "Draw fewer rows, or raise the gate's data.maxBytes. " + ANEW),
+    "DeadlineExceeded": Hint(GATE, "Raise the gate's deadline, or give it less to do. " + ANEW),
     "FairnessGateFailed": Hint(GATE, _MISSED),
     "GateContradicts": Hint(GATE, "Mend the program of the gate: exit code and document say the same. Then: " + _AGAIN),
     "GateCrashed": Hint(GATE, _AGAIN),
@@ -50,14 +53,14 @@ GATES: Mapping[str, Hint] = {
     "SmokeGateFailed": Hint(GATE, _MISSED),
     "ThresholdMissed": Hint(GATE, _MISSED),
     "Unreachable": Hint(GATE, "It reaches no pod of the version: does a NetworkPolicy keep it off? Then: " + _AGAIN),
-    "TooFewFiles": Hint(GATE, "Raise the limit of open files where the gate runs, or lower its connections."),
+    "TooFewFiles": Hint(GATE, "Raise the limit of open files where the gate runs, or lower its connections. " + ANEW),
 }
 
 _THERE = "kubectl get mdep --all-namespaces shows what serves where."
 
 SOURCES: Mapping[str, Hint] = {
     "AwaitingSource": Hint(STATE, "Nothing: the other environment is asked. " + _FOLLOW, "an answer"),
-    "SourceMissing": Hint(STATE, "Correct namespace and name of the step, and apply. " + _THERE, "there is one"),
+    "SourceMissing": Hint(STATE, "Correct namespace and name of the step. " + _THERE + " " + ANEW, "there is one"),
     "SourceNoRight": Hint(
         STATE, "Let the operator serve that namespace, too: watchNamespaces of its chart.", "a right"
     ),

@@ -24,6 +24,13 @@ STATE = "state"
 """A state of an object: nothing is counted, `wanted` says what it should be."""
 
 
+ANEW = (
+    "A rollout keeps the rules that it began with: apply the change, end this one (kubectl verdigris abort {name}{n} "
+    "--revision {revision} --reason '...'), and begin anew by retry in place of abort."
+)
+"""How an edit of spec.rollout or spec.analysis comes to count for a version that is under way (`core.facts.policy`)."""
+
+
 @dataclass(frozen=True)
 class Hint:
     """`next` is a sentence with commands; in braces what the model fills in (`advice.table.filled`).

@@ -63,7 +63,9 @@ def _candidate(model: Model, verb: str) -> Chosen | None:
         return Chosen(rejected.revision, rejected.version, "it is tried once more.") if rejected else None
     if rollout is not None and (not rollout.taken_back or verb == "promote"):
         meaning = {
-            "approve": "it goes on to its next step.",
+            "approve": "it goes on to its next step."
+            if rollout.stage == "AwaitingApproval"
+            else "it will not wait at its next approval.",
             "promote": "it is promoted as soon as its pods are ready, whatever the evidence says.",
         }.get(verb, "it is taken back, and rejected.")
         return Chosen(rollout.revision, rollout.version, meaning)

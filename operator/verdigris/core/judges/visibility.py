@@ -186,8 +186,8 @@ def remarks(ahead: float, strangers: Collection[str]) -> list[str]:
     if strangers:
         names = ", ".join(sorted(strangers)[:3])
         found.append(
-            f"Not counted: {len(strangers)} pods that are not this model's in this cluster ({names}); "
-            "spec.analysis.prometheus.matchers can leave them out."
+            f"Not counted: {len(strangers)} pods that are another cluster's, or have just ended in this one ({names}); "
+            "spec.analysis.prometheus.matchers can leave out other clusters."
         )
     return found
 
