@@ -49,16 +49,20 @@ def test_a_gate_with_a_huge_number_leaves_a_log_that_is_sound_and_written_on(tmp
         revision="v1-1",
         color="green",
         stage="AtGate",
-        steps=(StepStatus(kind="Quality", began=NOW, gate=gate),),
+        steps=(StepStatus(kind="Quality", began=NOW, gate=gate), StepStatus(kind="Job", number=1, gate=gate)),
         started_at=NOW,
         since=NOW,
-        policy={"rollout": {"steps": [{"quality": {"rmse": {"max": spelled}}}]}},
+        policy={"rollout": {"steps": [{"quality": {"rmse": {"max": spelled}}}, {"job": {"name": "bias"}}]}},
     )
     entries = changes(None, ModelDeploymentStatus(rollout=rollout), MODEL, NOW)
-    assert [entry.what for entry in entries] == ["began", "gate"]
+    assert [(entry.what, entry.data.get("name")) for entry in entries] == [
+        ("began", None),
+        ("gate", None),
+        ("gate", "bias"),
+    ]
     log = Log.open(tmp_path, SIGNER, lambda: NOW)
-    assert log.append([entry.dump() for entry in entries]) == 2
+    assert log.append([entry.dump() for entry in entries]) == 3
     log.close()
     copy = read(tmp_path)
     assert isinstance(check(copy.lines, copy.checkpoints, SIGNER.verifier), Sound)
-    assert Log.open(tmp_path, SIGNER, lambda: NOW).size == 2
+    assert Log.open(tmp_path, SIGNER, lambda: NOW).size == 3

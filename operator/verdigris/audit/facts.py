@@ -132,11 +132,12 @@ def _gate(run: _Run, number: int, step: StepStatus) -> Iterator[Entry]:
         "outcome": _OUTCOME[gate.verdict],
         "reason": gate.reason,
         **_environment(run.model),
-        "testSuite": {"id": step.kind},
+        "testSuite": {"id": run.rollout.name_of(step) or step.kind},
     }
     data = {
         **run.about,
         "gate": step.kind,
+        "name": run.rollout.name_of(step),
         "step": number,
         "verdict": gate.verdict,
         "reason": gate.reason,
