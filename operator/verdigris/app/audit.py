@@ -315,6 +315,8 @@ class Trail:
 
     def _tell_again(self) -> None:
         """What the statuses still tell of the models of which something found no room, or waits for the log."""
+        if not self._short:
+            return
         for key, (uid, status) in self._known.items():
             model = Model(key.namespace, key.name, uid)
             if len(self._waiting) >= WAITING // 2:
