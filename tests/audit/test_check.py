@@ -117,6 +117,12 @@ def test_two_logs_of_the_same_key_are_found_by_a_checkpoint_that_was_kept_elsewh
     assert (alone.entry, "entries 0 to 8" in alone.message) == (0, True)
 
 
+def test_what_was_kept_elsewhere_and_has_no_checkpoint_is_no_proof() -> None:
+    log = lines(3)
+    assert "it shows nothing about this log" in found(log, checkpoints(log), checkpoints(log), "").message
+    assert "cannot be believed" in found(log, checkpoints(log), "\n").message
+
+
 def test_a_log_that_was_cut_with_its_checkpoints_is_found_by_one_that_was_kept_elsewhere() -> None:
     log = lines(9)
     assert isinstance(check(log[:5], checkpoints(log[:5]), SIGNER.verifier), Sound)

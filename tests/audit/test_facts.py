@@ -18,6 +18,7 @@ from tests.rollout.world import World, serving
 from verdigris.api.status import GateGroup, ModelDeploymentStatus, RemovedPod
 from verdigris.audit.event import KINDS, Entry, Model, spelled
 from verdigris.audit.facts import changes, removed
+from verdigris.core.actions import SetOrder
 from verdigris.core.facts.observed import GateJob
 
 MODEL = Model("clinic", "diabetes", "uid-1")
@@ -79,6 +80,15 @@ def rollback() -> tuple[Statuses, World]:
 
 
 @cache
+def unshielded() -> tuple[Statuses, World]:
+    """Nobody could ever give it a share behind the shield: each order to the active pods is refused."""
+    world = serving()
+    world.refuses = lambda action: isinstance(action, SetOrder)
+    steps = [{"weight": 10, "hold": "10s"}, {"weight": 100}]
+    return followed(world.apply(spec("1.1.0", rollout={"shield": True, "steps": steps})))
+
+
+@cache
 def abort() -> tuple[Statuses, World]:
     def in_bake(world: World) -> None:
         if stage("Baking")(world) and not world.decisions:
@@ -96,6 +106,16 @@ def refused_gate() -> tuple[Statuses, World]:
 
 
 EXPECTED = {
+    # A share that was only asked for is none (law 13: what counts is seen).
+    unshielded: [
+        ("began", "1.1.0"),
+        ("step", "1.1.0", "Start", "Pass", "Done"),
+        ("step", "1.1.0", "Measure", "Pass", "CountedInFront"),
+        ("step", "1.1.0", "Trial", "Skipped"),
+        ("step", "1.1.0", "Trial", "Skipped"),
+        ("share", "1.1.0", "Bake", "100"),
+        ("serves", "1.1.0", "Promoted", "Promoted"),
+    ],
     promotion: [
         ("began", "1.1.0"),
         ("step", "1.1.0", "Start", "Pass", "Done"),

@@ -104,6 +104,28 @@ def test_a_crash_at_any_byte_of_a_write_loses_and_doubles_nothing(
         shutil.rmtree(crashed)
 
 
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"clinic.example/au", b"\0" * 300_000, "—".encode()[:2]],
+    ids=["nothing", "a part", "zeros", "half a character"],
+)
+def test_of_the_checkpoints_the_last_whole_one_is_found_however_long_the_file_and_what_a_crash_left(
+    tmp_path: Path, left: bytes
+) -> None:
+    """The file grows with each entry: an operator that read all of it would need more memory each year."""
+    written(tmp_path, 9)
+    path = tmp_path / CHECKPOINTS
+    last = path.read_bytes()
+    # As many as a log of hundreds of entries has; of those before the last one nothing is read.
+    path.write_bytes(b"not looked at\n" * 100_000 + last + left)
+    log = opened(tmp_path)
+    assert (log.size, len(log.mended)) == (9, bool(left))
+    assert path.read_bytes().endswith(last)
+    log.append([entry(9).dump()])
+    copy = read(tmp_path)
+    assert isinstance(check(copy.lines, copy.checkpoints.replace("not looked at\n", ""), SIGNER.verifier), Sound)
+
+
 def test_a_crash_before_the_first_checkpoint_is_mended(tmp_path: Path) -> None:
     written(tmp_path, 1)
     (tmp_path / CHECKPOINTS).unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import NotFound, Unreachable
 from verdigris.adapters.kube.transport.kinds import Resource
 from verdigris.adapters.kube.writing.spool import Spool
+from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app.audit import Event, OpenLog, Trail
 from verdigris.audit.check import Sound, check
 from verdigris.audit.event import WHAT, read_line
@@ -182,6 +184,7 @@ async def test_while_the_log_is_away_the_spool_keeps_entries_and_they_come_in_or
     operator = Operator(tmp_path)
     operator.volume.away = True
     with operator:
+        operator.trail.saw(KEY, UID, ModelDeploymentStatus())
         operator.trail.saw(KEY, UID, promoted.status)
         await operator.when(lambda: operator.gauges.spooled == 3)
         assert "The audit log cannot be written: the volume is away." in (operator.trail.sentence or "")
@@ -224,6 +227,7 @@ async def test_a_full_spool_is_told_and_what_the_status_still_tells_is_recorded_
     operator = Operator(tmp_path, bound=1_200)
     operator.volume.away = True
     with operator:
+        operator.trail.saw(KEY, UID, ModelDeploymentStatus())
         operator.trail.saw(KEY, UID, promoted.status)
         await operator.when(lambda: "The spool is full" in (operator.trail.sentence or ""))
         assert operator.gauges.lost == 2
@@ -231,6 +235,34 @@ async def test_a_full_spool_is_told_and_what_the_status_still_tells_is_recorded_
         await operator.when(lambda: not operator.trail._waiting and operator.trail.sentence is None)
     assert operator.volume.told[0] == SERVED[0]
     assert sorted(operator.volume.told) == sorted([*SERVED, ("gap", "")])
+
+
+async def test_a_start_with_more_to_tell_than_there_is_room_for_loses_nothing_and_tells_no_gap(
+    tmp_path: Path, promoted: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of models are seen before a log is open: what their statuses go on telling need not wait in memory."""
+    monkeypatch.setattr("verdigris.app.audit.WAITING", 20)
+    keys = [Key("clinic", f"model-{number}") for number in range(40)]
+    operator = Operator(tmp_path)
+    for identity in ("operator-1", "operator-2"):
+        operator.restarted(identity)
+        operator.volume.hangs.clear()
+        with operator:
+            for key in keys:
+                operator.trail.saw(key, f"uid-{key.name}", promoted.status)
+            operator.trail.saw(keys[0], f"uid-{keys[0].name}", promoted.status.model_copy(update={"history": ()}))
+            operator.trail.gone(keys[0])
+            operator.volume.hangs.set()
+            await operator.when(lambda: operator.gauges.up and not operator.trail._waiting)
+        await operator.trail.close(10.0)
+    assert operator.gauges.lost == 0
+    told = Counter(operator.volume.told)
+    assert told == {
+        ("operator", "1.2.3"): 2,
+        ("deployed", "1.0.0"): 40,
+        ("serves", "1.1.0"): 40,
+        ("removed", "1.1.0"): 1,
+    }
 
 
 async def test_a_model_that_is_deleted_is_recorded_with_what_it_served(tmp_path: Path, promoted: World) -> None:
@@ -247,7 +279,7 @@ async def test_a_model_of_the_same_name_is_another_one(tmp_path: Path, promoted:
         operator.trail.saw(KEY, UID, promoted.status)
         operator.trail.saw(KEY, "uid-2", promoted.status)
         await operator.when(lambda: not operator.trail._waiting)
-        assert operator.volume.told == [*SERVED, *SERVED[1:]]
+        assert operator.volume.told == [*SERVED, ("removed", "1.1.0"), *SERVED[1:]], "the first one was deleted"
 
 
 async def test_an_entry_that_json_cannot_spell_keeps_no_other_from_being_written(

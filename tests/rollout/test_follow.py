@@ -73,6 +73,8 @@ def test_it_moves_back_and_that_is_a_rollout_like_any_other() -> None:
         (says("2", "1.1.0", "C" * 64), "ChecksumMissing", "64 hex digits"),
         (says("2", "", SHA256), "VersionMissing", "verdigris.version"),
         (says("2", "v2", SHA256), "VersionMissing", "semantic version"),
+        (says("2", f"1.1.0-{'a' * 100}", SHA256), "VersionUnusable", "version cannot be kept"),
+        (says("2" * 17, "1.1.0", SHA256), "VersionUnusable", "number cannot be kept"),
     ],
 )
 def test_what_cannot_be_used_is_told_and_the_active_version_untouched(

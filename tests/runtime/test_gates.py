@@ -43,6 +43,26 @@ ANSWER: dict[str, Any] = {
 }
 
 
+def test_what_a_gate_says_of_itself_is_a_word_where_words_are_kept_and_plain_where_names_are() -> None:
+    """The image is the users': what its program says must carry no request into the log, and steer no terminal."""
+    check = {**ANSWER["checks"][0], "name": "\x1b[2Jauc"}
+    group = {**ANSWER["groups"][0], "group": "old\u202e"}
+    said = {
+        "reason": "patient 17 of ward 3",
+        "checks": [check],
+        "groups": [group],
+        "data": {"sha256": "patient 17", "rows": 1},
+        "active": {"version": "\x1b[2J"},
+    }
+    found = parse_answer(json.dumps({**ANSWER, **said}), "g")
+    assert found
+    assert (found.reason, found.data_sha256, found.active) == ("ThresholdMissed", "", "\\u001b[2J")
+    assert (found.checks[0].name, found.groups[0].group) == ("\\u001b[2Jauc", "old\\u202e")
+    kept = parse_answer(json.dumps(ANSWER), "g")
+    assert kept
+    assert (kept.reason, kept.data_sha256) == ("ThresholdMissed", "d" * 64)
+
+
 def job(uid: str = "job-uid", owner: str = UID, **status: Any) -> dict[str, Any]:
     reference = {"apiVersion": "verdigris.dev/v1alpha1", "kind": "ModelDeployment", "name": KEY.name, "uid": owner}
     meta = {"name": "g", "uid": uid, "namespace": KEY.namespace, "ownerReferences": [{**reference, "controller": True}]}

@@ -105,6 +105,20 @@ def test_it_is_told_since_when_a_rollout_waits_and_for_what(what: str | None, gi
     assert held == ({} if what is None else {what: START.timestamp()})
 
 
+def test_two_gates_of_one_s_own_are_told_apart_by_their_names() -> None:
+    checks = tuple(GateCheck(name="score", verdict="Pass", value=value) for value in (0.1, 0.2))
+    steps = tuple(
+        StepStatus(kind="Job", number=number, gate=GateStatus(job="j", checks=(check,)))
+        for number, check in enumerate(checks)
+    )
+    policy = {"rollout": {"steps": [{"job": {"name": "bias"}}, {"job": {"name": "leak"}}]}}
+    found = list(samples(ModelDeploymentStatus(rollout=rollout(steps=steps, policy=policy))))
+    assert [one for one in found if one.family == "verdigris_gate_value"] == [
+        Sample("verdigris_gate_value", 0.1, ("job/bias", "score")),
+        Sample("verdigris_gate_value", 0.2, ("job/leak", "score")),
+    ]
+
+
 def test_a_gate_shows_what_it_measured_and_a_list_that_asks_twice_is_one_series() -> None:
     checks = tuple(GateCheck(name="auc", verdict="Pass", value=v, threshold=0.8, bound="min") for v in (0.9, 0.95))
     steps = tuple(StepStatus(kind="Quality", gate=GateStatus(job="j", checks=(check,))) for check in checks)

@@ -23,6 +23,7 @@ from tests.rollout.world import World, serving
 from tests.webhooks.samples import KEY, entry, receiver
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.webhooks.post import SECONDS, Try, post
+from verdigris.api.status import GateStatus, ModelDeploymentStatus, RolloutStatus, StepStatus
 from verdigris.app.webhook_setup import webhooks
 from verdigris.app.webhooks import GIVEN_UP, LONGEST, WAITING, Webhooks
 from verdigris.webhooks.message import Message, message
@@ -175,6 +176,40 @@ async def test_what_will_never_be_taken_is_left_and_the_next_is_told(problem: Tr
     assert stage.seconds < GIVEN_UP + LONGEST
 
 
+async def test_a_bug_in_telling_one_receiver_ends_the_telling_of_none() -> None:
+    def answers(asked: Receiver, number: int) -> Try:
+        if asked.name == "ops" and number < 4:
+            raise OverflowError("no receiver should be able to do that")
+        return Try()
+
+    stage = Stage(receiver(), receiver(name="other"), answers=answers)
+    for row in stage.webhooks._rows:
+        stage.webhooks._put(row, message(receiver(), entry()))
+    async with stage.running():
+        await stage.until(lambda: stage.counts.left == {"ops": 0, "other": 0})
+    assert stage.counts.outcomes == {("ops", "sent"): 1, ("other", "sent"): 1}
+
+
+async def test_a_gate_that_has_answered_is_not_told_again_by_who_leads_next() -> None:
+    """The status has no time of an answer: who sees it first cannot take it for news."""
+    gate = GateStatus(job="gate", verdict="Inconclusive", reason="NotDecided")
+    at = serving().now
+    rollout = RolloutStatus(
+        version="1.1.0", revision="v1-1", color="green", stage="AtGate", started_at=at, since=at,
+        steps=(StepStatus(kind="Quality", began=at, gate=gate),),
+    )  # fmt: skip
+    stage = Stage(receiver(tell=["gate"]))
+    stage.world.run(5)
+    stage.webhooks.begin()
+    stage.webhooks.saw(MODEL, UID, ModelDeploymentStatus(rollout=rollout))
+    assert not stage.webhooks._rows[0].messages
+    answered = rollout.model_copy(
+        update={"steps": (rollout.steps[0].model_copy(update={"gate": gate.model_copy(update={"verdict": "Pass"})}),)}
+    )
+    stage.webhooks.saw(MODEL, UID, ModelDeploymentStatus(rollout=answered))
+    assert len(stage.webhooks._rows[0].messages) == 1
+
+
 async def test_a_row_is_bounded_and_the_oldest_goes() -> None:
     stage = Stage(receiver())
     row = stage.webhooks._rows[0]
@@ -223,6 +258,8 @@ async def test_a_real_receiver_checks_the_signature_by_the_standard_s_library() 
         (503, {"retry-after": "120"}, Try("it answered 503", after=120.0)),
         (429, {"retry-after": "Sat, 28 Nov 2026 12:00:30 GMT"}, Try("it answered 429", after=30.0)),
         (429, {"retry-after": "soon"}, Try("it answered 429")),
+        (503, {"retry-after": "Sat, 28 Nov 2026 12:00:30 +9999999999999999"}, Try("it answered 503")),
+        (503, {"retry-after": "Sat, 99999999999999999999 Nov 2026 12:00:30 GMT"}, Try("it answered 503")),
         (410, {}, Try("it answered 410: it wants no more of this", final=True)),
         (404, {}, Try("it answered 404: check its address and its key", final=True)),
         (302, {"location": "/x"}, Try("it answered 302: give the address that it redirects to", final=True)),

@@ -130,12 +130,20 @@ class Trail:
     def saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
         """The model's status is so in the cluster: accepted, or read. Never waits, never raises."""
         known = self._known.get(key)
-        before = known[1] if known is not None and known[0] == uid else None
+        if known is not None and known[0] != uid:
+            # Deleted and made anew between two looks.
+            self.gone(key)
+            known = None
+        before = known[1] if known is not None else None
         if before == status:
             return
+        model = Model(key.namespace, key.name, uid)
         try:
-            found = changes(before, status, Model(key.namespace, key.name, uid), self._now())
-            self._note(found)
+            found = changes(before, status, model, self._now())
+            if before is not None:
+                self._note([*self._leaving(before, status, model), *found])
+            else:
+                self._note(found if self._log is not None else self._passing(found, status, model))
         except Exception:  # whatever it is: a rollout goes on without its entry
             log.exception("a bug in the operator: a change cannot be recorded in the audit log. Please report it")
         self._known[key] = uid, status
@@ -144,8 +152,26 @@ class Trail:
         """The model was deleted."""
         known = self._known.pop(key, None)
         if known is not None:
-            uid, status = known
-            self._note([removed(status, Model(key.namespace, key.name, uid), self._now())])
+            model, status = Model(key.namespace, key.name, known[0]), known[1]
+            untold = changes(None, status, model, self._now()) if model.subject in self._short else ()
+            self._note([*untold, removed(status, model, self._now())])
+
+    def _passing(self, found: Iterable[Entry], status: ModelDeploymentStatus, model: Model) -> list[Entry]:
+        """What a status that is new to this process tells for as long as its rollout lasts.
+
+        All else it goes on telling. That waits for the log, which has nearly all of it: of hundreds of models it would
+        fill memory and spool, and take the room of what happens now.
+        """
+        lasting = changes(None, status.model_copy(update={"rollout": None}), model, self._now())
+        self._short.add(model.subject)
+        return [entry for entry in found if entry.id not in {one.id for one in lasting}]
+
+    def _leaving(self, before: ModelDeploymentStatus, status: ModelDeploymentStatus, model: Model) -> Iterable[Entry]:
+        """What a status tells no more, of which something waits to be told again."""
+        if model.subject not in self._short:
+            return ()
+        stays = {entry.id for entry in changes(None, status, model, self._now())}
+        return (entry for entry in changes(None, before, model, self._now()) if entry.id not in stays)
 
     def _note(self, entries: Iterable[Entry]) -> None:
         opened = self._log
@@ -188,6 +214,9 @@ class Trail:
         try:
             async with asyncio.timeout(seconds):
                 await self._write()
+                if self._waiting and self._sentence is None:
+                    # What has waited for the log to open.
+                    await self._write()
         except TimeoutError:
             log.warning("audit: %s entries are written by nobody now; the statuses still tell them", len(self._waiting))
         if self._log is not None:
@@ -219,7 +248,7 @@ class Trail:
         if lost:
             self._gaps += 1
             self._lost -= lost
-            self._tell_again()
+        self._tell_again()
 
     async def _append(self, batch: Sequence[Event]) -> bool:
         """Whether the log has it all now, on the disk."""
@@ -292,9 +321,15 @@ class Trail:
         self._told.waiting(len(self._spool))
 
     def _tell_again(self) -> None:
-        """What the statuses still tell of the models of which something found no room."""
-        short, self._short = self._short, set()
+        """What the statuses still tell of the models of which something found no room, or waits for the log."""
+        if not self._short:
+            return
         for key, (uid, status) in self._known.items():
             model = Model(key.namespace, key.name, uid)
-            if model.subject in short:
+            if len(self._waiting) >= WAITING // 2:
+                # The others' turn comes once these are written.
+                return
+            if model.subject in self._short:
+                self._short.discard(model.subject)
                 self._note(changes(None, status, model, self._now()))
+        self._short.clear()

@@ -149,11 +149,12 @@ def _of_rollout(rollout: RolloutStatus) -> Iterator[Sample]:
 
 
 def _of_gates(rollout: RolloutStatus) -> Iterator[Sample]:
-    """The last gate of each kind: a list may ask the same twice, and a series has one value."""
+    """The last gate of each kind, or name: a list may ask the same twice, and a series has one value."""
     told: dict[tuple[str, ...], Sample] = {}
     for step in rollout.steps:
         for check in step.gate.checks if step.gate is not None else ():
-            named = (step.kind.lower(), check.name)
+            own = rollout.name_of(step)
+            named = (f"job/{own}" if own else step.kind.lower(), check.name)
             if check.value is not None:
                 told["value", *named] = Sample("verdigris_gate_value", check.value, named)
             if check.threshold is not None:

@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from verdigris.adapters.kube.reading.observe import Key
@@ -29,6 +29,8 @@ FIRST, LONGEST = 1.0, 300.0
 """Seconds between two tries: doubled from one to the other."""
 GIVEN_UP = 24 * 3600.0
 """Seconds after which a message is not tried any more."""
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 Post = Callable[[Receiver, Message], Awaitable[Try]]
 
@@ -88,16 +90,21 @@ class Webhooks:
     def saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
         """The model's status is so in the cluster. Never waits, never raises."""
         known = self._known.get(key)
-        before = known[1] if known is not None and known[0] == uid else None
+        if known is not None and known[0] != uid:
+            # Deleted and made anew between two looks.
+            self.gone(key)
+            known = None
+        before = known[1] if known is not None else None
         self._known[key] = uid, status
         if before == status:
             return
+        # What has no time of its own is from before where nobody knows since when it is so.
+        now = self._now() if before is not None else _LONG_AGO
         try:
-            found = changes(before, status, Model(key.namespace, key.name, uid), self._now())
+            found = changes(before, status, Model(key.namespace, key.name, uid), now)
+            self._note(key, (entry for entry in found if before is not None or entry.at >= self._since))
         except Exception:  # whatever it is: a rollout goes on without being told of
             log.exception("a bug in the operator: a change is told to no webhook. Please report it")
-            return
-        self._note(key, (entry for entry in found if before is not None or entry.at >= self._since))
 
     def gone(self, key: Key) -> None:
         """The model was deleted."""
@@ -133,7 +140,7 @@ class Webhooks:
                 row.news.clear()
                 await row.news.wait()
             since, sent = row.messages[0]
-            outcome = await self._post(row.receiver, sent)
+            outcome = await self._try(row.receiver, sent)
             late = self._clock() - since >= GIVEN_UP
             self._said(row, outcome.problem)
             if outcome.problem and not outcome.final and not late:
@@ -146,6 +153,14 @@ class Webhooks:
                 row.messages.popleft()
                 self._told.went(row.receiver.name, _went(outcome))
                 self._told.waiting(row.receiver.name, len(row.messages))
+
+    async def _try(self, receiver: Receiver, sent: Message) -> Try:
+        """A bug in a try is a try that failed: it must not end the telling of this receiver, and of all others."""
+        try:
+            return await self._post(receiver, sent)
+        except Exception as bug:
+            log.exception("a bug in the operator: webhook %s cannot be told. Please report it", receiver.name)
+            return Try(f"a bug in the operator ({type(bug).__name__})")
 
     def _said(self, row: _Row, problem: str) -> None:
         """Once when it begins, once when it is over."""

@@ -50,10 +50,16 @@ def check(lines: Sequence[bytes], signed: str, verifier: Verifier, witnesses: It
         return min(wrong, key=lambda finding: finding.entry or 0)
     for text in witnesses:
         kept = _opened(text, verifier, "the checkpoints that were kept elsewhere")
-        found = kept if isinstance(kept, Finding) else _forked(kept, roots)
+        found = kept if isinstance(kept, Finding) else _forked(kept, roots) if kept else _NOTHING_KEPT
         if found is not None:
             return found
     return Sound(len(lines), roots[-1])
+
+
+_NOTHING_KEPT = Finding(
+    "There is no checkpoint in what was kept elsewhere, so it shows nothing about this log: give a file with "
+    "checkpoints of it, such as a copy of its own."
+)
 
 
 def _unlike_signed(checkpoints: Sequence[Checkpoint], roots: Sequence[bytes]) -> Finding | None:

@@ -30,8 +30,6 @@ from verdigris.audit.event import Entry, Model, What, entry_of, timestamp
 
 _OUTCOME: Mapping[Verdict, str] = {"Pass": "pass", "Fail": "fail", "Inconclusive": "error"}
 """The words of CDEvents: an error is a test that came to no verdict."""
-_SHARES = ("Trial", "Shadow")
-"""Steps whose share is their weight; the others' is what the clients' Service gives."""
 
 
 def changes(
@@ -64,6 +62,7 @@ def _facts(status: ModelDeploymentStatus, left: RolloutStatus | None, model: Mod
     yield from (_decision(record, model) for record in status.decisions)
     if status.rollout is not None:
         yield from _rollout(_Run(model, status.rollout, now), status.active)
+        yield from _shares(_Run(model, status.rollout, now), _given(status, status.rollout))
     yield from _rollback(status.last_rollback, model)
     yield from _history(status, left, model)
     yield from _active(status, model)
@@ -118,7 +117,6 @@ def _rollout(run: _Run, active: ActiveStatus | None) -> Iterator[Entry]:
     for number, step in enumerate(rollout.steps):
         yield from _gate(run, number, step)
         yield from _end(run, number, step)
-    yield from _shares(run)
 
 
 def _asked(step: StepStatus) -> dict[str, Any]:
@@ -134,11 +132,12 @@ def _gate(run: _Run, number: int, step: StepStatus) -> Iterator[Entry]:
         "outcome": _OUTCOME[gate.verdict],
         "reason": gate.reason,
         **_environment(run.model),
-        "testSuite": {"id": step.kind},
+        "testSuite": {"id": run.rollout.name_of(step) or step.kind},
     }
     data = {
         **run.about,
         "gate": step.kind,
+        "name": run.rollout.name_of(step),
         "step": number,
         "verdict": gate.verdict,
         "reason": gate.reason,
@@ -167,15 +166,32 @@ def _end(run: _Run, number: int, step: StepStatus) -> Iterator[Entry]:
     yield entry_of(run.model, "step", ("step", *run.key, str(number), timestamp(step.ended)), step.ended, data=data)
 
 
-def _shares(run: _Run) -> Iterator[Entry]:
+def _given(status: ModelDeploymentStatus, rollout: RolloutStatus) -> Mapping[str, float]:
+    """What the version was seen to be given, in percent, by the kind of step: what a step asks for is only a wish."""
+    traffic = next((one for one in status.traffic if one.color == rollout.color), None)
+    shares = (traffic.shielded or 0.0, traffic.routed or 0.0) if traffic is not None else (0.0,)
+    compared = rollout.shadow is not None and rollout.shadow.candidate.requests > 0
+    return {"Trial": max(shares), "Shadow": rollout.shadowed / 100 if compared else 0.0}
+
+
+def _shares(run: _Run, given: Mapping[str, float]) -> Iterator[Entry]:
     rollout, at = run.rollout, run.rollout.step
-    for number, step in enumerate(rollout.steps):
-        if step.kind in _SHARES and step.weight is not None:
+    for number, step in enumerate(rollout.steps[: at + 1]):
+        if step.kind not in given or step.weight is None:
+            continue
+        is_now = number == at and not rollout.taken_back and given[step.kind] >= round(step.weight, 2)
+        if is_now or (number < at and not rollout.promote_now and _was_given(step)):
             yield from _share(run, number, step, step.weight)
     if rollout.taken_back or not rollout.weight or not 0 <= at < len(rollout.steps):
         return
-    if rollout.steps[at].kind not in _SHARES:
+    if rollout.steps[at].kind not in given:
         yield from _share(run, at, rollout.steps[at], rollout.weight)
+
+
+def _was_given(step: StepStatus) -> bool:
+    """Whether a step that is over had its share: it goes on by itself with that alone, or left out, or as declared."""
+    without = ("Skipped", "NotPassedOn", "NotRouted")
+    return step.verdict == "Pass" or (step.kind == "Trial" and step.verdict is not None and step.reason not in without)
 
 
 def _share(run: _Run, number: int, step: StepStatus, share: float) -> Iterator[Entry]:

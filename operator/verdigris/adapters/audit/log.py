@@ -11,19 +11,21 @@ import fcntl
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
 from verdigris.adapters.audit.folder import CHECKPOINTS, LOCK, FolderError, first_of, segment_name, segments
+from verdigris.adapters.audit.ids import Ids
 from verdigris.audit.check import lines_of
 from verdigris.audit.checkpoint import Checkpoint, notes
-from verdigris.audit.event import numbered, read_line, sequence_of
+from verdigris.audit.event import numbered, parse_line, read_line, sequence_of
 from verdigris.audit.merkle import EMPTY, Frontier, leaf_hash
 from verdigris.audit.note import NoteError, Signer
 
 SEGMENT = 4096
 """Entries of a segment; a full one is sealed (read-only). Some 6 MB."""
+_WINDOW = 64 * 1024
+"""Bytes of the file of checkpoints that are read first."""
 
 
 class Log:
@@ -34,7 +36,7 @@ class Log:
         self._lock = lock
         self._frontier = Frontier()
         self._begin = 0
-        self._ids: set[int] = set()
+        self._ids = Ids()
         self._unsigned = ""
         self.mended: list[str] = []
         """What was done about the end of the log as it was opened, each in a sentence."""
@@ -46,7 +48,7 @@ class Log:
 
     def has(self, identity: str) -> bool:
         """Whether an entry with this id is in the log."""
-        return _key(identity) in self._ids
+        return identity in self._ids
 
     @classmethod
     def open(cls, folder: Path, signer: Signer, now: Callable[[], datetime], segment: int = SEGMENT) -> Self:
@@ -71,11 +73,11 @@ class Log:
 
     def append(self, events: Sequence[Mapping[str, Any]]) -> int:
         """Append those that the log does not have yet, by their ids, in this order; how many. Raises OSError."""
-        new: dict[int, Mapping[str, Any]] = {}
+        new: dict[str, Mapping[str, Any]] = {}
         for event in events:
-            key = _key(str(event["id"]))
-            if key not in self._ids:
-                new.setdefault(key, event)
+            identity = str(event["id"])
+            if identity not in self._ids:
+                new.setdefault(identity, event)
         left = list(new.values())
         while left:
             if self.size - self._begin >= self._segment:
@@ -83,7 +85,8 @@ class Log:
             room = self._segment - (self.size - self._begin)
             self._write(left[:room])
             left = left[room:]
-        self._ids |= new.keys()
+        for identity in new:
+            self._ids.add(identity)
         return len(new)
 
     def _write(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -128,16 +131,18 @@ class Log:
     def _load_segment(self, segment: Path, signed: Checkpoint) -> None:
         raw, kept = segment.read_bytes(), 0
         for line in lines_of(raw):
-            event = read_line(line) if kept + len(line) < len(raw) else None
-            whole = event is not None and sequence_of(event) == self.size
-            if event is None or not whole:
+            # How it is spelled is in the root that was signed.
+            read = parse_line if self.size < signed.size else read_line
+            event = read(line) if kept + len(line) < len(raw) else None
+            identity = event.get("id") if event is not None and sequence_of(event) == self.size else None
+            if not isinstance(identity, str):
                 if self.size < signed.size:
                     raise FolderError(self._damaged(f"entry {self.size} is not what was written"))
                 self._cut(segment, kept)
                 return
             kept += len(line) + 1
             self._frontier.add(leaf_hash(line))
-            self._ids.add(_key(str(event["id"])))
+            self._ids.add(identity)
             if self.size == signed.size and self._frontier.root != signed.root:
                 raise FolderError(self._damaged("an entry is not the one that was signed"))
             if self.size > signed.size:
@@ -149,18 +154,15 @@ class Log:
 
     def _last_checkpoint(self) -> Checkpoint:
         path = self._folder / CHECKPOINTS
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        found = list(notes(text))
-        written = len(found)
-        while found and not (found[-1].endswith("\n") and "\n\n— " in found[-1]):
-            found.pop()
-        if len(found) < written:
-            os.truncate(path, sum(len(note.encode()) for note in found))
+        size = path.stat().st_size if path.exists() else 0
+        found, kept = _last_note(path, size) if size else ("", 0)
+        if kept < size:
+            os.truncate(path, kept)
             self.mended.append("The last checkpoint was not whole: it is cut off.")
         if not found:
             return Checkpoint(self._signer.verifier.name, 0, EMPTY)
         try:
-            return Checkpoint.open(found[-1], self._signer.verifier)
+            return Checkpoint.open(found, self._signer.verifier)
         except NoteError as error:
             raise FolderError(self._damaged(f"the last checkpoint cannot be believed: {error}")) from error
 
@@ -208,6 +210,22 @@ def _seal(segment: Path) -> None:
         segment.chmod(0o440)
 
 
-def _key(identity: str) -> int:
-    """8 bytes of each id are remembered: of a million ids two are the same once in 30 million logs."""
-    return int.from_bytes(sha256(identity.encode()).digest()[:8], "big")
+def _last_note(path: Path, size: int) -> tuple[str, int]:
+    """The last note that is whole, or nothing, and how many bytes the file has up to its end.
+
+    Of a file that has hundreds of bytes for each entry there ever was, the end alone is read.
+    """
+    window = _WINDOW
+    while True:
+        begin = max(0, size - window)
+        with path.open("rb") as file:
+            file.seek(begin)
+            # So that what is no text has as many bytes as it had.
+            found = list(notes(file.read(size - begin).decode(errors="surrogateescape")))
+        left_out = 0
+        while found and not (found[-1].endswith("\n") and "\n\n— " in found[-1]):
+            left_out += len(found.pop().encode(errors="surrogateescape"))
+        # The first one is whole only where the file begins.
+        if begin == 0 or len(found) > 1:
+            return (found[-1] if found else "", size - left_out)
+        window *= 2

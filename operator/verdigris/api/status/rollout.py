@@ -161,6 +161,16 @@ class RolloutStatus(RevisionRef):
         """Whether a step of this kind is on its list."""
         return any(step.kind == kind for step in self.steps)
 
+    def name_of(self, step: StepStatus) -> str | None:
+        """What the user calls the gate of their own that this step is; None for any other step."""
+        rollout = (self.policy or {}).get("rollout")
+        steps = rollout.get("steps") if isinstance(rollout, dict) else None
+        if step.kind != "Job" or step.number is None or not isinstance(steps, list) or step.number >= len(steps):
+            return None
+        job = steps[step.number].get("job") if isinstance(steps[step.number], dict) else None
+        name = job.get("name") if isinstance(job, dict) else None
+        return name if isinstance(name, str) else None
+
     @property
     def kind(self) -> StepKind | None:
         """What the step under way is; None when the list does not say."""

@@ -88,6 +88,7 @@ REGISTRY: Mapping[str, Hint] = {
         STATE, "Does the registry run? It is asked again; nothing changes meanwhile.", "an answer"
     ),
     "VersionMissing": Hint(STATE, _TAG, "a semantic version"),
+    "VersionUnusable": Hint(STATE, _TAG, "a semantic version of at most 64 characters"),
 }
 
 GATEWAY: Mapping[str, Hint] = {

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
+
+from pydantic import ValidationError
 
 from verdigris.api.schema.values import SEMVER
 from verdigris.api.status import Failure, FollowedStatus
@@ -21,8 +24,9 @@ from verdigris.core.facts.followed import (
     followed_now,
 )
 from verdigris.core.turn import Turn
-from verdigris.core.words import sentence
+from verdigris.core.words import clip, sentence
 
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _SHA256 = re.compile("[0-9a-f]{64}")
 _SEMVER = re.compile(SEMVER)
 
@@ -35,15 +39,7 @@ def follow(turn: Turn) -> Turn:
     if view is None or view.found is None or unusable(asked, view.found) is not None:
         return turn
     known = followed_now(turn.observed.spec, turn.observed.status)
-    found = FollowedStatus(
-        model=asked.model,
-        alias=asked.name,
-        number=view.found.number,
-        version=view.found.version,
-        uri=f"models:/{quote(asked.model, safe='')}/{view.found.number}",
-        sha256=view.found.sha256,
-        since=turn.now,
-    )
+    found = _kept(asked, view.found, turn.now)
     if known is not None and known.mark == found.mark:
         return turn
     before = f"; it was {known.version} (number {known.number})" if known is not None else ""
@@ -57,6 +53,19 @@ def awaits_registry(turn: Turn) -> bool:
     return asked_alias(spec) is not None and followed_now(spec, turn.status) is None
 
 
+def _kept(asked: Alias, found: Registered, since: datetime) -> FollowedStatus:
+    """As the status keeps it. Raises ValidationError for what it has no room for."""
+    return FollowedStatus(
+        model=asked.model,
+        alias=asked.name,
+        number=found.number,
+        version=found.version,
+        uri=f"models:/{quote(asked.model, safe='')}/{found.number}",
+        sha256=found.sha256,
+        since=since,
+    )
+
+
 def unusable(asked: Alias, found: Registered) -> Failure | None:
     """Why the version that has the alias cannot be rolled out, in a sentence; None when it can."""
     what = f"{asked} is number {found.number}, which has no tag"
@@ -67,6 +76,13 @@ def unusable(asked: Alias, found: Registered) -> Failure | None:
     if not _SEMVER.fullmatch(found.version):
         message = f"{what} {VERSION_TAG} with its semantic version, for example 2.1.0. {how}"
         return Failure(reason="VersionMissing", message=message)
+    try:
+        _kept(asked, found, _ANY_TIME)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        message = f"{asked} is number {found.number}, and its {where} cannot be kept ({fault['msg']}). {how}"
+        return Failure(reason="VersionUnusable", message=clip(message))
     return None
 
 

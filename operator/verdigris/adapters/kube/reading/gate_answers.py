@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,8 @@ from verdigris.core.words import clip, plain, sentence
 Raw = Mapping[str, Any]
 
 _MOST_DIGITS = 15
+_REASON, _SHA256 = re.compile("[A-Z][A-Za-z0-9]{1,63}"), re.compile("[0-9a-f]{64}")
+_REASONS: Mapping[Verdict, str] = {"Pass": "Passed", "Fail": "ThresholdMissed", "Inconclusive": "NotDecided"}
 
 
 def parse_answer(text: str, job: str, unsaid: Mapping[str, Any] = MappingProxyType({})) -> GateStatus | None:
@@ -49,12 +52,12 @@ def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "asked": told["asked"],
         "verdict": told["verdict"],
-        "reason": told["reason"],
+        "reason": _word(told["reason"]) or _REASONS[told["verdict"]],
         "message": clip(sentence(plain(told["message"]))),
         "tookSeconds": told.get("tookSeconds", 0.0),
-        "dataSha256": data.get("sha256", ""),
+        "dataSha256": sha256 if _SHA256.fullmatch(sha256 := data.get("sha256") or "") else "",
         "rows": data.get("rows", 0),
-        "active": active.get("version", ""),
+        "active": plain(active.get("version") or ""),
         "checks": [_check(one) for one in told.get("checks") or ()][: _most(GateStatus, "checks")],
         "groups": [_group(one) for one in told.get("groups") or ()][: _most(GateStatus, "groups")],
     }
@@ -65,15 +68,24 @@ def _check(told: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: told[name] for name in GateCheck.model_fields if name in told}
     return {
         **_counted({**kept, "n": told.get("n", 0)}),
-        "name": told["name"][:_MOST_OF_A_NAME],
+        "name": _name(told["name"]),
         "low": low,
         "high": high,
     }
 
 
 def _group(told: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field: told[field][:_MOST_OF_A_NAME] for field in ("attribute", "group")}
+    names = {field: _name(told[field]) for field in ("attribute", "group")}
     return {**_counted(told), **names}
+
+
+def _name(text: str) -> str:
+    return plain(text)[:_MOST_OF_A_NAME]
+
+
+def _word(text: str) -> str:
+    """A reason: it stands in conditions, Events and the audit log, and a sentence may quote what nobody is to read."""
+    return text if _REASON.fullmatch(text) else ""
 
 
 def _counted(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,9 +96,6 @@ def _counted(told: Mapping[str, Any]) -> dict[str, Any]:
 def _most(model: type[GateStatus], field: str) -> int:
     most: int = next(one.max_length for one in model.model_fields[field].metadata if hasattr(one, "max_length"))
     return most
-
-
-_REASONS: Mapping[Verdict, str] = {"Pass": "Passed", "Fail": "ThresholdMissed", "Inconclusive": "NotDecided"}
 
 
 def own_answer(ended: Raw, job: Raw) -> GateStatus | None:
