@@ -298,6 +298,7 @@ async def test_a_spool_that_cannot_be_emptied_is_emptied_later(tmp_path: Path, p
     operator = Operator(tmp_path)
     operator.volume.away = True
     with operator:
+        operator.trail.saw(KEY, UID, ModelDeploymentStatus())
         operator.trail.saw(KEY, UID, promoted.status)
         await operator.when(lambda: operator.gauges.spooled == 3)
         operator.maps.away, operator.volume.away = True, False
