@@ -222,6 +222,17 @@ def test_the_numbers_of_a_gate_are_those_of_the_check_that_decided() -> None:
     found = findings(model_of(model), on_trial().now)[0]
     assert (found.value, found.limit) == ("recall 0.61 (0.55 to 0.66)", "at least 0.7")
     assert (found.n, found.message) == ("120 rows", "recall is too low.")
+    rollout["steps"][rollout["step"]]["kind"] = "Load"
+    assert findings(model_of(model), on_trial().now)[0].n == "120 requests"
+
+
+def test_of_a_gate_whose_rollout_has_ended_no_number_is_made_up() -> None:
+    base = rejected()
+    base.model["status"]["rejected"][-1]["reason"] = "QualityGateFailed"
+    for one in base.model["status"]["conditions"]:
+        one["reason"] = "QualityGateFailed" if one["type"] == "Stalled" else one["reason"]
+    found = next(one for one in findings(model_of(base.model), base.now) if one.reason == "QualityGateFailed")
+    assert (found.limit, found.n) == ("see the message", "see the message")
 
 
 def test_what_a_gateway_was_seen_to_do_is_the_share_that_is_reached() -> None:

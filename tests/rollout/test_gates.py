@@ -195,6 +195,8 @@ def test_a_gate_whose_job_was_deleted_is_asked_again() -> None:
 def test_a_new_spec_ends_the_gate_under_way() -> None:
     world = gated(QUALITY, judge=lambda _kind, job, _question: job)
     until(world, stage("AtGate")).run(3)
+    assert world.status.rollout
+    assert "for at most 900 s." in world.status.rollout.message
     world.judges = answers("Pass")
     world.apply(spec("1.2.0", rollout={"steps": [QUALITY]}))
     until(

@@ -109,9 +109,12 @@ def _gate(about: About, told: Hint) -> Figures:
     gate = step.gate if step is not None else None
     if gate is None or not gate.checks:
         found = _state(about, told)
-        return Figures(found.value, "see the gate's step", found.window, count(gate.rows if gate else 0, "row"))
+        if gate is None:  # Its rollout has ended: the message is what is left of its answer.
+            return Figures(found.value, "see the message", found.window, "see the message")
+        return Figures(found.value, "see the gate's step", found.window, count(gate.rows, "row"))
+    what = "request" if step is not None and step.kind in ("Load", "Smoke") else "row"
     worst = next((one for one in gate.checks if one.verdict != "Pass"), gate.checks[0])
-    return Figures(_measured(worst), _threshold(worst), _since(about), count(worst.count or gate.rows, "row"))
+    return Figures(_measured(worst), _threshold(worst), _since(about), count(worst.count or gate.rows, what))
 
 
 def _measured(check: GateCheck) -> str:

@@ -145,7 +145,8 @@ def _under_way(turn: Turn, gate: AnyGate) -> str:
     if job is None:
         return f"The {gate.title} gate begins."
     said = _said(job)
-    return f"The {gate.title} gate runs as Job {job.name}, for at most {deadline_of(gate)}. {said}".rstrip()
+    most = deadline_of(gate).total_seconds()
+    return f"The {gate.title} gate runs as Job {job.name}, for at most {most:g} s. {said}".rstrip()
 
 
 def _said(job: GateJob | None) -> str:
