@@ -142,11 +142,13 @@ def test_the_operator_asks_for_nothing_that_it_may_not_do(alone: Scene, operator
     """By the audit log, which has every write: all that was asked for was allowed, and stands in the chart's rules."""
     if operator.audit_log is None:
         pytest.skip(f"the provider {operator.provider} shows no audit log")
-    alone.given_active("1.0.0", autoscaling={"minReplicas": 1, "maxReplicas": 2})
-    scaled = {"autoscaling": {"minReplicas": 1, "maxReplicas": 1}, "monitoring": {"serviceMonitor": {"enabled": False}}}
-    alone.patch({"spec": scaled})
+    alerts = {"prometheusRule": {"enabled": True}}
+    alone.given_active("1.0.0", autoscaling={"minReplicas": 1, "maxReplicas": 2}, monitoring=alerts)
+    less = {"serviceMonitor": {"enabled": False}, "prometheusRule": {"enabled": False}}
+    alone.patch({"spec": {"autoscaling": {"minReplicas": 1, "maxReplicas": 1}, "monitoring": less}})
     wait_for("the autoscaler to go", lambda: not alone.kube.list("hpa"), 30)
     wait_for("the ServiceMonitor to go", lambda: not alone.kube.list("servicemonitors"), 30)
+    wait_for("the PrometheusRule to go", lambda: not alone.kube.list("prometheusrules"), 30)
     granted, asked = _granted(operator), set[tuple[str, str]]()
     for event in _written(operator, operator.audit_log):
         refused = event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
