@@ -140,6 +140,9 @@ async def _end(world: World, calm: Played | None, log: Log) -> list[str]:
     if not found or not world.lasting:
         return found
     told = str(world.status.get("conditions")) + "".join(log.lines) if _cannot_tell(world) else str(world.status)
+    if world.one.hit is not None and world.one.hit.kind.startswith("RolloutDecision"):
+        # What became of it stands in the status; that it cannot be marked is an Event.
+        told += str(world.server.of("Event"))
     words = fault.tells if fault is not None else ()
     return [] if any(word in told for word in words) else [f"nothing tells of it, and {found[0]}"]
 
