@@ -8,8 +8,10 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.resolver import DefaultResolver
 
 from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
@@ -51,7 +53,8 @@ async def sound() -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("address", ["http://prometheus-{}.nowhere:{}", "http://127.0.0.1:{1}/of-model-{0}"])
 async def test_servers_that_hang_or_are_not_found_hold_up_no_other(address: str, silent: int, sound: str) -> None:
-    async with open_session([f"127.0.0.1:{silent}"]) as session:
+    resolver = aiohttp.AsyncResolver(nameservers=[f"127.0.0.1:{silent}"])
+    async with open_session(resolver) as session:
         source = PrometheusSource(session, timeout=timedelta(seconds=20))
         hanging = [asyncio.create_task(source._check(address.format(one, silent), "up")) for one in range(MANY)]
         await asyncio.sleep(0)  # Each has asked before the others do.
@@ -62,3 +65,8 @@ async def test_servers_that_hang_or_are_not_found_hold_up_no_other(address: str,
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*hanging)
+    await resolver.close()
+
+
+def test_a_session_resolves_names_without_threads() -> None:
+    assert DefaultResolver is aiohttp.AsyncResolver
