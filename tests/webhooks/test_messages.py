@@ -63,7 +63,7 @@ def test_nobody_s_words_act_in_a_line_for_slack() -> None:
     assert "<" not in said
     assert said == "clinic/diabetes: approve by &lt;!channel&gt;: Accepted – a &lt;http://e|b&gt; &amp; c"
     sent = message(slack(), entry("decision", by="bob", verb="abort", outcome="Accepted"))
-    assert json.loads(sent.body)["text"] == "clinic/diabetes: abort by bob: Accepted"
+    assert json.loads(sent.body) == {"text": "clinic/diabetes: abort by bob: Accepted", "mrkdwn": False}
     assert "webhook-signature" not in headers(slack(), sent, now())
 
 

@@ -25,7 +25,7 @@ from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.webhooks.post import SECONDS, Try, post
 from verdigris.api.status import GateStatus, ModelDeploymentStatus, RolloutStatus, StepStatus
 from verdigris.app.webhook_setup import webhooks
-from verdigris.app.webhooks import GIVEN_UP, LONGEST, WAITING, Webhooks
+from verdigris.app.webhooks import GIVEN_UP, LONGEST, MOST_BYTES, WAITING, Webhooks
 from verdigris.webhooks.message import Message, message
 from verdigris.webhooks.receiver import Receiver
 
@@ -220,6 +220,23 @@ async def test_a_row_is_bounded_and_the_oldest_goes() -> None:
     async with stage.running():
         await stage.until(lambda: stage.counts.left["ops"] == 0)
     assert '"pod":"p7"' in stage.told()[0]
+
+
+async def test_a_row_is_bounded_in_bytes_too() -> None:
+    stage = Stage(receiver())
+    row = stage.webhooks._rows[0]
+    for number in range(12):
+        stage.webhooks._put(row, message(receiver(), entry("pod", pod=str(number) * (MOST_BYTES // 8))))
+    assert row.size <= MOST_BYTES
+    assert stage.counts.outcomes["ops", "dropped"] == 12 - len(row.messages) > 0
+    async with stage.running():
+        await stage.until(lambda: stage.counts.left["ops"] == 0)
+        stage.webhooks._put(row, message(receiver(), entry("pod", pod="p" * (MOST_BYTES + 1))))
+        assert row.size == 0
+        for _ in range(5):
+            await asyncio.sleep(0)
+        stage.webhooks._put(row, message(receiver(), entry("removed")))
+        await stage.until(lambda: "service.removed" in stage.told()[-1])
 
 
 @asynccontextmanager

@@ -23,8 +23,8 @@ from verdigris.webhooks.receiver import Receiver
 
 log = logging.getLogger(__name__)
 
-WAITING = 1_000
-"""Messages that wait for one receiver at most; a new one takes the place of the oldest."""
+WAITING, MOST_BYTES = 1_000, 4 * 2**20
+"""Messages that wait for one receiver at most, and their bytes in all; a new one takes the place of the oldest."""
 FIRST, LONGEST = 1.0, 300.0
 """Seconds between two tries: doubled from one to the other."""
 GIVEN_UP = 24 * 3600.0
@@ -53,6 +53,11 @@ class _Row:
     messages: deque[tuple[float, Message]] = field(default_factory=deque)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     failing: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return sum(len(sent.body) for _, sent in self.messages)
 
 
 class Webhooks:
@@ -120,7 +125,7 @@ class Webhooks:
 
     def _put(self, row: _Row, sent: Message) -> None:
         row.messages.append((self._clock(), sent))
-        if len(row.messages) > WAITING:
+        while len(row.messages) > WAITING or row.size > MOST_BYTES:
             row.messages.popleft()
             self._told.went(row.receiver.name, "dropped")
         self._told.waiting(row.receiver.name, len(row.messages))
@@ -136,7 +141,7 @@ class Webhooks:
         """One after the other, in their order."""
         wait = FIRST
         while True:
-            if not row.messages:
+            while not row.messages:
                 row.news.clear()
                 await row.news.wait()
             since, sent = row.messages[0]

@@ -26,7 +26,7 @@ def message(receiver: Receiver, entry: Entry) -> Message:
     """The event as the receiver reads it."""
     identity = f"evt_{hashlib.sha256(entry.id.encode()).hexdigest()[:32]}"
     if receiver.format == "slack":
-        return Message(identity, "application/json", json.dumps({"text": sentence(entry)}).encode())
+        return Message(identity, "application/json", json.dumps({"text": sentence(entry), "mrkdwn": False}).encode())
     return Message(identity, "application/cloudevents+json", spelled(entry.dump()))
 
 

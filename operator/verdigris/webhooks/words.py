@@ -27,7 +27,7 @@ _WORDS: Mapping[What, str] = {
 
 
 def sentence(entry: Entry) -> str:
-    """One line. What somebody has written in it is only text to Slack: no mention, no link, no mark-up."""
+    """One line, in which nobody's words make a mention or a link; `message` turns mark-up off."""
     said = _WORDS[entry.what].format_map(_Known(entry.data))
     reason = entry.data.get("reason") if entry.what == "decision" else None
     return _plain(f"{entry.subject}: {said}{f' – {reason}' if reason else ''}")
@@ -41,6 +41,6 @@ class _Known(dict[str, Any]):
 
 
 def _plain(text: str) -> str:
-    """As api.slack.com/reference/surfaces/formatting asks: three characters as entities. No mark-up otherwise."""
+    """As api.slack.com/reference/surfaces/formatting asks: three characters as entities."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"\s+", " ", escaped).strip()

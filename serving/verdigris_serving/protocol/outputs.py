@@ -58,7 +58,8 @@ class OutputWriter:
         self._explanation: Explanation | None = None if isinstance(explanation, str) else explanation
         self._unexplained = explanation if isinstance(explanation, str) else ""
         self._features = len(manifest.features)
-        self._explained = [len(explained_outputs(manifest))] if len(explained_outputs(manifest)) > 1 else []
+        explained = len(explained_outputs(manifest))
+        self._explained = [explained] if explained > 1 else []
         self.metadata = output_metadata(manifest)
         self._scores = score_name(manifest)
         self._shape = self.metadata[-1]["shape"][1:]
