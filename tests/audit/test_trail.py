@@ -61,7 +61,7 @@ class Volume:
     """Where the log is: a folder that can be taken away, or hang."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.away = folder, False
+        self.folder, self.away, self.left = folder, False, 0
         self.hangs = threading.Event()
         self.hangs.set()
 
@@ -75,7 +75,12 @@ class Volume:
         class Mounted:
             mended = log.mended
             size = property(lambda _: log.size)
-            has, close = staticmethod(log.has), staticmethod(log.close)
+            has = staticmethod(log.has)
+
+            def close(self) -> None:
+                volume.hangs.wait()
+                log.close()
+                volume.left += 1
 
             def append(self, events: Sequence[Event]) -> int:
                 volume.hangs.wait()
@@ -176,6 +181,22 @@ async def test_an_operator_that_comes_after_records_nothing_again(tmp_path: Path
         operator.trail.saw(KEY, UID, promoted.status)
         await operator.when(lambda: not operator.trail._waiting)
     assert operator.volume.told == [*SERVED, ("operator", "1.2.3")]
+
+
+async def test_a_log_that_was_left_is_free_for_who_comes_next(tmp_path: Path) -> None:
+    operator = Operator(tmp_path)
+    with operator:
+        await operator.when(lambda: operator.gauges.up[-1:] == [True])
+    await operator.trail.close(60.0)
+    assert operator.volume.left == 1
+    # A volume that hangs ends the wait, too.
+    operator.restarted("operator-2")
+    with operator:
+        await operator.when(lambda: operator.gauges.up[-2:] == [True, True])
+    operator.volume.hangs.clear()
+    await operator.trail.close(0.05)
+    assert operator.volume.left == 1
+    operator.volume.hangs.set()
 
 
 async def test_while_the_log_is_away_the_spool_keeps_entries_and_they_come_in_order(

@@ -210,9 +210,13 @@ class Trail:
             self._wake.clear()
 
     async def close(self, seconds: float) -> None:
-        """Write what is noted still, for so long; then leave the log to who leads next."""
+        """Write what is noted still, for so long; then leave the log to who leads next.
+
+        It has been left once this returns, unless its volume hangs: who comes next need not try twice.
+        """
+        end = asyncio.get_running_loop().time() + seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(end):
                 await self._write()
                 if self._waiting and self._sentence is None:
                     # What has waited for the log to open.
@@ -221,7 +225,10 @@ class Trail:
             log.warning("audit: %s entries are written by nobody now; the statuses still tell them", len(self._waiting))
         if self._log is not None:
             opened, self._log = self._log, None
-            self._aside.call(opened.close)
+            left = self._aside.call(opened.close)
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout_at(end):
+                    await left
 
     async def _load(self) -> bool:
         try:
