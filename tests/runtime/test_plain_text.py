@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verdigris.adapters.kube.reading import views
-from verdigris.adapters.kube.reading.observe import _decision
+from verdigris.adapters.kube.reading.decisions import understood
 from verdigris.adapters.kube.reading.survey_views import pod_events
 from verdigris.adapters.kube.transport.errors import from_answer
 from verdigris.adapters.prometheus.wire import Unusable
@@ -85,8 +85,7 @@ def _decided() -> list[str]:
         "reason": HOSTILE,
         "requestedBy": "al\u202eice",
     }
-    decision = _decision({"metadata": meta, "spec": spec})
-    assert decision is not None
+    (decision,) = understood([{"metadata": meta, "spec": spec}])
     return [decision.reason, decision.by]
 
 

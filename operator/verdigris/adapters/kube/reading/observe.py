@@ -9,27 +9,22 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from pydantic import ValidationError
-
-from verdigris.adapters.kube.reading import unseen, views
+from verdigris.adapters.kube.reading import decisions, unseen, views
 from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
-from verdigris.adapters.kube.reading.routes import read_routes, routing
+from verdigris.adapters.kube.reading.routes import Routes, read_routes, routing
 from verdigris.adapters.kube.reading.understand import Malformed, understand
 from verdigris.adapters.kube.reading.unseen import Listed, TolerantReads
 from verdigris.adapters.kube.transport import kinds
-from verdigris.adapters.kube.transport.errors import ApiError, Invalid, NotFound
+from verdigris.adapters.kube.transport.errors import ApiError, NotFound
 from verdigris.adapters.kube.transport.kinds import Resource, resource_of
-from verdigris.api.decision import RolloutDecisionSpec
-from verdigris.api.schema.reading import read
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.inventory import Ref
 from verdigris.children.names import COLORS, MODEL_LABEL, Defaults, Owner, color_name
-from verdigris.core.facts.observed import Decision, Observed, Snapshot
+from verdigris.core.facts.observed import Observed, Snapshot
 from verdigris.core.facts.skew import Skew, wanted_target
-from verdigris.core.words import plain
 
 Raw = Mapping[str, Any]
 T = TypeVar("T")
@@ -95,12 +90,46 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
     if views.takes_children_along(parent):
         return None
     tolerant = TolerantReads(unseen.PATIENCE if (parent.get("status") or {}).get("rollout") else None)
+    seen = await _read(reader, key, parent, now, tolerant)
+    orphans = seen.ownership.orphans(seen.mine.values())
+    if orphans and await _is_leaving(reader, key, seen.owner):
+        return None
+    nobody: dict[Color, str] = {}
+    least = seen.spec.autoscaling.least
+    scalers = await tolerant.read(
+        kinds.AUTOSCALER, partial(foreign_scalers, reader, seen.owner, seen.status, least, seen.mine), nobody
+    )
+    tolerant.raise_transient(seen.status)
+    observed = _observed(seen, defaults, orphans, scalers, frozenset(tolerant.unseen))
+    return Picture(observed, parent, seen.live, tuple(seen.found.decisions), tolerant.unseen)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What has been read of a model. `mine` are those of the `live` objects that are its own."""
+
+    parent: Raw
+    owner: Owner
+    generation: int
+    ownership: OwnershipFilter
+    found: _Found
+    live: Mapping[tuple[str, str], Raw]
+    mine: Mapping[tuple[str, str], Raw]
+    names: tuple[Ref, ...]
+    routes: Routes
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus
+    skew: Skew
+
+
+async def _read(reader: Reader, key: Key, parent: Raw, now: datetime | None, tolerant: TolerantReads) -> _Read:
+    """The children by their label, then by name what has no label. Raises Malformed and ApiError."""
     found = await _children(reader, key, tolerant)
     owner = Owner(key.namespace, key.name, views.metadata(parent)["uid"])
     # What another owner has is not ours to judge by; apply refuses to touch it.
     ownership = OwnershipFilter(owner, patient=is_new(parent, now))
     mine = ownership.mine(found.live)
-    generation = views.metadata(parent).get("generation", 0)
+    generation = int(views.metadata(parent).get("generation", 0))
     spec, status, skew = _understood(parent, mine, tolerant)
     names = needed_names(owner, spec, wanted_target(spec, key.name, generation, status, skew)[0])
     routes = await read_routes(reader, owner, spec, status, tolerant)
@@ -108,46 +137,43 @@ async def observe(reader: Reader, key: Key, defaults: Defaults, now: datetime | 
     if len(live) > len(found.live):
         mine = ownership.mine(live)
         spec, status, skew = _understood(parent, mine, tolerant)
-    orphans = ownership.orphans(mine.values())
-    if orphans and await _is_leaving(reader, key, owner):
-        return None
-    nobody: dict[Color, str] = {}
-    scalers = await tolerant.read(
-        kinds.AUTOSCALER, partial(foreign_scalers, reader, owner, status, spec.autoscaling.least, mine), nobody
-    )
-    tolerant.raise_transient(status)
-    observed = Observed(
-        owner=owner,
-        generation=generation,
-        spec=spec,
-        status=status,
+    return _Read(parent, owner, generation, ownership, found, live, mine, names, routes, spec, status, skew)
+
+
+def _observed(
+    seen: _Read, defaults: Defaults, orphans: tuple[Ref, ...], scalers: Mapping[Color, str], unread: frozenset[str]
+) -> Observed:
+    """The raw objects as the facts that the plan knows."""
+    found, mine, name = seen.found, seen.mine, seen.owner.name
+    service = mine.get((kinds.SERVICE.kind, name))
+    deployments = {color: mine.get((kinds.DEPLOYMENT.kind, color_name(name, color))) for color in COLORS}
+    return Observed(
+        owner=seen.owner,
+        generation=seen.generation,
+        spec=seen.spec,
+        status=seen.status,
         defaults=defaults,
-        deployments={
-            color: views.deployment_view(raw)
-            for color in COLORS
-            if (raw := mine.get((kinds.DEPLOYMENT.kind, color_name(key.name, color)))) is not None
-        },
+        deployments={color: views.deployment_view(raw) for color, raw in deployments.items() if raw is not None},
         pods=tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name))),
-        endpoints=views.ready_endpoints(found.slices, key.name),
-        selected=views.selected_color(mine.get((kinds.SERVICE.kind, key.name))),
-        withdrawn=views.withdrawn(mine.get((kinds.SERVICE.kind, key.name))),
+        endpoints=views.ready_endpoints(found.slices, name),
+        selected=views.selected_color(service),
+        withdrawn=views.withdrawn(service),
         snapshots=_snapshots(mine.values()),
-        decisions=_decisions(found.decisions),
-        hpas=_autoscaled(mine, key.name),
+        decisions=decisions.understood(found.decisions),
+        hpas=_autoscaled(mine, name),
         unknown=found.unknown,
-        taken=tuple(filter(None, (ownership.taken(name, live) for name in names))),
+        taken=tuple(filter(None, (seen.ownership.taken(ref, seen.live) for ref in seen.names))),
         orphans=orphans,
         scalers=scalers,
-        addresses=_addresses(mine, key.name),
-        service=views.address(mine.get((kinds.SERVICE.kind, key.name))),
-        misconfigured=misconfigured(mine.get((kinds.SERVICE.kind, key.name)), spec.serving.service.port, found.pods),
-        skew=skew,
-        unseen=frozenset(tolerant.unseen),
-        leaving=views.is_leaving(parent),
-        routing=routing(routes, ownership, spec, status, kinds.HTTP_ROUTE.kind not in tolerant.unseen),
-        behind_others=_behind_others(live.get((kinds.SERVICE.kind, key.name)), mine, key.name),
+        addresses=_addresses(mine, name),
+        service=views.address(service),
+        misconfigured=misconfigured(service, seen.spec.serving.service.port, found.pods),
+        skew=seen.skew,
+        unseen=unread,
+        leaving=views.is_leaving(seen.parent),
+        routing=routing(seen.routes, seen.ownership, seen.spec, seen.status, kinds.HTTP_ROUTE.kind not in unread),
+        behind_others=_behind_others(seen.live.get((kinds.SERVICE.kind, name)), service, deployments),
     )
-    return Picture(observed, parent, live, tuple(found.decisions), tolerant.unseen)
 
 
 async def _is_leaving(reader: Reader, key: Key, owner: Owner) -> bool:
@@ -190,15 +216,15 @@ async def _children(reader: Reader, key: Key, tolerant: TolerantReads) -> _Found
     services = ",".join(color_name(key.name, color) for color in COLORS)
     none: Listed | None = []
     plain = [kind for kind in kinds.CHILDREN if kind not in kinds.OPTIONAL]
-    pods, slices, decisions, *lists = await _together(
+    pods, slices, decided, *lists = await _together(
         reader.list(kinds.POD, key.namespace, labels),
         reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"kubernetes.io/service-name in ({services})"),
-        tolerant.listed(kinds.ROLLOUT_DECISION, partial(_open_decisions, reader, key)),
+        tolerant.listed(kinds.ROLLOUT_DECISION, partial(decisions.open_decisions, reader, key.namespace, key.name)),
         *(tolerant.read(kind, partial(_unless_unknown, reader, kind, key, labels), none) for kind in kinds.OPTIONAL),
         *(tolerant.listed(kind, partial(reader.list, kind, key.namespace, labels)) for kind in plain),
     )
     live: dict[tuple[str, str], Raw] = {_ref(raw): raw for listed in lists for raw in listed or ()}
-    ours = [d for d in decisions or () if (d.get("spec") or {}).get("modelDeployment") == key.name]
+    ours = [d for d in decided or () if (d.get("spec") or {}).get("modelDeployment") == key.name]
     optional = zip(kinds.OPTIONAL, lists, strict=False)
     unknown = frozenset(kind.kind for kind, listed in optional if listed is None)
     return _Found(live, pods or [], slices or [], ours, unknown)
@@ -215,16 +241,6 @@ async def _together(*reads: Awaitable[T]) -> list[T]:
 
 def _ref(raw: Raw) -> tuple[str, str]:
     return raw["kind"], views.metadata(raw)["name"]
-
-
-async def _open_decisions(reader: Reader, key: Key) -> list[dict[str, Any]]:
-    """Those about this model that nobody has answered. The others are history, of which there may be thousands."""
-    fields = f"spec.modelDeployment={key.name},status.outcome="
-    try:
-        return await reader.list(kinds.ROLLOUT_DECISION, key.namespace, fields=fields)
-    except Invalid:
-        # Kubernetes 1.30, or a CRD from before, selects by no field of ours.
-        return await reader.list(kinds.ROLLOUT_DECISION, key.namespace)
 
 
 async def _unless_unknown(reader: Reader, kind: Resource, key: Key, labels: str) -> list[dict[str, Any]] | None:
@@ -256,11 +272,10 @@ async def _by_name(
     return {_ref(raw): raw for some in listed for raw in some}
 
 
-def _behind_others(service: Raw | None, mine: Mapping[tuple[str, str], Raw], name: str) -> frozenset[Color]:
+def _behind_others(service: Raw | None, own: Raw | None, deployments: Mapping[Color, Raw | None]) -> frozenset[Color]:
     """The colours whose pods the clients' Service selects although it is not ours."""
-    if service is None or (kinds.SERVICE.kind, name) in mine:
+    if service is None or own is not None:
         return frozenset()
-    deployments = {color: mine.get((kinds.DEPLOYMENT.kind, color_name(name, color))) for color in COLORS}
     return frozenset(color for color, raw in deployments.items() if raw is not None and views.selects(service, raw))
 
 
@@ -275,30 +290,6 @@ def _snapshot(raw: Raw) -> Snapshot | None:
         return controller_revision.parse(raw)
     except ValueError:
         return None
-
-
-def _decisions(raws: Iterable[Raw]) -> tuple[Decision, ...]:
-    found = (_decision(raw) for raw in raws)
-    return tuple(sorted(filter(None, found), key=lambda decision: (decision.created, decision.name)))
-
-
-def _decision(raw: Raw) -> Decision | None:
-    """None for one that cannot be understood: it decides nothing."""
-    try:
-        spec = read(RolloutDecisionSpec, raw.get("spec") or {}).value
-    except ValidationError:
-        return None
-    meta = views.metadata(raw)
-    return Decision(
-        uid=meta["uid"],
-        name=meta["name"],
-        revision=spec.revision,
-        verb=spec.verb,
-        reason=plain(spec.reason),
-        by=plain(spec.requested_by),
-        created=views.time_of(meta["creationTimestamp"]),
-        answered=bool((raw.get("status") or {}).get("outcome")),
-    )
 
 
 def _addresses(mine: Mapping[tuple[str, str], Raw], name: str) -> dict[Color, str]:
