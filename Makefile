@@ -16,10 +16,13 @@ PYTEST := $(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder --dura
 test: lint cluster  ## the tests, those on the real cluster included
 	@$(PYTEST) -m "not thorough"
 
+thorough: cluster ## the tests that `make test` leaves out: more of the same kinds, the cluster's own tooling
+	@$(PYTEST) -m thorough
+
 unit: lint       ## the tests that need no cluster
 	@$(PYTEST) -m "not cluster and not lifecycle"
 
-lifecycle: setup ## the local cluster comes up, goes, crashes and comes back: what `make test` leaves out too
+lifecycle: setup ## the local cluster comes up, goes, crashes and comes back
 	@$(PY) -m pytest -m lifecycle tests/cluster
 
 lint: setup      ## format, lint, types, layers, stale files: seconds
@@ -104,5 +107,5 @@ bench-pack: setup  ## random pipelines packed and asked beside scikit-learn: out
 clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
-.PHONY: help setup demo test unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
+.PHONY: help setup demo test thorough unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
 .PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-gates bench-audit bench-page bench-pack gate-schemas clean

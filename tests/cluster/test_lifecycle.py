@@ -65,6 +65,7 @@ def test_a_cluster_comes_up_and_goes_without_a_trace_and_comes_up_again(instance
     assert "DOWN" not in _must(instance.cluster("status"))
 
 
+@pytest.mark.thorough
 def test_up_restarts_a_daemon_that_died(instance: Instance) -> None:
     _must(instance.cluster("up"))
     (scheduler,) = [pid for pid in instance.processes() if b"kube-scheduler" in _words(pid)]

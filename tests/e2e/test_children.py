@@ -72,6 +72,7 @@ def test_a_child_that_is_changed_is_set_right(scene: Scene) -> None:
     wait_for("the Deployment to be as it was", lambda: field(scene, "deployment", limit) != 77, 30, every=0.25)
 
 
+@pytest.mark.thorough
 @scenario
 def test_what_somebody_sets_on_a_child_is_taken_away_again(scene: Scene) -> None:
     """Fields that we do not state, and a port, by which lists are merged."""
@@ -133,6 +134,7 @@ def test_every_name_that_is_taken_is_told_at_once_and_left_alone(scene: Scene) -
     scene.until_condition("Stalled", lambda stalled: stalled["status"] == "False")
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_model_that_was_deleted_without_its_children_takes_them_over_and_no_pod_notices(scene: Scene) -> None:
     scene.given_active("1.0.0", **AUTOSCALED)
@@ -147,6 +149,7 @@ def test_a_model_that_was_deleted_without_its_children_takes_them_over_and_no_po
     assert {meta["ownerReferences"][0]["uid"] for meta in direct} == {uid}
 
 
+@pytest.mark.thorough
 @scenario
 def test_the_same_spec_in_another_spelling_rolls_nothing_out(scene: Scene) -> None:
     scene.given_active("1.0.0")
@@ -211,6 +214,7 @@ def _write(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"verb": entry["verb"], "what": f"{target['resource']}/{target.get('name')}", "at": at}
 
 
+@pytest.mark.thorough
 @scenario
 def test_the_smallest_spec_that_a_person_writes_is_enough(scene: Scene) -> None:
     artifact = scene.stock.artifact("1.0.0")

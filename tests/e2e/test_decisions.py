@@ -82,6 +82,7 @@ def test_a_version_that_bakes_can_be_promoted_at_once_and_rolled_back_at_once(sc
     assert status["rejected"][-1]["version"] == "1.1.0"
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_decision_that_cannot_be_carried_out_is_refused_with_the_reason(scene: Scene) -> None:
     scene.given_active("1.0.0")
@@ -122,6 +123,7 @@ def test_a_pause_holds_a_rollout_but_never_a_rollback(scene: Scene) -> None:
     assert (active(status), scene.selected()) == ("1.0.0", "blue")
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_paused_model_starts_no_rollout_until_it_goes_on(scene: Scene) -> None:
     scene.given_active("1.0.0")

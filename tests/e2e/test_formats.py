@@ -14,12 +14,12 @@ from tritonclient import grpc
 from dev.cluster import Cluster
 from tests.e2e.crowd import scenario
 from tests.e2e.scene import NAME, Scene, settled
-from tests.e2e.stock import FOREST, FOREST_FORMATS
+from tests.e2e.stock import FOREST
 from verdigris_serving.artifact.pack import Format
 
 
 @scenario
-@pytest.mark.parametrize("format", FOREST_FORMATS)
+@pytest.mark.parametrize("format", ["onnx", pytest.param("sklearn", marks=pytest.mark.thorough)])
 def test_a_forest_follows_a_linear_model_in_the_image_of_its_format_and_no_request_is_lost(
     scene: Scene, format: Format
 ) -> None:

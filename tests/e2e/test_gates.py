@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.e2e.crowd import scenario
 from tests.e2e.scene import Scene, Status, active, merged, settled
 
@@ -47,6 +49,7 @@ def test_a_version_goes_through_its_gates_and_one_that_learnt_the_wrong_thing_me
     scene.event("GatePassed", "load")
 
 
+@pytest.mark.thorough
 @scenario
 def test_groups_that_are_treated_unlike_are_shown_and_data_that_is_not_what_was_said_is_no_verdict(
     scene: Scene,

@@ -84,6 +84,7 @@ def test_a_gateway_s_clients_get_exact_shares_and_lose_nothing_by_a_promotion_or
     assert {request.version for request in kept[-50:]} == {"1.1.0"}, "pooled connections follow, too"
 
 
+@pytest.mark.thorough
 @scenario_holding(order.gateway)
 def test_a_user_s_own_route_and_a_gateway_that_is_away_while_a_rollback_is_decided(scene: Scene) -> None:
     with a_gateway(scene) as address:

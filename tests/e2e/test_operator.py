@@ -72,6 +72,7 @@ def test_a_rollout_holds_while_prometheus_is_away_and_ends_well_when_it_is_back(
     assert [request.outcome for request in clients.requests if request.result != "answered"] == []
 
 
+@pytest.mark.thorough
 def test_an_upgrade_of_the_operator_touches_no_model_pod(alone: Scene, operator: Cluster) -> None:
     scene = alone
     scene.given_active("1.0.0")

@@ -36,6 +36,7 @@ def test_a_bad_version_is_taken_back_though_its_kind_of_service_is_refused(scene
     assert [request.outcome for request in clients.lost()] == []
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_candidate_whose_rollout_somebody_pauses_goes_on(scene: Scene) -> None:
     scene.given_active("1.0.0")
@@ -46,6 +47,7 @@ def test_a_candidate_whose_rollout_somebody_pauses_goes_on(scene: Scene) -> None
     assert not (scene.kube.get("deployment", "diabetes-green") or {})["spec"].get("paused")
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_limit_that_a_range_gives_and_the_request_exceeds_is_named_before_the_deadline(scene: Scene) -> None:
     """Every pod is refused for a limit that nobody wrote into the spec."""
@@ -61,6 +63,7 @@ def test_a_limit_that_a_range_gives_and_the_request_exceeds_is_named_before_the_
     assert "LimitRange" in scene.condition("Stalled")["message"]
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_claim_that_only_one_pod_may_use_ends_a_rollout_in_seconds_with_advice(scene: Scene) -> None:
     """The volume is a folder of this machine, which is the node."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.crowd import scenario
 from tests.e2e.scene import Scene, active, settled, stage
 
@@ -67,6 +69,7 @@ def test_a_version_that_is_superseded_while_it_bakes_gives_the_clients_back_firs
     assert [request.outcome for request in clients.requests if request.result != "answered"] == []
 
 
+@pytest.mark.thorough
 @scenario
 def test_a_version_whose_pods_go_away_gives_its_clients_back_without_evidence_and_goes_on(scene: Scene) -> None:
     """Somebody deletes them: nothing that the version did, so it is tried again when its new pods are ready."""
