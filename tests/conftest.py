@@ -39,12 +39,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show in full why a test on the real cluster failed before it passed: it is a fault of somebody's all the same."""
+    """Show which scenarios took longest, and in full why a test on the real cluster failed before it passed.
+
+    It is a fault of somebody's all the same.
+    """
+    reports = [
+        report for some in terminalreporter.stats.values() for report in some if hasattr(report, "user_properties")
+    ]
+    played = {report.nodeid: dict(report.user_properties).get(order.PLAYED) for report in reports}
+    longest = sorted(((seconds, name) for name, seconds in played.items() if seconds), reverse=True)[:SHOWN]
+    if longest:
+        terminalreporter.section(f"slowest {len(longest)} scenarios, each without what it waited for others")
+        for seconds, name in longest:
+            terminalreporter.write_line(f"{seconds:.1f}s {name}")
     for report in terminalreporter.stats.get("rerun", ()):
         terminalreporter.section(f"failed once, run again: {report.nodeid}", red=True)
         terminalreporter.write_line(report.longreprtext)
 
 
+SHOWN = 15
+"""So many of the slowest scenarios."""
 ONLY_COMPUTES = 15
 """How nice a process is while it runs tests that need no cluster."""
 _TURNS = order.Turns(from_environment().cache / "tests.lock")

@@ -18,6 +18,8 @@ from dev.cluster.settings import from_environment
 from dev.cluster.shell import exclusive
 
 HERE = Path(__file__).parent
+PLAYED = "played for so many seconds"
+"""A property of a scenario's report: its call has waited for others, too."""
 
 
 def second_node() -> AbstractContextManager[None]:

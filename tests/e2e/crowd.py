@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ import pytest
 
 from dev.cluster.throttle import Throttle
 from tests.e2e.scene import Scene
+from tests.order import PLAYED
 
 Play = Callable[..., None]
 Lock = Callable[[], AbstractContextManager[None]]
@@ -30,7 +32,10 @@ def scenario_holding(lock: Lock) -> Callable[[Play], Play]:
 
 def _awaited(play: Play, lock: Lock | None) -> Play:
     def await_result(crowd: Crowd, request: pytest.FixtureRequest, **_: Any) -> None:
-        crowd.result(request.node.nodeid)
+        try:
+            crowd.result(request.node.nodeid)
+        finally:
+            request.node.user_properties.append((PLAYED, crowd.seconds(request.node.nodeid)))
 
     own = [p for name, p in inspect.signature(play).parameters.items() if name != "scene"]
     asked = [
@@ -67,6 +72,11 @@ class Crowd:
         self._scenarios = {item.nodeid: (item, asked) for item, asked in found}
         self._futures = {nodeid: self._pool.submit(self._play, *one) for nodeid, one in self._scenarios.items()}
         self._told: set[str] = set()
+        self._seconds: dict[str, float] = {}
+
+    def seconds(self, nodeid: str) -> float:
+        """How long that scenario was played, its namespace included."""
+        return self._seconds.get(nodeid, 0.0)
 
     def result(self, nodeid: str) -> None:
         """Wait until that scenario has been played; raises what it raised. Who asks once more has it played again."""
@@ -86,8 +96,13 @@ class Crowd:
     def _play(self, item: Any, asked: _Scenario) -> None:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         room = self._throttle if asked.lock is None else asked.lock()
-        with room, self._scene(item.name) as scene:
-            asked.play(scene, **parameters)
+        with room:
+            began = time.monotonic()
+            try:
+                with self._scene(item.name) as scene:
+                    asked.play(scene, **parameters)
+            finally:
+                self._seconds[item.nodeid] = time.monotonic() - began
 
 
 def _scenario_of(item: pytest.Item) -> _Scenario | None:
