@@ -99,6 +99,8 @@ def operator(cluster: Cluster) -> Cluster:
     """The cluster with the project's images on its nodes and the operator installed as a user would."""
     cluster.load_images()
     with cluster.alone():
-        install_operator(cluster, "gatewayApi.enabled=true")
+        install_operator(
+            cluster, "gatewayApi.enabled=true", "serviceMonitor.enabled=true", "serviceMonitor.interval=2s"
+        )
     PACE.started(probe(cluster))
     return cluster

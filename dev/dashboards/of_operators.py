@@ -33,7 +33,7 @@ _NOW = Row(
         _number(
             "Not available",
             "Models that have an active version of which no pod is ready.",
-            "count(verdigris_model_available == 0) or on () vector(0)",
+            "sum(verdigris_model_available == bool 0) or on () vector(0)",
         ),
         _number("Rolling out", "Rollouts under way.", "count(verdigris_rollout_stage) or on () vector(0)"),
         _number(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +47,31 @@ class Kubectl:
             text=True,
             timeout=stretched(120),
             check=False,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            env=self._env,
         )
         if done.returncode != 0:
             raise Denied(done.stderr + done.stdout)
         return Answer(done.stdout, done.stderr)
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+    @contextmanager
+    def forwarding(self, target: str, port: int, namespace: str) -> Iterator[str]:
+        """`kubectl port-forward` while the block runs; gives the URL on this machine. Raises Denied when it fails."""
+        words = [str(self.program), "port-forward", target, f":{port}", "--namespace", namespace]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(words, **pipes, text=True, env=self._env) as process:
+            try:
+                assert process.stdout is not None
+                said = process.stdout.readline()
+                address = re.search(r"127\.0\.0\.1:\d+", said)
+                if address is None:
+                    raise Denied(said)
+                yield f"http://{address[0]}"
+            finally:
+                process.terminate()
 
     def apply(self, manifests: Iterable[Manifest], *options: str) -> Answer:
         """Server-side apply. Raises Denied."""
@@ -69,6 +91,21 @@ class Kubectl:
         except Denied as denial:
             said = str(denial)
         return said.strip().endswith("yes")
+
+
+REVIEWS = {"selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+REVIEWS |= {"tokenreviews", "subjectaccessreviews"}
+"""Questions: what is created is answered, and stored nowhere."""
+
+
+def changes(told: str) -> list[str]:
+    """The lines of `kubectl auth can-i --list` by which somebody may do more than read and ask."""
+    found = []
+    for line in told.splitlines()[1:]:
+        name, verbs = line.split()[0].partition(".")[0], set(line[line.rindex("[") + 1 : -1].split())
+        if not verbs <= ({"create"} if name in REVIEWS else {"get", "list", "watch"}):
+            found.append(line)
+    return found
 
 
 def eventually(what: str, check: Callable[[], bool], *, seconds: float = 30) -> None:

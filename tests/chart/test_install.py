@@ -7,16 +7,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from dev.cluster import Cluster
 from tests.chart.helm import CHART, REPOSITORY, Helm, Manifest, Refused, of_kind, pod_specs
-from tests.chart.kubectl import Answer, Denied, Kubectl, eventually
+from tests.chart.kubectl import Answer, Denied, Kubectl, changes, eventually
+from tests.web.test_incluster import Page, csrf_of
+from tests.web.test_on_cluster import shown
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
 RELEASE = "chart-test"
 OPERATORS, MODELS = "chart-test", "chart-test-models"
+PAGE = f"system:serviceaccount:{OPERATORS}:{RELEASE}-page"
 OWNER_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 CHILDREN = (
     "deployments",
@@ -29,6 +33,7 @@ CHILDREN = (
     "servicemonitors",
 )
 EVERYTHING = {
+    "page": {"enabled": True},
     "serviceMonitor": {"enabled": True, "labels": {"release": "x"}},
     "monitoring": {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}},
     "networkPolicy": {"ingressFrom": [{"namespaceSelector": {}}], "extraEgress": [{"ports": [{"port": 8443}]}]},
@@ -109,7 +114,7 @@ def install(helm: Helm, kubectl: Kubectl, cluster: Cluster) -> str:
     """Take over the CRDs from whoever made them, for the cluster is shared with other tests. Returns what helm said."""
     words = ["install", RELEASE, str(CHART), *where(cluster), "--wait", "--timeout", "120s", "--take-ownership"]
     try:
-        return helm.run(*words, values={"watchNamespaces": [MODELS]})
+        return helm.run(*words, values={"watchNamespaces": [MODELS], "page": {"enabled": True}})
     except Refused as refused:
         raise AssertionError(f"{refused}\nThe operator said:\n{logs(kubectl)}") from refused
 
@@ -172,16 +177,9 @@ def test_the_operator_takes_no_disturbance_that_would_leave_none(kubectl: Kubect
 @pytest.mark.usefixtures("installed")
 def test_the_operators_rights_are_enough_to_start_a_model(kubectl: Kubectl) -> None:
     """The artifact cannot be fetched, which is no matter: every child is made all the same, and none is refused."""
-    model = {
-        "apiVersion": "verdigris.dev/v1alpha1",
-        "kind": "ModelDeployment",
-        "metadata": {"name": "rights", "namespace": MODELS},
-        "spec": {
-            "model": {"version": "1.0.0", "uri": "http://artifacts.invalid/m.vmodel", "sha256": "0" * 64},
-            "autoscaling": {"minReplicas": 2, "maxReplicas": 3},
-        },
-    }
-    kubectl.apply([model])
+    sized = model("rights")
+    sized["spec"]["autoscaling"] = {"minReplicas": 2, "maxReplicas": 3}
+    kubectl.apply([sized])
     eventually("every child is there", lambda: all(owned(kubectl, kind) for kind in CHILDREN))
     eventually("it has its size", lambda: owned(kubectl, "deployments")[0]["spec"]["replicas"] == 2)
     eventually("an Event tells of it", lambda: "ModelDeployment" in told_about(kubectl))
@@ -224,13 +222,68 @@ def test_limited_to_a_namespace_the_operator_may_nothing_elsewhere(kubectl: Kube
     assert not kubectl.allows(operator, "get", "secrets", MODELS)
 
 
+def model(name: str) -> Manifest:
+    """One whose artifact cannot be fetched: its first rollout stays under way."""
+    spec = {"model": {"version": "1.0.0", "uri": "http://artifacts.invalid/m.vmodel", "sha256": "0" * 64}}
+    kind = {"apiVersion": "verdigris.dev/v1alpha1", "kind": "ModelDeployment"}
+    return {**kind, "metadata": {"name": name, "namespace": MODELS}, "spec": spec}
+
+
+def account(kubectl: Kubectl, name: str) -> str:
+    """A new ServiceAccount, as somebody who signs in; returns a token of theirs."""
+    kubectl.run("create", "serviceaccount", name, "--namespace", MODELS)
+    return kubectl.run("create", "token", name, "--namespace", MODELS, "--duration=10m").out.strip()
+
+
+@pytest.mark.usefixtures("installed")
+async def test_the_page_runs_and_lets_each_person_see_and_decide_what_they_may(kubectl: Kubectl) -> None:
+    alice, bob = account(kubectl, "alice"), account(kubectl, "bob")
+    decides = (f"--clusterrole={RELEASE}-approver", f"--serviceaccount={MODELS}:alice")
+    kubectl.run("create", "rolebinding", "alice-decides", *decides, "--namespace", MODELS)
+    kubectl.apply([model("seen")])
+    eventually("its rollout is under way", lambda: bool(rollout(kubectl, "seen")))
+    at, decisions = f"/models/{MODELS}/seen", f"/models/{MODELS}/seen/decisions"
+    form = {"verb": "abort", "revision": rollout(kubectl, "seen"), "reason": "seen on the page"}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        with kubectl.forwarding(f"service/{RELEASE}-page", 80, OPERATORS) as address:
+            page = Page(None, address, session)  # type: ignore[arg-type]
+            one, other = await page.somebody(alice), await page.somebody(bob)
+            of_one, (_, _, of_other) = await shown(one, "/", at), await other.ask("GET", "/")
+            assert f"as <strong>system:serviceaccount:{MODELS}:alice</strong>" in of_one
+            assert at not in of_other
+            assert (await other.ask("GET", at))[0] == 404
+            assert (await other.ask("POST", decisions, {**form, "csrf": csrf_of(of_other)}))[0] == 404
+            assert (await one.ask("POST", decisions, {**form, "csrf": csrf_of(of_one)}))[0] == 303
+    (made,) = objects(kubectl, "rolloutdecisions", MODELS)
+    # The admission policy lets nobody give another name than that of their own token.
+    assert (made["spec"]["requestedBy"], made["spec"]["verb"]) == (f"system:serviceaccount:{MODELS}:alice", "abort")
+    eventually(
+        "the operator has answered",
+        lambda: objects(kubectl, "rolloutdecisions", MODELS)[0].get("status", {}).get("outcome") == "Accepted",
+    )
+    kubectl.run("delete", "modeldeployment", "seen", "--namespace", MODELS)
+
+
+def rollout(kubectl: Kubectl, name: str) -> str:
+    """The revision that is being rolled out; empty while none is."""
+    (found,) = [one for one in objects(kubectl, "modeldeployments", MODELS) if one["metadata"]["name"] == name]
+    return str((found.get("status", {}).get("rollout") or {}).get("revision", ""))
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_page_may_read_and_change_nothing(kubectl: Kubectl) -> None:
+    told = kubectl.run("auth", "can-i", "--list", "--namespace", MODELS, user=PAGE).out
+    assert "modeldeployments" in told
+    assert changes(told) == []
+    for verb, resource in (("create", "rolloutdecisions"), ("patch", "modeldeployments"), ("delete", "pods")):
+        assert not kubectl.allows(PAGE, verb, resource, MODELS)
+
+
 def test_models_outlive_the_release_and_a_new_one_takes_them_over(
     installed: str, helm: Helm, kubectl: Kubectl, cluster: Cluster
 ) -> None:
     assert installed
-    kept = {"apiVersion": "verdigris.dev/v1alpha1", "kind": "ModelDeployment"}
-    spec = {"model": {"version": "1.0.0", "uri": "http://artifacts.invalid/m.vmodel", "sha256": "0" * 64}}
-    kubectl.apply([{**kept, "metadata": {"name": "kept", "namespace": MODELS}, "spec": spec}])
+    kubectl.apply([model("kept")])
     (before,) = objects(kubectl, "modeldeployments", MODELS)
 
     helm.run("uninstall", RELEASE, *where(cluster), "--wait")

@@ -12,7 +12,12 @@ import time
 from pathlib import Path
 
 FOLDER = Path(os.environ["FAKE_KUBECTL"])
-GROUPS = {"modeldeployments": "verdigris.dev", "rolloutdecisions": "verdigris.dev", "deployments": "apps"}
+GROUPS = {
+    "modeldeployments": "verdigris.dev",
+    "rolloutdecisions": "verdigris.dev",
+    "deployments": "apps",
+    "prometheusrules": "monitoring.coreos.com",
+}
 KINDS = {
     "modeldeployments": "ModelDeployment",
     "rolloutdecisions": "RolloutDecision",
@@ -20,6 +25,7 @@ KINDS = {
     "deployments": "Deployment",
     "services": "Service",
     "leases": "Lease",
+    "prometheusrules": "PrometheusRule",
     "customresourcedefinitions": "CustomResourceDefinition",
 }
 

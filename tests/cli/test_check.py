@@ -15,8 +15,21 @@ from verdigris.cli.model.checks import behind_the_api, targets
 PROMETHEUS = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
 TARGETS = {"data": {"activeTargets": [{"scrapePool": "serviceMonitor/clinic/diabetes/0", "health": "up"}]}}
 DATA = {"status": "success", "data": {"result": [{"metric": {"color": "blue"}, "value": [1, "2"]}]}}
+UID = "0f1e2d3c-0000-4000-8000-0123456789ab"
+
+
+def rules(*files: str, **rule: str) -> dict[str, Any]:
+    """What Prometheus has loaded: a group of one rule from each of these files."""
+    one = {"name": "VerdigrisNoLeader", "health": "ok", **rule}
+    return {
+        "data": {"groups": [{"file": f"/etc/prometheus/rules/main-0/{file}.yaml", "rules": [one]} for file in files]}
+    }
+
+
+LOADED = rules(f"verdigris-system-verdigris-{UID}", f"clinic-diabetes-{UID}")
 RAW = {
     f"{PROMETHEUS}/query?query=up": {"status": "success"},
+    f"{PROMETHEUS}/rules": LOADED,
     f"{PROMETHEUS}/targets": TARGETS,
     f"{PROMETHEUS}/query?query=sum": DATA,
 }
@@ -45,6 +58,7 @@ def lease(age: float = 1.0) -> dict[str, Any]:
     return {"kind": "Lease", "metadata": {"name": "verdigris"}, "spec": spec}
 
 
+ALERTS = {"kind": "PrometheusRule", "metadata": {"name": "verdigris", "namespace": "verdigris-system"}}
 CRDS = [
     definition(name)
     for name in (
@@ -58,7 +72,7 @@ CRDS = [
 @pytest.fixture
 def installed(stage: Stage) -> Stage:
     """A cluster on which all is well."""
-    return stage.given(healthy().model, deployment(), lease(), *CRDS).holds("raw.json", RAW)
+    return stage.given(healthy().model, deployment(), lease(), ALERTS, *CRDS).holds("raw.json", RAW)
 
 
 def looked(stage: Stage, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -83,6 +97,7 @@ def test_where_all_is_well_each_check_says_so(installed: Stage) -> None:
             "leader",
             "the operator's rights",
             "Prometheus",
+            "PrometheusRule verdigris-system/verdigris",
             "ServiceMonitor clinic/diabetes",
             "query clinic/diabetes",
         ],
@@ -104,6 +119,22 @@ def test_where_all_is_well_each_check_says_so(installed: Stage) -> None:
             "query clinic/diabetes",
         ),
         ({"raw.json": {"/nothing": {}}}, "Prometheus"),
+        # Of another model whose name begins alike, and of another namespace.
+        (
+            {"raw.json": {**RAW, f"{PROMETHEUS}/rules": rules(f"verdigris-system-verdigris-page-{UID}", f"a-b-{UID}")}},
+            "PrometheusRule verdigris-system/verdigris",
+        ),
+        (
+            {
+                "raw.json": {
+                    **RAW,
+                    f"{PROMETHEUS}/rules": rules(
+                        f"verdigris-system-verdigris-{UID}", health="err", lastError="no such"
+                    ),
+                }
+            },
+            "PrometheusRule verdigris-system/verdigris",
+        ),
     ],
 )
 def test_what_is_broken_fails_and_says_what_to_do(installed: Stage, broken: dict[str, Any], name: str) -> None:
@@ -111,6 +142,20 @@ def test_what_is_broken_fails_and_says_what_to_do(installed: Stage, broken: dict
         installed.holds(file, content)
     code, found = looked(installed)
     assert (code, found[name]["result"], bool(found[name]["next"])) == (1, "failed", True)
+
+
+def test_alerts_that_were_not_asked_for_are_not_missed(stage: Stage) -> None:
+    stage.given(healthy().model, deployment(), lease(), *CRDS).holds("raw.json", RAW)
+    code, found = looked(stage)
+    assert (code, found["PrometheusRule verdigris-system/verdigris"]["result"]) == (0, "skipped")
+
+
+def test_a_model_with_alerts_of_its_own_has_them_looked_at(installed: Stage) -> None:
+    model = healthy().model
+    model["spec"]["monitoring"]["prometheusRule"] = {"enabled": True}
+    assert results(installed.given(model))["PrometheusRule clinic/diabetes"] == "ok"
+    installed.holds("raw.json", {**RAW, f"{PROMETHEUS}/rules": rules()})
+    assert results(installed)["PrometheusRule clinic/diabetes"] == "failed"
 
 
 def test_an_operator_without_pods_or_leader_fails(installed: Stage) -> None:

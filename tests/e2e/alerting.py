@@ -49,6 +49,12 @@ class Prometheus:
         found: list[Any] = self._asked(f"query?{urllib.parse.urlencode({'query': query})}")["result"]
         return found
 
+    def over(self, query: str, start: float, end: float, step: float) -> list[Any]:
+        """The series that a query yields over a span, with a value every `step` seconds; times are Unix seconds."""
+        asked = {"query": query, "start": start, "end": end, "step": step}
+        found: list[Any] = self._asked(f"query_range?{urllib.parse.urlencode(asked)}")["result"]
+        return found
+
     def until_loaded(self, *namespaces: str, within: float = 120.0) -> None:
         """Wait until it has a rule file of each namespace. Raises ClusterError when it does not get them."""
         self._until(lambda: _missing(self.rules(), namespaces) == [], within, f"rules of {', '.join(namespaces)}")

@@ -22,6 +22,7 @@ from verdigris.cli.views.lists import checks as shown
 
 _DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 _MONITORING = ("servicemonitors.monitoring.coreos.com",)
+_RULES = "prometheusrules.monitoring.coreos.com"
 _INSTALLING = (
     ("create", "customresourcedefinitions.apiextensions.k8s.io"),
     ("create", "clusterroles.rbac.authorization.k8s.io"),
@@ -110,8 +111,7 @@ def _installed(cluster: Kubectl, deployment: Document, name: str | None) -> Iter
     leading = cluster.documents([asking.named("leases.coordination.k8s.io", lease, "to see who leads", namespace)])[0]
     yield _looked("leader", leading, lambda found: checks.lease(found, now()))
     yield _its_rights(cluster, deployment)
-    address = checks.setting(deployment, "VERDIGRIS_PROMETHEUS_ADDRESS")
-    yield from _prometheus(cluster, address, name)
+    yield from _prometheus(cluster, deployment, name)
 
 
 def _its_rights(cluster: Kubectl, deployment: Document) -> Check:
@@ -130,7 +130,8 @@ def _its_rights(cluster: Kubectl, deployment: Document) -> Check:
     return Check(found.name, found.result, found.message.replace("you may", f"{account} may"), found.next)
 
 
-def _prometheus(cluster: Kubectl, address: str, name: str | None) -> Iterator[Check]:
+def _prometheus(cluster: Kubectl, deployment: Document, name: str | None) -> Iterator[Check]:
+    address = checks.setting(deployment, "VERDIGRIS_PROMETHEUS_ADDRESS")
     if not address:
         yield Check("Prometheus", FAILED, "the operator was given no address", "Set prometheus.address of the chart.")
         return
@@ -145,10 +146,26 @@ def _prometheus(cluster: Kubectl, address: str, name: str | None) -> Iterator[Ch
         yield Check("Prometheus", checks.SKIPPED if refused else FAILED, str(answer), advice)
         return
     yield Check("Prometheus", checks.OK, f"{address} answers")
-    yield from _scrapes(cluster, path, name)
+    loaded = _ask(cluster, f"{path}/rules")
+    yield _alerts(cluster, loaded, part(deployment, "metadata"))
+    yield from _scrapes(cluster, path, name, loaded)
 
 
-def _scrapes(cluster: Kubectl, path: str, name: str | None) -> Iterator[Check]:
+def _alerts(cluster: Kubectl, loaded: Document | CliError, operator: Document) -> Check:
+    """Of the chart, whose PrometheusRule has the name of the operator's Deployment."""
+    namespace, name = text(operator, "namespace"), text(operator, "name")
+    title = f"PrometheusRule {namespace}/{name}"
+    rule = cluster.documents([asking.named(_RULES, name, "to see whether there are alerts", namespace)])[0]
+    if isinstance(rule, NotFound):
+        return checks.skipped(title, "there is none: the chart's monitoring.prometheusRule.enabled is false")
+    return _looked(title, rule if isinstance(rule, CliError) else loaded, _of_rule(namespace, name))
+
+
+def _of_rule(namespace: str, name: str) -> Callable[[Document], Check]:
+    return lambda found: checks.rules(found, namespace, name)
+
+
+def _scrapes(cluster: Kubectl, path: str, name: str | None, loaded: Document | CliError) -> Iterator[Check]:
     """Of the model that was named, else of the first ones."""
     asked = asking.model(name) if name else asking.models(everywhere=True)
     listed = cluster.documents([asked])[0]
@@ -159,7 +176,10 @@ def _scrapes(cluster: Kubectl, path: str, name: str | None) -> Iterator[Check]:
     targets = _ask(cluster, f"{path}/targets?state=active") if models else {}
     for model in models:
         meta = part(model, "metadata")
-        yield from _scrape(cluster, path, targets, model, text(meta, "namespace"), text(meta, "name"))
+        namespace, named = text(meta, "namespace"), text(meta, "name")
+        yield from _scrape(cluster, path, targets, model, namespace, named)
+        if part(model, "spec", "monitoring", "prometheusRule").get("enabled") is True:
+            yield _looked(f"PrometheusRule {namespace}/{named}", loaded, _of_rule(namespace, named))
 
 
 def _scrape(  # noqa: PLR0917

@@ -145,6 +145,29 @@ def targets(answer: Raw, namespace: str, model: str) -> Check:
     return Check(name, OK, f"selected, {count(len(mine), 'target')} up")
 
 
+def rules(answer: Raw, namespace: str, name: str) -> Check:
+    """Whether Prometheus has loaded a PrometheusRule. `answer` as its `/api/v1/rules` has it."""
+    title = f"PrometheusRule {namespace}/{name}"
+    # The Prometheus Operator names each file after the object's namespace, name and UID.
+    file = re.compile(
+        rf"(?:.*/)?{re.escape(namespace)}-{re.escape(name)}-[0-9a-f]{{8}}(?:-[0-9a-f]{{4,12}}){{4}}\.yaml"
+    )
+    mine = [one for one in parts(answer, "data", "groups") if file.fullmatch(text(one, "file"))]
+    if not mine:
+        advice = (
+            "Compare the Prometheus object's ruleSelector and ruleNamespaceSelector with the labels of "
+            f"kubectl get prometheusrule {name} -n {namespace} -o yaml; more of them: prometheusRule.labels under "
+            "monitoring of the chart's values, or under spec.monitoring of a model."
+        )
+        return Check(title, FAILED, "Prometheus has loaded no rule of it: it is not selected, or refused", advice)
+    known = [rule for group in mine for rule in parts(group, "rules")]
+    broken = next((rule for rule in known if text(rule, "health") == "err"), None)
+    if broken is not None:
+        message = f"{text(broken, 'name')} cannot be evaluated: {text(broken, 'lastError')}"
+        return Check(title, FAILED, message, "Upgrade the operator and its chart: the rule is of another version.")
+    return Check(title, OK, f"loaded, {count(len(known), 'rule')}")
+
+
 def query(answer: Raw, namespace: str, model: str) -> Check:
     """Whether the operator's own question has data."""
     name = f"query {namespace}/{model}"
