@@ -39,6 +39,7 @@ from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
 from verdigris.app.reconcile import Reconciler
 from verdigris.app.settings import Settings
+from verdigris.app.tags import TagDesk
 from verdigris.app.work import WorkerPool, resync
 from verdigris.children.names import Defaults
 
@@ -131,7 +132,9 @@ class Runtime:
         own = [settings.prometheus_address] if settings.prometheus_address is not None else []
         prometheus = PrometheusSource(self._questions, access=Access(own, settings.prometheus_credentials))
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, time.monotonic, self._metrics.asked)
-        self._aliases = AliasDesk(self._registry(), self._queue.add)
+        registry = self._registry()
+        self._aliases = AliasDesk(registry, self._queue.add)
+        self._tags = TagDesk(registry, self._queue.add, settings.registry_cluster)
         self._guard = Guard(self._client, settings.decision_policy, time.monotonic)
         self._memory = Memory(self._client, time.monotonic)
         self._trail = audit_setup.trail(settings, self._client, self._metrics.registry, self._terms.identity, _now)
@@ -145,6 +148,7 @@ class Runtime:
             on_gone=self._gone,
             saw=self._saw,
             aliases=self._aliases,
+            tags=self._tags,
             recorder=Recorder(self._client, time.monotonic, _now, socket.gethostname()),
             metrics=self._metrics,
             defaults=Defaults(
@@ -233,6 +237,7 @@ class Runtime:
             # Nothing of ours may still be on its way when somebody else leads.
             await self._desk.close()
             await self._aliases.close()
+            await self._tags.close()
             await self._reconciler.close()
             for part in following:
                 await _end(part)
