@@ -413,6 +413,16 @@ BAD_SPECS: list[tuple[str, Changes, tuple[str, ...]]] = [
         {"monitoring.slo": 0.999},
         ("spec.monitoring.slo", "it is in percent"),
     ),
+    (
+        "gates of one's own that say more than a status can keep",
+        {
+            "rollout.steps": [
+                {"job": {"name": f"own-{number}", "image": "clinic.test/audit:3", "args": ["x" * 4096] * 11}}
+                for number in range(16)
+            ]
+        },
+        ("spec.rollout.steps", "more than 32768 characters together", "put what is long into a ConfigMap"),
+    ),
     ("paused by a word", {"paused": "yes"}, ("spec.paused", "type boolean")),
 ]
 

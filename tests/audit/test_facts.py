@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from tests.rollout.parts import Version, spec
 from tests.rollout.small import over, stage
+from tests.rollout.test_follow import says, serving_it
 from tests.rollout.test_gates import FAIRNESS, QUALITY, answers
 from tests.rollout.world import World, serving
 from verdigris.api.status import GateGroup, ModelDeploymentStatus, RemovedPod
@@ -247,6 +249,40 @@ def test_a_version_that_is_gone_back_to_serves_again() -> None:
         ("ended", "1.1.0", "RolledBack", "RequestedRollback"),
     ]
     assert found[0].data["revision"] == found[-1].data["revision"]
+
+
+def test_an_alias_that_moves_has_an_entry_of_its_own_before_what_follows_from_it() -> None:
+    world = serving_it()
+    (seen,) = (entry for entry in changes(None, world.status, MODEL, world.now) if entry.what == "moved")
+    assert (seen.data["number"], seen.data["version"]) == ("1", "1.0.0")
+    world.registry = says("2", "1.1.0")
+    found = entries([world.status, world.run(1).status, world.run(1).status], world)
+    assert [brief(entry) for entry in found[:2]] == [("moved", "1.1.0"), ("began", "1.1.0")]
+    assert found[0].data == {
+        "model": "diabetes", "alias": "champion", "number": "2", "version": "1.1.0", "uri": "models:/diabetes/2",
+        "sha256": "c" * 64,
+    }  # fmt: skip
+    world.registry = says("1", "1.0.0", "a" * 64)
+    back = entries([world.status, world.run(1).status], world)
+    assert [entry.data["number"] for entry in back if entry.what == "moved"] == ["1"], "back is a move, too"
+    assert back[0].id != seen.id
+
+
+def test_a_gate_that_gives_the_same_answer_again_has_given_two() -> None:
+    statuses, world = promotion()
+    after = next(one for one in statuses if one.rollout and one.rollout.steps[1].ended)
+    (first,) = [entry for entry in changes(None, after, MODEL, world.now) if entry.what == "gate"]
+    assert after.rollout
+    step = after.rollout.steps[1]
+    assert step.began
+    assert step.ended
+    later = step.model_copy(update={"began": step.ended, "ended": step.ended + timedelta(minutes=1)})
+    steps = (after.rollout.steps[0], later, *after.rollout.steps[2:])
+    again = after.model_copy(update={"rollout": after.rollout.model_copy(update={"steps": steps})})
+    (second,) = [entry for entry in changes(after, again, MODEL, world.now) if entry.what == "gate"]
+    assert (second.data["asked"], second.data["verdict"]) == (first.data["asked"], first.data["verdict"])
+    assert second.id != first.id
+    assert not changes(again, stored(again), MODEL, world.now)
 
 
 def test_the_first_version_of_all_is_deployed_and_the_next_are_upgrades() -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from tests.audit.test_facts import MODEL, abort, promotion, refused_gate, rollba
 from tests.audit.test_merkle import led_to
 from verdigris.adapters.audit.folder import read
 from verdigris.adapters.audit.log import Log
-from verdigris.audit.event import Entry, gap, operator_started
+from verdigris.audit.event import Entry, What, entry_of, gap, operator_started
 from verdigris.audit.facts import changes, removed
 from verdigris.audit.merkle import leaf_hash, root
 from verdigris.auditor.main import main
+from verdigris.auditor.report import story
+from verdigris.auditor.report.page import Source, as_html
 
 Capture = pytest.CaptureFixture[str]
 
@@ -160,3 +163,23 @@ def test_a_log_without_entries_has_a_report_that_says_so(tmp_path: Path, capsys:
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "checkpoints").touch()
     assert "Nothing is recorded of this time." in report(tmp_path, capsys)
+
+
+def test_a_rollback_that_was_never_restored_does_not_take_a_later_one_s() -> None:
+    whats: list[tuple[What, float | None]] = [("rolledback", None), ("rolledback", None), ("restored", 1.5)]
+    found = [
+        entry_of(MODEL, what, (what, str(at)), NOW + timedelta(minutes=at), data={"to": "1.0.0", "seconds": seconds})
+        for at, (what, seconds) in enumerate(whats)
+    ]
+    events = [{**entry.dump(), "sequence": f"{number:012d}"} for number, entry in enumerate(found)]
+    (told_of,) = story.of(events, None, None).models
+    assert [(back.entry, restored and restored.entry) for back, restored in told_of.rollbacks] == [(0, None), (1, 2)]
+
+
+def test_an_alias_that_moved_is_told() -> None:
+    data = {"model": "diabetes", "alias": "champion", "number": "2", "version": "1.1.0", "sha256": "c" * 64}
+    move = {**entry_of(MODEL, "moved", ("moved",), NOW, data=data).dump(), "sequence": "000000000000"}
+    whole = story.of([move], None, None)
+    assert [line.data["number"] for line in whole.models[0].moves] == ["2"]
+    assert whole.numbers == [0], "it has its proof"
+    assert "diabetes@champion" in as_html(whole, Source("key", 1, "checkpoint", {}))

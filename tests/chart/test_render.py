@@ -92,7 +92,11 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
             "matchers": {"cluster": "eu-1", "tier": "a=b"},
             "auth": {"secretName": "prometheus-login"},
         },
-        "registry": {"address": "https://mlflow.example.com/", "auth": {"secretName": "mlflow-login"}},
+        "registry": {
+            "address": "https://mlflow.example.com/",
+            "auth": {"secretName": "mlflow-login"},
+            "cluster": "eu-1",
+        },
         "resyncInterval": "1h30m",
         "logLevel": "debug",
     }
@@ -117,6 +121,7 @@ def test_the_operator_understands_what_it_is_told(helm: Helm) -> None:
         prometheus_matchers={"cluster": "eu-1", "tier": "a=b"},
         registry_address="https://mlflow.example.com",
         registry_credentials=Path("/etc/verdigris/registry"),
+        registry_cluster="eu-1",
         decision_policy="ml-decisions",
         resync=timedelta(hours=1, minutes=30),
         log_level="debug",

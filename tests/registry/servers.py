@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -39,6 +40,13 @@ class Desk:
         """The alias to that version."""
         await self._post("registered-models/alias", {"name": model, "alias": alias, "version": number})
 
+    async def tags(self, model: str, number: str) -> dict[str, str]:
+        """What that version says of itself."""
+        words = {"name": model, "version": number}
+        async with self.session.get(f"{self.address}{API}/model-versions/get", params=words) as response:
+            found = await response.json(content_type=None)
+        return {tag["key"]: tag["value"] for tag in found["model_version"].get("tags") or []}
+
     async def _post(self, path: str, body: Json, *, may_be_there: bool = False) -> Json:
         async with self.session.post(f"{self.address}{API}/{path}", json=body) as response:
             found: Json = await response.json(content_type=None)
@@ -49,13 +57,17 @@ class Desk:
 
 @dataclass
 class LikeMlflow:
-    """What MLflow does for these four calls; the contract is held against both."""
+    """What MLflow does for these calls; the contract is held against both."""
 
     models: dict[str, list[Json]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], str] = field(default_factory=dict)
     token: str = ""
     instead: tuple[int, str] | None = None
     """Status and body of an answer that MLflow does not give."""
+    reads_only: bool = False
+    """Whether the login may change nothing."""
+    written: list[Json] = field(default_factory=list)
+    """The tags that were set or taken away, one after the other."""
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
@@ -65,6 +77,10 @@ class LikeMlflow:
         app.router.add_post(f"{API}/model-versions/create", self._version)
         app.router.add_post(f"{API}/registered-models/alias", self._give)
         app.router.add_get(f"{API}/registered-models/alias", self._alias)
+        app.router.add_get(f"{API}/model-versions/get", self._version_of)
+        app.router.add_get(f"{API}/model-versions/search", self._search)
+        app.router.add_post(f"{API}/model-versions/set-tag", self._tag)
+        app.router.add_delete(f"{API}/model-versions/delete-tag", self._tag)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -91,6 +107,35 @@ class LikeMlflow:
     async def _give(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.aliases[body["name"], body["alias"]] = body["version"]
+        return web.json_response({})
+
+    async def _version_of(self, request: web.Request) -> web.Response:
+        return web.json_response({"model_version": self._named(request.query["name"], request.query["version"])})
+
+    def _named(self, model: str, number: str) -> Json | None:
+        versions = self.models.get(model, [])
+        return versions[int(number) - 1] if 0 < int(number) <= len(versions) else None
+
+    async def _search(self, request: web.Request) -> web.Response:
+        """Of MLflow's filters the one that the operator asks by."""
+        if self.instead is not None:
+            return web.Response(status=self.instead[0], text=self.instead[1])
+        asked = re.fullmatch(r"name=(['\"])(.*)\1 AND tags.`(.*)` LIKE '%'", request.query["filter"])
+        assert asked, request.query["filter"]
+        found = [one for one in self.models.get(asked[2], []) if any(tag["key"] == asked[3] for tag in one["tags"])]
+        return web.json_response({"model_versions": found} if found else {})
+
+    async def _tag(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        found = self._named(body["name"], body["version"])
+        if self.reads_only:
+            return web.Response(status=403, text="Permission denied")
+        if found is None:
+            return _error(404, "RESOURCE_DOES_NOT_EXIST", f"Model Version (name={body['name']}) not found")
+        self.written.append(body)
+        found["tags"] = [tag for tag in found["tags"] if tag["key"] != body["key"]]
+        if "value" in body:
+            found["tags"].append({"key": body["key"], "value": body["value"]})
         return web.json_response({})
 
     async def _alias(self, request: web.Request) -> web.Response:

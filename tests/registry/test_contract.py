@@ -18,7 +18,9 @@ import pytest
 
 from tests.registry.servers import Desk, LikeMlflow, mlflow
 from verdigris.adapters.registry.mlflow import MlflowRegistry
+from verdigris.api.status import Failure
 from verdigris.core.facts.followed import Alias, Registered
+from verdigris.core.facts.served import Edit
 
 SHA256 = "c" * 64
 _NAMES = itertools.count()
@@ -91,7 +93,62 @@ async def test_an_alias_and_a_model_that_are_not_there_are_told_apart_from_no_an
     assert f"models:/{here.model}@nobody" in no_alias.problem.message
 
 
+TAG = "verdigris.serving.eu-1.clinic.diabetes"
+
+
+@pytest.mark.parametrize("called", ["diabetes risk", "o'neill risk"])
+async def test_a_tag_is_set_read_and_taken_away_and_no_other_model_or_tag_is_met(here: Shop, called: str) -> None:
+    model = f"{called}-{next(_NAMES)}"
+    numbers = [await here.desk.register(model, version=f"1.{minor}.0") for minor in range(3)]
+    await here.desk.register(here.model)
+    assert await here.registry.tagged(model, TAG) == {}
+    for name, tag, number, value in (
+        (model, TAG, numbers[0], "1.0.0 since then"),
+        (model, TAG, numbers[1], "1.1.0 since then"),
+        (model, f"{TAG}-2", numbers[2], "another deployment's"),
+        (here.model, TAG, "1", "another model's"),
+    ):
+        assert await here.registry.edit(name, tag, Edit(number, value)) is None
+    assert await here.registry.edit(model, TAG, Edit(numbers[1], "1.1.0 since now")) is None, "set anew"
+    expected = {numbers[0]: "1.0.0 since then", numbers[1]: "1.1.0 since now"}
+    assert await here.registry.tagged(model, TAG) == expected
+    assert await here.registry.edit(model, TAG, Edit(numbers[0], None)) is None
+    assert await here.registry.edit(model, TAG, Edit(numbers[0], None)) is None, "it is away already"
+    assert await here.registry.tagged(model, TAG) == {numbers[1]: "1.1.0 since now"}
+    assert await here.desk.tags(model, numbers[0]) == {"verdigris.version": "1.0.0"}, "its own tags stay"
+
+
+async def test_a_version_that_is_not_there_cannot_be_tagged_and_need_not_be_untagged(here: Shop) -> None:
+    await here.desk.register(here.model)
+    refused = await here.registry.edit(here.model, TAG, Edit("7", "1.0.0"))
+    assert refused
+    assert (refused.reason, f"version 7 of {here.model}" in refused.message) == ("ModelMissing", True)
+    assert await here.registry.edit(here.model, TAG, Edit("7", None)) is None
+
+
+async def test_a_model_that_is_not_there_has_no_version_with_the_tag(here: Shop) -> None:
+    assert await here.registry.tagged("nobody", TAG) == {}
+
+
 # what only a server of ours can be made to do
+
+
+async def test_a_login_that_may_only_read_is_told_so() -> None:
+    async with LikeMlflow(reads_only=True).serve() as address, aiohttp.ClientSession() as session:
+        one = shop(session, address)
+        await one.desk.register("m")
+        refused = await one.registry.edit("m", TAG, Edit("1", "1.0.0"))
+    assert refused
+    assert refused.reason == "RegistryRefused"
+    assert "lets the operator change no tag (403): look at the Secret" in refused.message
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, ""), (302, ""), (200, '{"model_versions": "m'), (404, "no")])
+async def test_a_search_whose_answer_is_none_of_mlflows_changes_nothing(status: int, body: str) -> None:
+    async with LikeMlflow(instead=(status, body)).serve() as address, aiohttp.ClientSession() as session:
+        found = await shop(session, address).registry.tagged("m", TAG)
+    assert isinstance(found, Failure)
+    assert found.reason == "RegistryUnreachable"
 
 
 async def test_a_login_is_shown_and_one_that_is_refused_is_told() -> None:

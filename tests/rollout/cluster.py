@@ -37,6 +37,7 @@ from verdigris.core.facts.observed import (
     Snapshot,
 )
 from verdigris.core.facts.route import RouteView, Routing, Weights, percent
+from verdigris.core.facts.served import Told
 from verdigris.core.facts.source import SourceView, asked_source
 from verdigris.core.facts.survey import QuotaView, Survey
 from verdigris.core.routing.service import reached
@@ -94,6 +95,8 @@ class Cluster:
     """The other environment that a step `from` asks."""
     registry: RegistryView | None = None
     """What the model registry says of the alias that is followed."""
+    told: Told | None = None
+    """How it went to tell the model registry who serves."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
     route: RouteView | None = None
@@ -128,6 +131,7 @@ class Cluster:
             survey=self._survey(),
             gate=self._gate(),
             registry=self.registry,
+            told=self.told,
             source=self.source if asked_source(self.spec, self.status) is not None else None,
             routing=Routing(self._route(), self.route_fault),
         )

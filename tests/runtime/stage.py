@@ -23,6 +23,7 @@ from verdigris.app.aliases import AliasDesk
 from verdigris.app.metrics import Metrics
 from verdigris.app.reconcile import Reconciler, Result
 from verdigris.app.report import Saw
+from verdigris.app.tags import TagDesk
 from verdigris.children.names import MODEL_LABEL, Defaults
 from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 
@@ -91,9 +92,11 @@ class Stage:
     def __init__(
         self,
         usage: UsageSource | None = None,
+        *,
         policy: str | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
         aliases: AliasDesk | None = None,
+        tags: TagDesk | None = None,
         saw: Saw | None = None,
     ) -> None:
         self.api = FakeApi()
@@ -114,6 +117,7 @@ class Stage:
             now=lambda: self.now,
             on_gone=on_gone,
             aliases=aliases,
+            tags=tags,
             saw=saw,
         )
 

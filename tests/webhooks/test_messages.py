@@ -49,6 +49,7 @@ def test_every_event_is_a_sentence_whatever_it_knows(what: What) -> None:
     everything: dict[str, Any] = {
         "gate": "Quality", "verdict": "Fail", "reason": "TooLow", "kind": "Trial", "share": 12.5, "from": "1.1.0",
         "to": "1.0.0", "seconds": 0.25, "outcome": "Accepted", "verb": "approve", "by": "ada", "pod": "p", "dropped": 3,
+        "alias": "champion", "model": "diabetes", "number": "2",
     }  # fmt: skip
     said = sentence(entry(what, **everything))
     assert said.startswith("clinic/diabetes: ")

@@ -32,6 +32,7 @@ from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
 from verdigris.app.reconcile import Reconciler
 from verdigris.app.settings import Settings
+from verdigris.app.tags import TagDesk
 from verdigris.children.names import Defaults
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Parts:
     elector: Elector
     desk: EvidenceDesk
     aliases: AliasDesk
+    tags: TagDesk
     guard: Guard
     memory: Memory
     trail: Trail | None
@@ -85,7 +87,9 @@ def build(settings: Settings, connection: Connection) -> Parts:
     metrics.watch_namespaces(lambda: tuple(namespaces.lost_namespaces))
     terms = _terms(settings)
     desk = _desk(settings, questions, queue, metrics)
-    aliases = AliasDesk(_registry(settings, questions), queue.add)
+    registry = _registry(settings, questions)
+    aliases = AliasDesk(registry, queue.add)
+    tags = TagDesk(registry, queue.add, settings.registry_cluster)
     guard = Guard(client, settings.decision_policy, time.monotonic)
     memory = Memory(client, time.monotonic)
     trail = audit_setup.trail(settings, client, metrics.registry, terms.identity, _now)
@@ -109,6 +113,7 @@ def build(settings: Settings, connection: Connection) -> Parts:
         on_gone=gone,
         saw=saw,
         aliases=aliases,
+        tags=tags,
         recorder=Recorder(client, time.monotonic, _now, socket.gethostname()),
         metrics=metrics,
         defaults=_defaults(settings),
@@ -126,6 +131,7 @@ def build(settings: Settings, connection: Connection) -> Parts:
         elector=Elector(client, terms, time.monotonic, _now),
         desk=desk,
         aliases=aliases,
+        tags=tags,
         guard=guard,
         memory=memory,
         trail=trail,

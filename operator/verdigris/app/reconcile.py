@@ -34,6 +34,7 @@ from verdigris.app.evidence import NOT_YET, PATIENCE
 from verdigris.app.ledger import Ledger
 from verdigris.app.metrics import Metrics
 from verdigris.app.report import Reporter, Saw
+from verdigris.app.tags import TagDesk
 from verdigris.app.unwritten import Unwritten
 from verdigris.app.usage import UsageSchedule
 from verdigris.app.writes import Writes
@@ -87,6 +88,7 @@ class Reconciler:
         chance: Callable[[], float] = random.random,
         grace: timedelta = timedelta(),
         aliases: AliasDesk | None = None,
+        tags: TagDesk | None = None,
         on_gone: Callable[[Key], None] = lambda _: None,
         saw: Saw | None = None,
     ) -> None:
@@ -117,6 +119,7 @@ class Reconciler:
         self._last_looks: dict[Key, LastLook] = {}
         self._grace = grace
         self._aliases = aliases or AliasDesk(None, lambda _: None)
+        self._tags = tags or TagDesk(None, lambda _: None)
         self._on_gone = on_gone
 
     async def close(self) -> None:
@@ -229,6 +232,7 @@ class Reconciler:
         self._memory.forget(key)
         self._usage.forget(key)
         self._aliases.forget(key)
+        self._tags.leave(key)
         self._writes.forget(key)
         self._unwritten.forget(key)
         self._intervals.pop(key, None)
@@ -250,7 +254,7 @@ class Reconciler:
 
         With `use` it is also asked what the model uses, when that is due: such an answer is given once.
         """
-        observed = replace(observed, registry=self._aliases.look(key, observed))
+        observed = replace(observed, registry=self._aliases.look(key, observed), told=self._tags.look(key, observed))
         asked = question(observed, self._now())
         evidence = NOT_ASKED if asked is None else await desk.gather(asked)
         if evidence is NOT_YET:

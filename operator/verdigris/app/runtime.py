@@ -132,6 +132,7 @@ class Runtime:
             # Nothing of ours may still be on its way when somebody else leads.
             await self._parts.desk.close()
             await self._parts.aliases.close()
+            await self._parts.tags.close()
             await self._parts.reconciler.close()
             for part in following:
                 await end(part)

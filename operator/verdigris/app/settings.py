@@ -15,6 +15,7 @@ from verdigris.api.schema.fields import parse_duration
 IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "verdigris-system"
 _MATCHER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*=[^\s\"\\,]+")
+_CLUSTER = re.compile("([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
 _PAGE = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -54,6 +55,8 @@ class Settings:
     registry_address: str | None = None
     # VERDIGRIS_REGISTRY_CREDENTIALS: folder with token, username, password and ca.crt for it, each of them optional.
     registry_credentials: Path | None = None
+    # VERDIGRIS_REGISTRY_CLUSTER: this cluster's name in the tags that say who serves, where several share a registry.
+    registry_cluster: str = ""
     # VERDIGRIS_DECISION_POLICY: the ValidatingAdmissionPolicy, and its binding, without which no version goes on by a
     # RolloutDecision; empty: decisions are believed as they are.
     decision_policy: str | None = None
@@ -110,6 +113,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         isolate_queries=read.flag("VERDIGRIS_ISOLATE_QUERIES"),
         registry_address=read.text("VERDIGRIS_REGISTRY_ADDRESS", "").rstrip("/") or None,
         registry_credentials=read.path("VERDIGRIS_REGISTRY_CREDENTIALS"),
+        registry_cluster=read.text("VERDIGRIS_REGISTRY_CLUSTER", ""),
         decision_policy=read.text("VERDIGRIS_DECISION_POLICY", "") or None,
         gateway_api=read.flag("VERDIGRIS_GATEWAY_API"),
         runbooks=read.text("VERDIGRIS_RUNBOOKS", ""),
@@ -150,6 +154,11 @@ def _check(settings: Settings) -> None:
     for address in settings.prometheus_allowed:
         _check_address("PROMETHEUS_ALLOWED", address, "http://prometheus.monitoring.svc:9090")
     _check_address("REGISTRY_ADDRESS", settings.registry_address, "http://mlflow.models.svc:5000")
+    if not _CLUSTER.fullmatch(settings.registry_cluster):
+        raise SettingsError(
+            f"VERDIGRIS_REGISTRY_CLUSTER is '{settings.registry_cluster}': write lower-case letters, digits and '-', "
+            "at most 63 of them, for example eu-1."
+        )
 
 
 def _check_address(name: str, address: str | None, example: str) -> None:

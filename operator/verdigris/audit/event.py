@@ -19,6 +19,7 @@ CDEVENTS = "0.4.1"
 _API = "/apis/verdigris.dev/v1alpha1"
 
 What = Literal[
+    "moved",
     "began",
     "gate",
     "step",
@@ -45,6 +46,7 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[What, Kind] = {
+    "moved": Kind("dev.cdeventsx.verdigris-alias.moved.0.1.0", "verdigris-alias"),
     "began": Kind("dev.cdeventsx.verdigris-rollout.began.0.1.0", "verdigris-rollout"),
     "gate": Kind("dev.cdevents.testsuiterun.finished.0.2.0", "testSuiteRun"),
     "step": Kind("dev.cdeventsx.verdigris-step.ended.0.1.0", "verdigris-step"),

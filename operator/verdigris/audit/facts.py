@@ -18,6 +18,7 @@ from verdigris.api.status import (
     ActiveStatus,
     DecisionRecord,
     EvidenceStatus,
+    FollowedStatus,
     HistoryEntry,
     LastRollback,
     ModelDeploymentStatus,
@@ -60,6 +61,8 @@ def removed(status: ModelDeploymentStatus | None, model: Model, at: datetime) ->
 def _facts(status: ModelDeploymentStatus, left: RolloutStatus | None, model: Model, now: datetime) -> Iterator[Entry]:
     """`left` is the rollout of the status before: what it knew of a version that has been promoted since."""
     yield from (_decision(record, model) for record in status.decisions)
+    if status.followed is not None:
+        yield _moved(status.followed, model)
     if status.rollout is not None:
         yield from _rollout(_Run(model, status.rollout, now), status.active)
         yield from _shares(_Run(model, status.rollout, now), _given(status, status.rollout))
@@ -80,6 +83,14 @@ def _decision(record: DecisionRecord, model: Model) -> Entry:
         "created": timestamp(record.created) if record.created is not None else None,
     }
     return entry_of(model, "decision", ("decision", record.uid), record.at, data=data)
+
+
+def _moved(followed: FollowedStatus, model: Model) -> Entry:
+    """What an alias of the registry was first seen to be, or has moved to: from then on that is what is wished."""
+    named = ("model", "alias", "number", "version", "uri", "sha256")
+    data = {name: getattr(followed, name) for name in named}
+    key = ("moved", followed.alias, followed.number, timestamp(followed.since))
+    return entry_of(model, "moved", key, followed.since, data=data)
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,9 @@ def _gate(run: _Run, number: int, step: StepStatus) -> Iterator[Entry]:
     gate = step.gate
     if gate is None or gate.verdict is None:
         return
-    key = ("gate", *run.key, str(number), gate.asked or gate.job, gate.verdict)
+    # A step that begins again may get the same answer to the same question: that has been given twice.
+    since = timestamp(step.began) if step.began is not None else ""
+    key = ("gate", *run.key, str(number), since, gate.asked or gate.job, gate.verdict)
     content = {
         "outcome": _OUTCOME[gate.verdict],
         "reason": gate.reason,

@@ -9,6 +9,7 @@ from typing import Any
 from verdigris.audit.event import Entry, What
 
 _WORDS: Mapping[What, str] = {
+    "moved": "alias {alias} of {model} is version {version} now (number {number})",
     "began": "version {version} begins to be rolled out",
     "gate": "gate {gate} of version {version}: {verdict} ({reason})",
     "step": "step {kind} of version {version} ended: {verdict} ({reason})",

@@ -1,24 +1,27 @@
-"""MLflow's registry by its REST API: one GET for an alias, which answers with the version and its tags."""
+"""MLflow's registry by its REST API: an alias, which answers with the version and its tags, and one tag of versions."""
 
 from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
-from urllib.parse import urlencode
+from typing import Any, Literal, Protocol
 
 import aiohttp
 
 from verdigris.api.status import Failure
 from verdigris.core.facts.followed import SHA256_TAG, VERSION_TAG, Alias, Registered, RegistryView
+from verdigris.core.facts.served import Edit
 from verdigris.core.words import clip, one_line
 
-_PATH = "/api/2.0/mlflow/registered-models/alias"
+_API = "/api/2.0/mlflow"
 _MOST_BYTES = 1024 * 1024
 _LONGEST_TAG = 128
 """Characters: neither a checksum nor a version has more."""
+_MOST_VERSIONS = 100
+"""Versions with the tag that are read at once; more are none of our doing, and are seen once these have lost it."""
 
 
 class Papers(Protocol):
@@ -33,8 +36,22 @@ class Papers(Protocol):
         """What the server's certificate is checked by."""
 
 
+@dataclass(frozen=True)
+class _Said:
+    """An answer: its HTTP status, and its JSON object. A page for people to log in at is none."""
+
+    status: int
+    content: Mapping[str, Any]
+    is_object: bool
+
+    @property
+    def error(self) -> str:
+        """MLflow's own words; empty when these are not MLflow's."""
+        return one_line(str(self.content.get("message") or self.content.get("error_code") or ""))
+
+
 class MlflowRegistry:
-    """A Registry. `papers` gives what is shown to an address: read anew each time, as a Secret may change.
+    """A Registry, and its Tags. `papers` gives what is shown to an address: read each time, as a Secret may change.
 
     Args:
         session: shared; not closed here.
@@ -56,51 +73,112 @@ class MlflowRegistry:
 
     async def look_up(self, alias: Alias) -> RegistryView:
         """See `Registry`."""
+        said = await self._ask("GET", "registered-models/alias", {"name": alias.model, "alias": alias.name})
+        if isinstance(said, Failure):
+            return RegistryView(problem=said)
+        if said.status in (400, 404) and "error_code" in said.content:
+            # MLflow calls an alias that is not there a bad request, and a model that is not there not found.
+            return RegistryView(problem=self._failed("AliasMissing", f"has no {alias}: {said.error}"))
+        found = said.content.get("model_version")
+        if said.status != 200 or not isinstance(found, dict) or not str(found.get("version", "")).isdigit():
+            return RegistryView(problem=self._strange(said))
+        state = found.get("status") or "READY"
+        if state != "READY":
+            what = f"has {alias} on a version that is {one_line(str(state))}, not READY"
+            return RegistryView(problem=self._failed("AliasMissing", what))
+        version, sha256 = (_tag(found, key).strip()[:_LONGEST_TAG] for key in (VERSION_TAG, SHA256_TAG))
+        return RegistryView(Registered(str(found["version"])[:16], version, sha256))
+
+    async def tagged(self, model: str, tag: str) -> Mapping[str, str] | Failure:
+        """See `Tags`."""
+        # A string of a filter has no escape: it is quoted by what is not in it.
+        quote = '"' if "'" in model else "'"
+        chosen = f"name={quote}{model}{quote} AND tags.`{tag}` LIKE '%'"
+        said = await self._ask("GET", "model-versions/search", {"filter": chosen, "max_results": str(_MOST_VERSIONS)})
+        if isinstance(said, Failure):
+            return said
+        if (problem := self._problem(said, model)) is not None:
+            return problem
+        return dict(_having(tag, model, said.content.get("model_versions") or []))
+
+    async def edit(self, model: str, tag: str, edit: Edit) -> Failure | None:
+        """See `Tags`."""
+        named = {"name": model, "version": edit.number, "key": tag}
+        if edit.value is None:
+            said = await self._ask("DELETE", "model-versions/delete-tag", named)
+        else:
+            said = await self._ask("POST", "model-versions/set-tag", {**named, "value": edit.value})
+        if isinstance(said, Failure):
+            return said
+        is_gone = edit.value is None and said.status == 404
+        return None if is_gone else self._problem(said, f"version {edit.number} of {model}")
+
+    async def _ask(
+        self, method: Literal["GET", "POST", "DELETE"], path: str, words: Mapping[str, str]
+    ) -> _Said | Failure:
+        """One request with its answer. A GET has the words in its query, any other method in a JSON object."""
         papers = self._papers(self._address)
-        url = f"{self._address}{_PATH}?{urlencode({'name': alias.model, 'alias': alias.name})}"
+        stated: dict[str, Any] = {"params": words} if method == "GET" else {"json": dict(words)}
         try:
-            async with self._session.get(
-                url,
+            async with self._session.request(
+                method,
+                f"{self._address}{_API}/{path}",
                 headers=papers.headers,
                 ssl=papers.trust,
                 timeout=aiohttp.ClientTimeout(total=self._timeout.total_seconds()),
                 # Whoever redirects is not the registry, and is not to get our token.
                 allow_redirects=False,
+                **stated,
             ) as response:
-                content = await response.content.read(_MOST_BYTES)
-                status = response.status
+                found = _object(await _start(response))
+                said = _Said(response.status, found or {}, found is not None)
         except TimeoutError:
             return self._failed("RegistryUnreachable", f"did not answer within {self._timeout.total_seconds():g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._failed("RegistryUnreachable", f"cannot be reached ({one_line(str(error))})")
-        return self._understood(alias, status, _object(content))
-
-    def _understood(self, alias: Alias, status: int, said: Mapping[str, Any]) -> RegistryView:
-        if status in (401, 403):
+        if said.status in (401, 403):
             secret = "the Secret that registry.auth.secretName names in the values of the operator's chart"
-            return self._failed("RegistryRefused", f"refuses the operator ({status}): look at {secret}")
-        if status in (400, 404) and "error_code" in said:
-            # MLflow calls an alias that is not there a bad request, and a model that is not there not found.
-            words = one_line(str(said.get("message") or said["error_code"]))
-            return self._failed("AliasMissing", f"has no {alias}: {words}")
-        found = said.get("model_version")
-        if status != 200 or not isinstance(found, dict) or not str(found.get("version", "")).isdigit():
-            return self._failed("RegistryUnreachable", f"gave an answer ({status}) that is none of MLflow's")
-        state = found.get("status") or "READY"
-        if state != "READY":
-            return self._failed("AliasMissing", f"has {alias} on a version that is {one_line(str(state))}, not READY")
-        return RegistryView(Registered(str(found["version"])[:16], _tag(found, VERSION_TAG), _tag(found, SHA256_TAG)))
+            what = "lets the operator change no tag" if method != "GET" else "refuses the operator"
+            return self._failed("RegistryRefused", f"{what} ({said.status}): look at {secret}")
+        return said
 
-    def _failed(self, reason: str, what: str) -> RegistryView:
-        return RegistryView(problem=Failure(reason=reason, message=clip(f"The registry at {self._address} {what}.")))
+    def _problem(self, said: _Said, what: str) -> Failure | None:
+        if said.status in (400, 404) and "error_code" in said.content:
+            return self._failed("ModelMissing", f"has no {what} to tag: {said.error}")
+        return None if said.status == 200 and said.is_object else self._strange(said)
+
+    def _strange(self, said: _Said) -> Failure:
+        return self._failed("RegistryUnreachable", f"gave an answer ({said.status}) that is none of MLflow's")
+
+    def _failed(self, reason: str, what: str) -> Failure:
+        return Failure(reason=reason, message=clip(f"The registry at {self._address} {what}."))
 
 
-def _object(content: bytes) -> Mapping[str, Any]:
+async def _start(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body, or as much as may be read of it: the start of a JSON object is none."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            break
+    return bytes(body)
+
+
+def _object(content: bytes) -> Mapping[str, Any] | None:
     try:
         found = json.loads(content)
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _having(tag: str, model: str, versions: object) -> Iterator[tuple[str, str]]:
+    """The versions of the model that have the tag, whatever else the server has found."""
+    for found in versions if isinstance(versions, list) else []:
+        if not isinstance(found, dict) or found.get("name") != model or not str(found.get("version", "")).isdigit():
+            continue
+        if value := _tag(found, tag):
+            yield str(found["version"]), value
 
 
 def _tag(found: Mapping[str, Any], key: str) -> str:
@@ -108,4 +186,4 @@ def _tag(found: Mapping[str, Any], key: str) -> str:
     tags = found.get("tags")
     entries = [one for one in tags if isinstance(one, dict)] if isinstance(tags, list) else []
     value = next((one.get("value") for one in entries if one.get("key") == key), "")
-    return str(value or "").strip()[:_LONGEST_TAG]
+    return str(value or "")

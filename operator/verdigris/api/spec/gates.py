@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -269,5 +269,35 @@ class JobGate(Gate):
         """Its own name."""
         return self.name
 
+    @property
+    def words(self) -> Iterator[str]:
+        """All of it that a user may make long."""
+        yield from (*self.command, *self.args)
+        for variable in self.env:
+            yield from (variable.name, variable.value)
+            source = variable.value_from
+            reference = source and (source.secret_key_ref or source.config_map_key_ref)
+            yield from (reference.name, reference.key) if reference else ()
+        for mount in self.volume_mounts:
+            yield from (mount.mount_path, mount.sub_path or "")
+
+
+_REFERENCES = " + ".join(
+    f"(has(v.valueFrom) && has(v.valueFrom.{ref}) ? size(v.valueFrom.{ref}.name) + size(v.valueFrom.{ref}.key) : 0)"
+    for ref in ("secretKeyRef", "configMapKeyRef")
+)
+_WORDS = {
+    "command": "size(v)",
+    "args": "size(v)",
+    "env": f"size(v.name) + (has(v.value) ? size(v.value) : 0) + {_REFERENCES}",
+    "volumeMounts": "size(v.mountPath) + (has(v.subPath) ? size(v.subPath) : 0)",
+}
+WORDS_OF_STEPS = " + ".join(
+    f"self.steps.map(s, has(s.job) && has(s.job.{field}) ? s.job.{field}.map(v, {length}).sum() : 0).sum()"
+    for field, length in _WORDS.items()
+)
+"""How long `JobGate.words` of all steps are, in CEL."""
+MOST_WORDS = 32768
+"""Characters of them: each rollout keeps a copy in the status, and so may the one before while its pods are warm."""
 
 AnyGate = QualityGate | FairnessGate | SmokeGate | LoadGate | JobGate

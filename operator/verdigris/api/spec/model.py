@@ -31,6 +31,11 @@ class FollowSpec(ApiModel):
     approval: Literal["None", "Required"] = Field(
         default="None", description="Required: a person approves each version that comes so, whatever rollout says."
     )
+    report: bool = Field(
+        default=False,
+        description="Tell the registry who serves: the active version gets a tag verdigris.serving.NAMESPACE.NAME "
+        "there, and no other has it. The alias stays where people put it.",
+    )
 
 
 class ModelSpec(ApiModel):

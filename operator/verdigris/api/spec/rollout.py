@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from verdigris.api.schema.fields import ApiModel, Rule
 from verdigris.api.schema.values import DnsLabel, ObjectName, duration, number
-from verdigris.api.spec.gates import AnyGate, FairnessGate, JobGate, LoadGate, QualityGate, SmokeGate
+from verdigris.api.spec.gates import (
+    MOST_WORDS,
+    WORDS_OF_STEPS,
+    AnyGate,
+    FairnessGate,
+    JobGate,
+    LoadGate,
+    QualityGate,
+    SmokeGate,
+)
 from verdigris.api.spec.resources import StatedResources
 
 MOST_STEPS = 16
@@ -105,6 +115,10 @@ def _never_falls(rollout: RolloutSpec) -> bool:
     return weights == sorted(weights)
 
 
+def _own(step: RolloutStep) -> Iterator[str]:
+    return step.job.words if step.job is not None else iter(())
+
+
 class RolloutSpec(ApiModel):
     """How a new revision takes over."""
 
@@ -135,6 +149,13 @@ class RolloutSpec(ApiModel):
             "!has(self.steps) || self.steps.filter(s, has(s.weight)).map(s, s.weight).isSorted()",
             "the weights of steps must not fall: sort them, or leave those out that come back to a smaller share",
             _never_falls,
+            field="steps",
+        ),
+        Rule(
+            f"!has(self.steps) || {WORDS_OF_STEPS} <= {MOST_WORDS}",
+            f"commands, arguments, variables and mounts of the gates of one's own (job) have more than {MOST_WORDS} "
+            "characters together, and each rollout keeps a copy: put what is long into a ConfigMap and mount it",
+            lambda rollout: sum(len(word) for step in rollout.steps for word in _own(step)) <= MOST_WORDS,
             field="steps",
         ),
     )

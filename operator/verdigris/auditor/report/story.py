@@ -56,6 +56,8 @@ class ModelStory:
     refused: list[Refused] = field(default_factory=list)
     rollbacks: list[tuple[Line, Line | None]] = field(default_factory=list)
     """Each with the entry that says when clients were back, if there is one."""
+    moves: list[Line] = field(default_factory=list)
+    """Of the alias that it follows."""
     decisions: list[Line] = field(default_factory=list)
     pods: list[Line] = field(default_factory=list)
     deleted: Line | None = None
@@ -79,7 +81,7 @@ class Story:
     def _lines(self) -> Iterator[Line]:
         yield from (*self.gaps, *self.operators)
         for model in self.models:
-            yield from (*model.decisions, *model.pods)
+            yield from (*model.moves, *model.decisions, *model.pods)
             yield from [model.deleted] if model.deleted is not None else []
             for back, restored in model.rollbacks:
                 yield from [back, restored] if restored is not None else [back]
@@ -128,8 +130,9 @@ def _model(subject: str, lines: list[Line], since: datetime | None) -> ModelStor
             begun = _begun(lines, line)
             story.refused.append(Refused(line, _of(lines, "gate", line, begun)))
         elif line.what == "rolledback":
-            restored = (one for one in lines if one.what == "restored" and one.at >= line.at)
-            story.rollbacks.append((line, next(restored, None)))
+            story.rollbacks.append((line, _restored(lines, line)))
+        elif line.what == "moved":
+            story.moves.append(line)
         elif line.what == "decision":
             story.decisions.append(line)
         elif line.what == "pod":
@@ -137,6 +140,13 @@ def _model(subject: str, lines: list[Line], since: datetime | None) -> ModelStor
         elif line.what == "removed":
             story.deleted = line
     return story
+
+
+def _restored(lines: list[Line], back: Line) -> Line | None:
+    """When the clients were back: before the next rollback, as what comes later is about that one."""
+    after = lines[lines.index(back) + 1 :]
+    found = next((one for one in after if one.what in ("restored", "rolledback")), None)
+    return found if found is not None and found.what == "restored" else None
 
 
 def _served(lines: list[Line], since: datetime | None) -> Iterator[Served]:

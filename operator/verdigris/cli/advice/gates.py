@@ -80,13 +80,19 @@ REGISTRY: Mapping[str, Hint] = {
     "AliasMissing": Hint(STATE, "Give the alias to a version, or correct spec.model.", "an alias that is there"),
     "AliasMoved": ok("Nothing: the version that has the alias now is rolled out. " + _FOLLOW),
     "ChecksumMissing": Hint(STATE, _TAG, "a checksum"),
+    "ModelMissing": Hint(
+        STATE, "Does the registry still have the version that serves? It is tried again.", "a version to tag"
+    ),
     "NotFollowed": ok(),
+    "NotReported": ok(),
+    "NumberUnknown": Hint(STATE, "Nothing, or roll out models:/NAME/NUMBER: the tag is then set.", "a number"),
     "RegistryAsked": Hint(STATE, "Nothing: the registry is asked.", "an answer"),
     "RegistryRefused": Hint(STATE, "Correct the Secret of registry.auth in the chart's values.", "an answer"),
     "RegistryUnknown": Hint(STATE, "Set registry.address in the chart's values, or leave follow out.", "an address"),
     "RegistryUnreachable": Hint(
         STATE, "Does the registry run? It is asked again; nothing changes meanwhile.", "an answer"
     ),
+    "Reported": ok(),
     "VersionMissing": Hint(STATE, _TAG, "a semantic version"),
     "VersionUnusable": Hint(STATE, _TAG, "a semantic version of at most 64 characters"),
 }

@@ -53,6 +53,34 @@ def awaits_registry(turn: Turn) -> bool:
     return asked_alias(spec) is not None and followed_now(spec, turn.status) is None
 
 
+def told(turn: Turn) -> Iterator[tuple[str, Literal["True", "False", "Unknown"], str, str]]:
+    """The condition that says whether the registry says who serves, where it is to, or was."""
+    follow, outcome = turn.observed.spec.model.follow, turn.observed.told
+    if follow is None or not follow.report:
+        if any(condition.type == "Reported" for condition in turn.status.conditions):
+            yield "Reported", "False", "NotReported", "spec.model.follow.report is not set."
+        return
+    if outcome is None:
+        yield "Reported", "Unknown", "RegistryAsked", "The registry is told which version serves, once one does."
+        return
+    serving, problem = outcome.serving, outcome.problem
+    if problem is not None:
+        message = f"{sentence(problem.message)} It is tried again; until then its tag {serving.tag} may be an old one."
+        yield "Reported", "False", problem.reason, clip(message)
+    elif serving.number is None:
+        message = (
+            f"The active version is no number of models:/{serving.model}: no version there has the tag {serving.tag}."
+        )
+        yield "Reported", "False", "NumberUnknown", message
+    else:
+        yield (
+            "Reported",
+            "True",
+            "Reported",
+            f"models:/{serving.model}/{serving.number} has the tag {serving.tag}: {serving.value}.",
+        )
+
+
 def _kept(asked: Alias, found: Registered, since: datetime) -> FollowedStatus:
     """As the status keeps it. Raises ValidationError for what it has no room for."""
     return FollowedStatus(

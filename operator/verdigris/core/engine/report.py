@@ -42,6 +42,7 @@ def _lines(turn: Turn) -> Iterator[Line]:
     yield _pods(turn)
     yield from understood(turn)
     yield from following.lines(turn)
+    yield from following.told(turn)
     yield from monitoring.lines(turn)
 
 

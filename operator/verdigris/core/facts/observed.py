@@ -17,6 +17,7 @@ from verdigris.children.snapshot import Snapshot
 from verdigris.core.facts.followed import RegistryView
 from verdigris.core.facts.policy import in_force
 from verdigris.core.facts.route import Routing
+from verdigris.core.facts.served import Told
 from verdigris.core.facts.skew import Skew, wanted_target
 from verdigris.core.facts.source import SourceView
 from verdigris.core.facts.survey import Amounts, Removal, Survey
@@ -240,8 +241,9 @@ class Observed:
 
     `gate` is the Job of the gate under way, None when there is none yet. `source` is the other environment that the
     step under way asks, None when it asks none, or has not yet. `registry` is what the model registry last said of the
-    alias that is followed, None before its first answer; `spec` has the version in it that this has led to. `routing`
-    is the HTTPRoute of a gateway, where the spec asks for one.
+    alias that is followed, None before its first answer; `spec` has the version in it that this has led to. `told` is
+    how telling the registry who serves has gone, None where nobody asks for that, or it is on its way. `routing` is the
+    HTTPRoute of a gateway, where the spec asks for one.
 
     `unseen` are the kinds beside the traffic that could not be read: nothing is known of them, not that there are none.
     `unknown` are those of other people's CRDs that this cluster does not have.
@@ -281,6 +283,7 @@ class Observed:
     gate: GateJob | None = None
     source: SourceView | None = None
     registry: RegistryView | None = None
+    told: Told | None = None
     routing: Routing = field(default_factory=Routing)
 
     @property
