@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,27 +23,40 @@ from tests.e2e.alerting import Firing, Prometheus
 NAMESPACE, NAME, PORT = "monitoring", "alertmanager", 9093
 _PACKAGE = "prometheus-alertmanager"
 
+Times = defaultdict[Firing, list[float]]
+
 
 @dataclass
 class Receiver:
-    """Whom Alertmanager tells: when each alert was first told of, and when its end was, by the monotonic clock."""
+    """Whom Alertmanager tells: when it told of each alert, and of its end, by the monotonic clock."""
 
-    told: dict[Firing, float] = field(default_factory=dict)
-    over: dict[Firing, float] = field(default_factory=dict)
+    told: Times = field(default_factory=lambda: defaultdict(list))
+    over: Times = field(default_factory=lambda: defaultdict(list))
 
-    def when(self, alert: Firing, within: float) -> float | None:
-        """When this alert was first told of; None when it was not, and is not within so many seconds."""
-        end = time.monotonic() + within
-        while alert not in self.told and time.monotonic() < end:
-            time.sleep(0.2)
-        return self.told.get(alert)
+    def told_of(self, alert: Firing, since: float, within: float) -> float | None:
+        """Seconds from `since` until it was told that this alert fires; None when that does not come in time."""
+        return _after(self.told, alert, since, within)
+
+    def told_the_end_of(self, alert: Firing, since: float, within: float) -> float | None:
+        """The same for its end."""
+        return _after(self.over, alert, since, within)
 
     def take(self, message: Any) -> None:
         """Take one of Alertmanager's webhook messages down."""
         for alert in message["alerts"]:
-            labels = alert["labels"]
-            about = Firing(labels["alertname"], labels.get("severity", ""), labels.get("namespace", ""))
-            (self.told if alert["status"] == "firing" else self.over).setdefault(about, time.monotonic())
+            times = self.told if alert["status"] == "firing" else self.over
+            times[Firing.of(alert["labels"])].append(time.monotonic())
+
+
+def _after(times: Times, alert: Firing, since: float, within: float) -> float | None:
+    end = time.monotonic() + within
+    while True:
+        at = next((at for at in list(times[alert]) if at >= since), None)
+        if at is not None:
+            return round(at - since, 1)
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.2)
 
 
 @contextmanager

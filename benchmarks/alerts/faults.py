@@ -1,13 +1,16 @@
-"""The faults: each in a namespace of its own, so that all are under way at once."""
+"""The faults of models: each in a namespace of its own, so that several are under way at once."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from dev.faults import processes
+from dev.faults.refusals import configuration
+from dev.faults.webhook import OPERATOR
 from tests.e2e.alerting import Firing
 from tests.e2e.rounds import BAD
 from tests.e2e.scene import NAME, Scene, merged, settled, stage, wait_for
@@ -37,37 +40,53 @@ WATCHED: Spec = {"rollout": {"shield": True, "bake": "1h"}}
 """For what is not promoted at all."""
 RATE = 20.0
 """Requests a second."""
+STARVED: Spec = merged(SOON, {"monitoring": {"prometheusRule": {"latency": {"p95": "80ms"}}}})
+"""Below the 100 ms in which a CPU quota is given out: who has used it up waits for the next ones."""
+BUDGETED: Spec = merged(SOON, {"monitoring": {"slo": 98}})
+"""One answer of 50 may fail. The windows, 1 h to 30 d, are those of every objective; of a new model they hold minutes.
+The smaller objective only lets the budget come back within minutes of sound answers.
+"""
+TOLD_FOR = 900.0
+"""Seconds for which it is told that something has happened."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong in a scene, and what is to be told of it: names and severities.
+    """What goes wrong in a scene, and what is to be told of it: names, severities, and windows of burn rates.
 
-    `given` makes a scene in which all is well; within `broken` it is not.
+    `given` makes a scene in which all is well; within `broken` it is not. Each alert is to fire, and to be over after
+    that, within `patience` seconds.
     """
 
     says: str
-    alerts: Sequence[tuple[str, str]]
+    alerts: Sequence[tuple[str, str] | tuple[str, str, str]]
     given: Callable[[Scene], None]
     broken: Callable[[Scene], Any]
+    patience: float = 420.0
+    about_a_model: bool = True
+    """Whether the alerts name the namespace of the scene; those about the operator as a whole name none."""
 
     def firing(self, namespace: str) -> list[Firing]:
-        """The alerts as they fire about that namespace."""
-        return [Firing(name, severity, namespace) for name, severity in self.alerts]
+        """The alerts as they fire in that namespace's scene."""
+        about = namespace if self.about_a_model else ""
+        return [Firing(name, severity, about, *window) for name, severity, *window in self.alerts]
 
 
-def _good(scene: Scene) -> None:
+def good(scene: Scene) -> None:
+    """A model that is well."""
     scene.given_active("1.0.0", **SOON)
 
 
-def _bad(scene: Scene) -> None:
-    scene.given_active(BAD, **SOON)
-
-
-def _asked(scene: Scene) -> None:
-    """With clients that stay until the namespace goes."""
-    _good(scene)
+def asked(scene: Scene) -> None:
+    """A model that is well, with clients that stay until the namespace goes."""
+    good(scene)
     _send(scene)
+
+
+def try_out(scene: Scene) -> None:
+    """A version is on trial, and Prometheus is asked about it every second."""
+    scene.apply("1.1.0", **merged(SOON, WATCHED))
+    scene.until("it to be judged", lambda status: bool((status.get("rollout") or {}).get("evidence", {}).get("at")))
 
 
 def _send(scene: Scene) -> None:
@@ -105,8 +124,57 @@ def _tight(scene: Scene) -> Iterator[None]:
 
 def _limit(scene: Scene, version: str, memory: str) -> None:
     limits = {"serving": {"resources": {"limits": {"memory": memory}}}}
-    scene.apply(version, **merged(merged(SOON, limits), {**UNWATCHED, "autoscaling": None}))
-    scene.until(f"{version} to be active", settled(version))
+    _replace(scene, version, merged(merged(SOON, limits), {"autoscaling": None}))
+
+
+def _replace(scene: Scene, version: str, spec: Spec) -> None:
+    """Promote a version that nobody asks meanwhile."""
+    scene.apply(version, **merged(spec, UNWATCHED))
+    scene.until(f"{version} to be active", settled(version), 240)
+
+
+@contextmanager
+def _starved(scene: Scene) -> Iterator[None]:
+    few = {"serving": {"resources": {"limits": {"cpu": "25m", "memory": "128Mi"}}}}
+    _replace(scene, "1.1.0", merged(STARVED, few))
+    with scene.clients(2 * RATE, paced=False, seconds=1800):
+        yield
+    _replace(scene, "1.0.0", STARVED)
+    _send(scene)
+
+
+@contextmanager
+def _overspent(scene: Scene) -> Iterator[None]:
+    with scene.clients(RATE, paced=False) as sending:
+        wait_for("some errors", lambda: len(sending.so_far()) >= 3 * LEAST, within=90, every=0.5)
+    yield
+    _replace(scene, "1.0.0", BUDGETED)
+    scene.clients(2 * RATE, paced=False, seconds=1800).__enter__()
+
+
+@contextmanager
+def _unscraped(scene: Scene) -> Iterator[None]:
+    try_out(scene)
+    _scrape(scene, False)
+    yield
+    _scrape(scene, True)
+
+
+def _scrape(scene: Scene, enabled: bool) -> None:
+    scene.patch({"spec": {"monitoring": {"serviceMonitor": {"enabled": enabled}}}})
+
+
+@contextmanager
+def _refused_by_a_webhook(scene: Scene) -> Iterator[None]:
+    """The discard port: nobody answers there, and without an answer the webhook's writes are refused."""
+    name = f"nobody-{scene.namespace}"
+    webhook = configuration(name, namespace=scene.namespace, user=OPERATOR, url="https://127.0.0.1:9/", authority="")
+    try:
+        scene.cluster.kubectl("apply", "-f", "-", input=json.dumps(webhook))
+        scene.apply("1.1.0", **merged(SOON, {"rollout": {"progressDeadline": "30m"}}))
+        yield
+    finally:
+        scene.cluster.kubectl("delete", "validatingwebhookconfiguration", name, "--ignore-not-found")
 
 
 @contextmanager
@@ -141,20 +209,57 @@ def _stuck(scene: Scene) -> Iterator[None]:
 
 
 FAULTS: Mapping[str, Fault] = {
+    "refused": Fault(
+        "a webhook that does not answer",
+        [("VerdigrisReconcileFailing", "warning")],
+        good,
+        _refused_by_a_webhook,
+        # Ten failures within 10 min, for 5 min; over when they are 10 min back, and 5 min later.
+        patience=1200.0,
+        about_a_model=False,
+    ),
+    "overspent": Fault(
+        "errors for 10 s, of half of the answers",
+        [
+            ("VerdigrisModelErrorBudgetBurn", "critical", "1h"),
+            ("VerdigrisModelErrorBudgetBurn", "critical", "6h"),
+            ("VerdigrisModelErrorBudgetBurn", "warning", "1d"),
+            ("VerdigrisModelErrorBudgetBurn", "warning", "3d"),
+            ("VerdigrisModelErrorBudgetSpent", "warning"),
+        ],
+        lambda scene: scene.given_active(BAD, **BUDGETED),
+        _overspent,
+        # What is left of the budget is worked out every 5 min.
+        patience=1200.0,
+    ),
+    "rollback": Fault(
+        "a bad version on trial", [("VerdigrisRolledBack", "warning")], asked, _taken_back, TOLD_FOR + 120
+    ),
+    "gate": Fault(
+        "a version that learnt the wrong thing", [("VerdigrisGateFailed", "warning")], good, _refused, TOLD_FOR + 120
+    ),
     "errors": Fault(
         "a version that fails half of its calls",
         [
             ("VerdigrisModelErrorRate", "warning"),
             ("VerdigrisModelErrorRate", "critical"),
         ],
-        _bad,
+        lambda scene: scene.given_active(BAD, **SOON),
         _errors,
     ),
-    "frozen": Fault("its only pod is frozen", [("VerdigrisModelDown", "critical")], _good, _frozen),
-    "quiet": Fault("its clients stop", [("VerdigrisModelNoTraffic", "warning")], _asked, _quiet),
-    "tight": Fault("a memory limit that hardly holds it", [("VerdigrisModelMemory", "warning")], _good, _tight),
-    "rollback": Fault("a bad version on trial", [("VerdigrisRolledBack", "warning")], _asked, _taken_back),
-    "gate": Fault("a version that learnt the wrong thing", [("VerdigrisGateFailed", "warning")], _good, _refused),
-    "held": Fault("an approval that nobody gives", [("VerdigrisRolloutHeld", "warning")], _good, _held),
-    "stuck": Fault("a node that nobody has", [("VerdigrisPodsStuck", "warning")], _good, _stuck),
+    "frozen": Fault("its only pod is frozen", [("VerdigrisModelDown", "critical")], good, _frozen),
+    "quiet": Fault("its clients stop", [("VerdigrisModelNoTraffic", "warning")], asked, _quiet),
+    "tight": Fault("a memory limit that hardly holds it", [("VerdigrisModelMemory", "warning")], good, _tight),
+    "starved": Fault(
+        "a CPU limit that it uses up",
+        [("VerdigrisModelSlow", "warning")],
+        lambda scene: scene.given_active("1.0.0", **STARVED),
+        _starved,
+    ),
+    "unscraped": Fault(
+        "its ServiceMonitor is switched off in a rollout", [("VerdigrisEvidenceStale", "warning")], asked, _unscraped
+    ),
+    "held": Fault("an approval that nobody gives", [("VerdigrisRolloutHeld", "warning")], good, _held),
+    "stuck": Fault("a node that nobody has", [("VerdigrisPodsStuck", "warning")], good, _stuck),
 }
+"""Those that take long stand first: so many at once as AT_ONCE says, they are over together."""

@@ -6,19 +6,22 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.alerts.__main__ import TOLD_FOR_A_WHILE, all_well, filled, written
+from benchmarks.alerts import operator_faults
+from benchmarks.alerts.__main__ import TIMES, Report, all_well, filled, written
 from benchmarks.alerts.alertmanager import Receiver
 from benchmarks.alerts.faults import FAULTS
 from dev.dashboards.__main__ import BOARDS
 from tests.alerts.test_runbooks import ALERTS
 from tests.e2e.alerting import Firing, Prometheus
+from verdigris.children.alerts.burning import BURNS
 
 DOWN = Firing("VerdigrisModelDown", "critical", "clinic")
-ROW = {"name": "VerdigrisModelDown", "severity": "critical", "fault": "f", "fired_s": 5.0, "resolved_s": 7.0}
+ROW = {"name": "VerdigrisModelDown", "severity": "critical", "fault": "f", **dict.fromkeys(TIMES, 5.0)}
 
 
 def alert(state: str, **labels: str) -> dict[str, Any]:
@@ -57,37 +60,56 @@ def test_the_rules_of_a_namespace_are_found_by_their_file(prometheus: Prometheus
     prometheus.until_loaded("clinic", within=5)
 
 
-def test_the_receiver_keeps_when_it_was_first_told() -> None:
+def test_the_receiver_says_when_it_was_first_told_since_the_fault_began() -> None:
     receiver = Receiver()
     receiver.take({"alerts": [alert("firing")]})
-    first = receiver.told[DOWN]
     receiver.take({"alerts": [alert("firing")]})
-    receiver.take({"alerts": [alert("resolved")]})
-    assert receiver.told[DOWN] == receiver.when(DOWN, 0) == first
-    assert receiver.when(Firing("Other", "warning", ""), 0) is None
-    assert receiver.over.keys() == {DOWN}
+    earlier, began = receiver.told[DOWN]
+    assert receiver.told_of(DOWN, earlier, 0) == 0
+    assert receiver.told_of(DOWN, began, 0) == 0
+    assert receiver.told_of(DOWN, began + 1, 0) is None
+    assert receiver.told_of(Firing("Other", "warning", ""), 0, 0) is None
 
 
-@pytest.mark.parametrize(
-    ("change", "well"),
-    [
-        ({}, True),
-        ({"fired_s": None}, False),
-        ({"received_s": None}, False),
-        ({"resolved_s": None}, False),
-        ({"resolved_s": None, "name": TOLD_FOR_A_WHILE[0]}, True),
-    ],
-)
-def test_all_is_well_when_each_fired_was_received_and_is_over(change: dict[str, Any], well: bool) -> None:
-    found = {"alerts": [{**ROW, "received_s": 6.0, **change}], "healthy_minutes": 30, "false_alarms": []}
-    assert all_well(found) is well
-    assert not all_well({**found, "false_alarms": ["VerdigrisModelSlow"]})
-    assert "VerdigrisModelSlow" in written({**found, "false_alarms": ["VerdigrisModelSlow"]})
+def test_the_receiver_tells_the_end_from_the_beginning_and_one_window_from_another() -> None:
+    receiver = Receiver()
+    receiver.take({"alerts": [alert("firing", window="1h"), alert("resolved", window="6h")]})
+    fires, ended = DOWN._replace(window="1h"), DOWN._replace(window="6h")
+    assert [receiver.told_of(one, 0, 0) is not None for one in (fires, ended)] == [True, False]
+    assert [receiver.told_the_end_of(one, 0, 0) is not None for one in (fires, ended)] == [False, True]
 
 
-def test_every_alert_that_a_fault_is_to_fire_exists() -> None:
-    known = {(one.name, one.severity) for one in ALERTS}
-    assert {entry for fault in FAULTS.values() for entry in fault.alerts} <= known
+@pytest.mark.parametrize("missing", TIMES)
+def test_all_is_well_when_each_fired_and_is_over_and_both_were_received(missing: str) -> None:
+    found = {"alerts": [ROW], "healthy_minutes": 30, "false_alarms": []}
+    assert all_well(found)
+    assert not all_well({**found, "alerts": [ROW, {**ROW, missing: None}]})
+
+
+def test_a_false_alarm_is_not_well_and_is_written() -> None:
+    found = {"alerts": [ROW], "healthy_minutes": 30, "false_alarms": ["VerdigrisModelSlow"]}
+    assert not all_well(found)
+    assert "VerdigrisModelSlow" in written(found)
+
+
+def test_what_is_found_anew_takes_the_place_of_the_same_faults_rows(tmp_path: Path) -> None:
+    file = tmp_path / "bench" / "alerts.json"
+    Report(file).add([ROW, {**ROW, "fault": "other"}], {"healthy_minutes": 30})
+    Report(file).add([{**ROW, "fired_s": 1.0}])
+    found = Report(file).found
+    assert [(row["fault"], row["fired_s"]) for row in found["alerts"]] == [("other", 5.0), ("f", 1.0)]
+    assert found["healthy_minutes"] == 30
+
+
+def test_every_alert_has_a_fault_that_fires_it() -> None:
+    faults = (*FAULTS.values(), *operator_faults.FAULTS.values())
+    fired = [one[:2] for fault in faults for one in fault.alerts]
+    assert set(fired) == {(one.name, one.severity) for one in ALERTS}
+
+
+def test_every_window_of_a_burn_rate_is_waited_for() -> None:
+    waited = [alert.window for alert in FAULTS["overspent"].firing("clinic") if alert.window]
+    assert waited == [burn.long for burn in BURNS]
 
 
 def test_no_variable_is_left_in_a_query() -> None:

@@ -6,6 +6,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,11 +18,18 @@ EVERY = 1.0
 
 
 class Firing(NamedTuple):
-    """An alert that fires: its name, how bad it is, and which namespace it is about."""
+    """An alert that fires: its name, how bad it is, which namespace it is about, and the window of a burn rate."""
 
     name: str
     severity: str
     namespace: str
+    window: str = ""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Firing:
+        """The alert with these labels."""
+        about = (labels.get(name, "") for name in ("severity", "namespace", "window"))
+        return cls(labels["alertname"], *about)
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,8 @@ class Prometheus:
     def firing(self) -> frozenset[Firing]:
         """What fires now. Raises OSError when it does not answer."""
         found = (alert for alert in self._asked("alerts")["alerts"] if alert["state"] == "firing")
-        labels = (alert["labels"] for alert in found if alert["labels"]["alertname"].startswith("Verdigris"))
-        return frozenset(Firing(one["alertname"], one["severity"], one.get("namespace", "")) for one in labels)
+        fired = (Firing.of(alert["labels"]) for alert in found)
+        return frozenset(alert for alert in fired if alert.name.startswith("Verdigris"))
 
     def rules(self) -> frozenset[str]:
         """The names of the files of rules that it has loaded, which have namespace and name of their PrometheusRule."""
