@@ -116,6 +116,19 @@ def test_what_the_api_server_refuses_is_told_at_the_deadline_while_pods_are_miss
     assert reason(pod("g0"), condition=refused.model_copy(update={"type": "Ready"})) == "ProgressDeadlineExceeded"
 
 
+def test_what_is_refused_is_told_beside_the_lack_of_room_that_it_may_have_kept_from_being_made() -> None:
+    refused = Condition(
+        type="Stalled", status="True", reason="Forbidden", message="admission said no", last_transition_time=NOW
+    )
+    said = Failure(reason="ImagePullBackOff", message="No such image.")
+    seen = starting(pod("g0"), deadline=NOW, ready_high_water=2, trouble=said)
+    status = seen.observed.status.model_copy(update={"conditions": (refused,)})
+    _, failure = gather_pods(replace(seen, observed=replace(seen.observed, status=status)))
+    assert failure is not None
+    assert failure.reason == "ImagePullBackOff"
+    assert failure.message.startswith("No such image. Also refused: admission said no No progress for ")
+
+
 STALE = pod("g9", revision="v1-older")
 
 

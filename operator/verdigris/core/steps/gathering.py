@@ -47,7 +47,7 @@ def gather_pods(turn: Turn) -> tuple[Turn, Failure | None]:
         high = max(steady, rollout.ready_high_water)
         turn = turn.change_rollout(ready_high_water=high, deadline=now + parse_duration(limit), trouble=said)
     elif now >= rollout.deadline:
-        return turn, _too_late(trouble or _refusal(turn, needed), ready, needed, limit)
+        return turn, _too_late(_both(trouble, _refusal(turn, needed)), ready, needed, limit)
     return (turn, None) if ready >= needed else make_room(turn)
 
 
@@ -79,6 +79,13 @@ def _refusal(turn: Turn, needed: int) -> Failure | None:
         return None
     told = (one for one in turn.observed.status.conditions if (one.type, one.status) == ("Stalled", "True"))
     return next((Failure(reason=one.reason, message=one.message) for one in told), None)
+
+
+def _both(trouble: Failure | None, refusal: Failure | None) -> Failure | None:
+    """Lack of room explains why a pod waits, and not why nothing was done about it."""
+    if trouble is None or refusal is None:
+        return trouble or refusal
+    return Failure(reason=trouble.reason, message=f"{trouble.message} Also refused: {refusal.message}")
 
 
 def _gathered(turn: Turn, ready: int, needed: int, trouble: Failure | None) -> str:
