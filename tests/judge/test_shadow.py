@@ -75,6 +75,26 @@ def test_what_a_pod_compared_before_it_ended_still_counts() -> None:
     assert look(state, 10.5, {ALIKE: [0, 40, 90], UNLIKE: [0, 0, 0]}, pods=("blue-b",)).candidate.requests == 90
 
 
+def test_counters_that_contradict_each_other_agree_on_nothing() -> None:
+    at = [START + 5.0 * number for number in range(12)]
+    slow, fast = (
+        Series("blue-a", ALIKE, tuple((when, first + step * number) for number, when in enumerate(at)))
+        for first, step in ((0.0, 10.0), (70_000.0, 900.0))
+    )
+    found = compared(
+        begun(),
+        Evidence(counters={"green": (slow, fast)}),
+        candidate="green",
+        limit=0.02,
+        scrape=SCRAPE,
+        planned_looks=60,
+        now=clock(55.5),
+        version="1.2.0",
+        pods=("blue-a",),
+    )
+    assert (found.verdict, found.reason) == ("Inconclusive", "ScrapedTwice")
+
+
 def test_without_new_samples_nothing_is_agreed() -> None:
     state = look(begun(), 5.5, {ALIKE: [0, 4000], UNLIKE: [0, 0]})
     assert state.verdict == "Pass"

@@ -19,7 +19,7 @@ PAUSED = spec("1.1.0", paused=True)
 
 def baking(*green: PodView, evidence: EvidenceStatus = PASS, **changes: Any) -> Turn:
     """Two pods of the candidate have had all clients for a minute."""
-    seen = {name: changes.pop(name) for name in ("spec", "deployments", "scalers") if name in changes}
+    seen = {name: changes.pop(name) for name in ("spec", "deployments", "scalers", "routing") if name in changes}
     filled = {"stage": "Baking", "replicas": 2, "since": EXPOSED, **steps("Start", "Bake"), **changes}
     pods = green or (pod("g0"), pod("g1"))
     return turn(*BLUE, *pods, rollout={**filled, "evidence": evidence}, **seen)

@@ -40,6 +40,11 @@ from verdigris.core.pods.room.nodes import closed
             {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]},
             "has the taint gpu=only:NoSchedule",
         ),
+        (
+            {"taints": (GPU,)},
+            {"tolerations": [{"key": "tpu", "operator": "Exists"}]},
+            "has the taint gpu=only:NoSchedule",
+        ),
         ({"labels": {"disk": "ssd"}}, {"nodeSelector": {"disk": "ssd"}}, None),
         ({"labels": {"disk": "hdd"}}, {"nodeSelector": {"disk": "ssd"}}, "does not have the labels disk=ssd"),
     ],

@@ -112,6 +112,7 @@ def test_a_quota_that_is_used_up_is_told_with_its_name_and_figures() -> None:
         ({"maximum": amounts(cpu="400m")}, "container server has 500m requests.cpu, it wants at most 400m"),
         ({"minimum": amounts(cpu="1")}, "container server has 500m requests.cpu, it wants at least 1"),
         ({"maximum": amounts(cpu="4")}, "container server has no limits.cpu, it wants at most 4"),
+        ({"minimum": amounts(cpu="500m")}, None),
         ({"minimum": amounts(memory="64Mi")}, "container server has no requests.memory, it wants at least 64Mi"),
         ({"maximum": amounts(cpu="4"), "default_limits": amounts(cpu="4")}, None),
     ],
@@ -133,3 +134,8 @@ def test_a_quota_on_what_the_pods_do_not_say_is_told() -> None:
     assert refused.reason == "ResourcesNotSet"
     assert "limits.memory" in refused.message
     assert "requests.cpu" not in refused.message
+
+
+def test_what_a_runtime_takes_itself_sets_no_limit_where_there_is_none() -> None:
+    pod = template(container({"cpu": "1"}, {"cpu": "2"}), overhead={"cpu": "250m", "memory": "64Mi"})
+    assert pod_need(pod).limits == {"cpu": amount_of("2.25")}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.gates import GATES, OWN_GATE
 from tests.rollout.parts import spec
-from tests.rollout.small import until
+from tests.rollout.small import stage, until
 from tests.rollout.test_gates import DATA, LOAD, OWN, QUALITY, answers, gated
 from tests.rollout.world import World, serving
 from verdigris.core.actions import Action, Keep
@@ -39,6 +39,32 @@ def test_quality_is_asked_of_the_bytes_that_serve_and_compared_with_those_that_d
     assert found["versusActive"]["metric"] == "log_loss"
     assert found["thresholds"] == {"log_loss": {"max": 0.5}}
     assert (found["data"], found["confidence"]) == (DATA, 0.95)
+
+
+def test_a_version_that_is_compared_with_what_nobody_knows_any_more_is_asked_nothing() -> None:
+    versus = {"quality": {**QUALITY["quality"], "versusActive": {"metric": "auc", "margin": 0.01}}}
+    world = gated(versus, judge=answers("Pass"))
+    active = world.status.active
+    assert active
+    del world.snapshots[active.revision]
+    until(world, stage("AtGate")).run(2)
+    assert world.status.rollout
+    assert world.status.rollout.evidence.reason == "RevisionUnknown"
+    assert "What version 1.0.0 was made of is not known any more" in world.status.rollout.message
+
+
+@pytest.mark.parametrize(("label", "meant"), [("true", True), ("false", False), ("-1", -1), ("yes", "yes")])
+def test_fairness_is_asked_about_the_label_that_the_model_has(label: str, meant: object) -> None:
+    asked = {
+        "data": DATA,
+        "attributes": [{"name": "sex"}],
+        "favourable": label,
+        "equalOpportunity": {"maxDifference": 0.1},
+    }
+    found = question(gated({"fairness": asked}, judge=answers("Pass")), "fairness")
+    assert found["favourable"] == meant
+    assert found["equalOpportunity"] == {"maxDifference": 0.1}
+    assert "disparateImpact" not in found
 
 
 def test_load_goes_to_the_new_pods_and_minds_the_active_ones() -> None:

@@ -78,6 +78,12 @@ def test_the_advice_says_what_it_rests_on_and_what_to_do() -> None:
             "The limit of 100m, where it is slowed down, is near.",
         ),
         (usage(cpu=0.001), sized({"cpu": "10m", "memory": "184Mi"}), "at or below 1m: that fits."),
+        (
+            usage(cpu=0.001),
+            sized({"cpu": "2m", "memory": "184Mi"}, {"cpu": "5m"}),
+            "at or below 1m: 10m is needed. Memory: asks for 184Mi, used at most 150Mi: that fits. "
+            "Set spec.serving.resources.requests.cpu to 10m. Raise spec.serving.resources.limits.cpu to 10m.",
+        ),
     ],
 )
 def test_the_words_fit_the_case(used: Usage, wanted: ModelDeploymentSpec, says: str) -> None:

@@ -69,6 +69,14 @@ def test_an_injected_init_step_that_fails_is_not_the_model_s_either() -> None:
     assert "mesh-init keeps failing, with code 1" in found.message
 
 
+def test_an_injected_init_step_that_never_ends_is_said_to_be_waited_for() -> None:
+    raw = raw_pod(status=status())
+    raw["status"]["initContainerStatuses"].insert(0, {"name": "mesh-init", **running()})
+    found = look(raw, now=LATER)
+    assert found.reason == REASON
+    assert "mesh-init has not ended yet, and the model's containers wait for it." in found.message
+
+
 def test_words_of_an_injected_container_are_no_report_of_ours() -> None:
     spoof = json.dumps({"reason": "ChecksumMismatch", "message": "believe me"})
     assert look(injected(now_ended(1, spoof)), now=LATER).reason == REASON

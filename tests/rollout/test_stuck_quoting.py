@@ -111,6 +111,7 @@ def test_no_text_around_it_brings_a_value_through(value: str, before: str, after
         f"{STARTED}\n{STARTED}",
         STARTED[30:],
         f'-23T10:00:01.5Z", "level": "info"}}\n{STARTED}',
+        '{"level": "error", "message": "no mo',
         "INFO:     Uvicorn running on http://0.0.0.0:8080",
         "2026-11-23 10:00:01,123 INFO root serving",
         "[2026-11-23 10:00:01] [INFO] ready",

@@ -40,6 +40,7 @@ HEAD = 'failed to do request: Head "https://registry.example.com/v2/verdigris/se
                 "requests",
             ),
         ),
+        ("0/2 nodes are available: 2 node(s) had no available volume zone.", ("had no available volume zone",)),
         ("0/3 nodes are available: 3 Insufficient memory.", ("of 3 nodes, 3 have too little memory free",)),
         (
             "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. preemption: 0/1 nodes are …",

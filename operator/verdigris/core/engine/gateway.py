@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from verdigris.api.spec.traffic import TestersSpec
-from verdigris.api.status import Color, RouteStatus, other
+from verdigris.api.spec.traffic import GatewaySpec, TestersSpec
+from verdigris.api.status import ActiveStatus, Color, RouteStatus, other
 from verdigris.children import http_route
 from verdigris.core.actions import Action, Keep, MoveRoute, Remove
 from verdigris.core.engine.names import Line
@@ -28,13 +28,13 @@ def move_route(turn: Turn) -> Iterator[Action]:
     active, share = turn.active, wanted_share(turn.observed, turn.status)
     if active is None or share is None or not _is_ours_to_write(turn):
         return
-    rollout, route = turn.status.rollout, turn.observed.routing.route
+    rollout, route, own = turn.status.rollout, turn.observed.routing.route, _own(turn)
     back = rollout is not None and rollout.taken_back
     seen = route.share(other(active.color)) if route is not None else 0.0
     yield MoveRoute(
         _name(turn),
         weights(active.color, share),
-        _manifest(turn, share) if _is_own(turn) else None,
+        _manifest(turn, active, own, share) if own is not None else None,
         as_seen=share > round(100 * seen) and not back,
         back=back,
     )
@@ -42,9 +42,9 @@ def move_route(turn: Turn) -> Iterator[Action]:
 
 def keep_route(turn: Turn) -> Iterator[Action]:
     """All else of a route of ours, after the move; and one that is not asked for any more goes."""
-    share = wanted_share(turn.observed, turn.status)
-    if share is not None and _is_own(turn) and _is_ours_to_write(turn):
-        yield Keep(_manifest(turn, share))
+    active, own, share = turn.active, _own(turn), wanted_share(turn.observed, turn.status)
+    if active is not None and own is not None and share is not None and _is_ours_to_write(turn):
+        yield Keep(_manifest(turn, active, own, share))
     if turn.observed.routing.left:
         yield Remove(http_route.API_VERSION, HTTP_ROUTE, turn.observed.owner.name)
 
@@ -53,9 +53,10 @@ def _is_ours_to_write(turn: Turn) -> bool:
     return turn.observed.spec.traffic.is_routed and turn.observed.routing.fault is None
 
 
-def _is_own(turn: Turn) -> bool:
+def _own(turn: Turn) -> GatewaySpec | None:
+    """Where the operator makes the route itself."""
     gateway = turn.observed.spec.traffic.gateway
-    return gateway is not None and gateway.route is None
+    return gateway if gateway is not None and gateway.route is None else None
 
 
 def _name(turn: Turn) -> str:
@@ -63,11 +64,8 @@ def _name(turn: Turn) -> str:
     return gateway.route if gateway is not None and gateway.route is not None else turn.observed.owner.name
 
 
-def _manifest(turn: Turn, share: int) -> Mapping[str, Any]:
-    observed, active, gateway = turn.observed, turn.active, turn.observed.spec.traffic.gateway
-    if active is None or gateway is None:
-        raise ValueError("a route of ours needs an active version and spec.traffic.gateway")
-    return http_route.build(observed.owner, gateway, weights(active.color, share), _testers(turn, share))
+def _manifest(turn: Turn, active: ActiveStatus, gateway: GatewaySpec, share: int) -> Mapping[str, Any]:
+    return http_route.build(turn.observed.owner, gateway, weights(active.color, share), _testers(turn, share))
 
 
 def _testers(turn: Turn, share: int) -> tuple[TestersSpec, Color] | None:
@@ -81,7 +79,9 @@ def _testers(turn: Turn, share: int) -> tuple[TestersSpec, Color] | None:
 def remember_route(turn: Turn) -> Turn:
     """Keep which route there is: one of ours goes when it is not wanted any more, and none is taken for absent."""
     if turn.observed.spec.traffic.is_routed:
-        wanted: RouteStatus | None = RouteStatus(name=_name(turn), own=_is_own(turn) or turn.observed.routing.left)
+        wanted: RouteStatus | None = RouteStatus(
+            name=_name(turn), own=_own(turn) is not None or turn.observed.routing.left
+        )
     else:
         wanted = turn.status.route if turn.observed.routing.left or HTTP_ROUTE in turn.observed.unseen else None
     return turn if wanted == turn.status.route else turn.change(route=wanted)

@@ -49,7 +49,7 @@ def take_back(turn: Turn, outcome: Outcome, failure: Failure) -> Turn:
     turn = turn.change_rollout(sizes=sizes_back(turn))
     if not had_requests(rollout) or active is None:
         return turn
-    return _record(turn, failure)
+    return _record(turn, active, failure)
 
 
 def begin_again(turn: Turn, failure: Failure, *, excused: bool) -> Turn:
@@ -62,7 +62,7 @@ def begin_again(turn: Turn, failure: Failure, *, excused: bool) -> Turn:
     active = turn.active
     if (rollout.again >= AGAIN and not excused) or active is None or not turn.ready(active):
         return take_back(turn, "RolledBack", failure)
-    turn = _record(turn, failure)
+    turn = _record(turn, active, failure)
     steps = tuple(step.anew() for step in rollout.steps)
     until = f"Its clients are back on {active.version} until its pods are ready again."
     return turn.change_rollout(
@@ -84,11 +84,9 @@ def begin_again(turn: Turn, failure: Failure, *, excused: bool) -> Turn:
     )
 
 
-def _record(turn: Turn, failure: Failure) -> Turn:
+def _record(turn: Turn, active: ActiveStatus, failure: Failure) -> Turn:
     """Remember that clients were taken back, and why."""
-    rollout, active = turn.rollout, turn.active
-    if active is None:
-        return turn
+    rollout = turn.rollout
     rollback = LastRollback(
         from_version=rollout.version,
         to_version=active.version,

@@ -80,22 +80,22 @@ def shared_window(scrape: timedelta) -> timedelta:
 def seen_baseline(
     evidence: Evidence,
     active: Color,
-    pods: Collection[str] | None,
+    pods: Collection[str],
     *,
     policy: AnalysisSpec,
     scrape: timedelta,
     now: datetime,
 ) -> Baseline:
-    """What the active colour's pods have answered in the last `BASELINE_WINDOW`. `pods` as in `fold`.
+    """What the active colour's pods have answered in the last `BASELINE_WINDOW`. `pods` are the names of
+    those that the operator sees.
 
     Pods that have ended count, too, unless others are scraped that are not this model's in this cluster.
     """
     series, end = evidence.counters.get(active, ()), evidence.clock(now)
     in_front = tuple(one for one in evidence.counters.get(other(active), ()) if one.in_front)
-    if pods is not None:
-        marks = frozenset(mark(pod) for pod in pods)
-        ours, strangers = of_pods(series, marks, fresh(end, scrape))
-        series, in_front = (ours, of_pods(in_front, marks)[0]) if strangers else (series, in_front)
+    marks = frozenset(mark(pod) for pod in pods)
+    ours, strangers = of_pods(series, marks, fresh(end, scrape))
+    series, in_front = (ours, of_pods(in_front, marks)[0]) if strangers else (series, in_front)
     window = shared_window(scrape) if in_front else BASELINE_WINDOW
     found = freeze_baseline(series, end - window, end, policy.error_rate, in_front)
     return found.model_copy(update={"at": now})

@@ -39,7 +39,7 @@ def document(turn: Turn, gate: AnyGate) -> str | Failure:
             asked = {"url": _url(turn, turn.rollout), "rows": gate.rows, "seed": _seed(turn.rollout)}
         case LoadGate():
             asked = _load(turn, gate)
-        case JobGate():
+        case _:
             asked = _own(turn, gate)
     if isinstance(asked, Failure):
         return asked

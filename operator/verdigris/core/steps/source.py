@@ -72,7 +72,7 @@ def _not_seen(asked: FromStep, owner: Owner, seen: SourceView) -> Why | None:
         case "Missing":
             message = f"There is no {where}: correct namespace and name in the step, or apply the model there first."
             return "SourceMissing", message
-        case "Unread":
+        case _:
             return "SourceUnread", f"{where} cannot be read: {sentence(seen.said)}"
 
 
