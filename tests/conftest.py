@@ -16,6 +16,7 @@ from dev.cluster.settings import from_environment
 from dev.demo.install import install_operator
 from dev.demo.probe import probe
 from tests import order
+from tests.e2e.places import MLFLOW
 
 # The same examples in every run: a change is judged by itself, not by luck. `--hypothesis-profile=explore` looks for
 # new ones. How long an example takes says nothing on a machine that runs a cluster beside it.
@@ -100,7 +101,11 @@ def operator(cluster: Cluster) -> Cluster:
     cluster.load_images()
     with cluster.alone():
         install_operator(
-            cluster, "gatewayApi.enabled=true", "serviceMonitor.enabled=true", "serviceMonitor.interval=2s"
+            cluster,
+            "gatewayApi.enabled=true",
+            "serviceMonitor.enabled=true",
+            "serviceMonitor.interval=2s",
+            f"registry.address={MLFLOW}",
         )
     PACE.started(probe(cluster))
     return cluster

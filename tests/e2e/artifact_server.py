@@ -1,5 +1,6 @@
 """Runs inside the cluster: serves files, and plays tricks below /cut/, /hang/ and /denied/."""
 
+import gzip
 import sys
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -25,8 +26,17 @@ class Handler(SimpleHTTPRequestHandler):
                 time.sleep(3600)
             case ["", "denied", _]:
                 self.send_error(403)
+            case ["", name] if (FOLDER / f"{name}.gz").exists():
+                self._send(gzip.decompress((FOLDER / f"{name}.gz").read_bytes()))
             case _:
                 super().do_GET()
+
+    def _send(self, content: bytes) -> None:
+        """A whole file."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _half(self, name: str) -> None:
         """Promise the whole file and send half of it."""

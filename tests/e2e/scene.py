@@ -166,6 +166,10 @@ class Scene:
         """The status of the ModelDeployment; empty before the operator has written any."""
         return self.api.read("modeldeployment", self.namespace, name=NAME).get("status") or {}
 
+    def generation(self) -> int:
+        """How often its spec has been written."""
+        return int(self.api.read("modeldeployment", self.namespace, name=NAME)["metadata"]["generation"])
+
     def until(self, what: str, holds: Callable[[Status], bool], within: float = 90.0) -> Status:
         """Wait until the status is so, and return it. Raises AssertionError with what there was instead."""
         seen: dict[str, Status] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,21 +14,27 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dev.demo.kube import Kube, Kubectl
+from dev.demo.kube import Kube, Kubectl, Object
 from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
 from dev.faults.objects import registry
 from examples.diabetes.patients import FEATURES, HOLDOUT, TARGET, generate
 from examples.diabetes.train import DESCRIBED, split, table
+from tests.e2e.places import MLFLOW_PORT, NAMESPACE
 from verdigris_serving.artifact.archive import read_archive, write_archive
 from verdigris_serving.artifact.pack import Format, pack
 
-NAMESPACE = "e2e-artifacts"
 REGISTRY_NAMESPACE = "e2e-registry"
 PORT = 8000
 SERVER = Path(__file__).with_name("artifact_server.py")
+MLFLOW_SERVER = Path(__file__).with_name("registry_server.py")
 FOREST = "2.0.0"
 SWAPPED = "1.4.0"
+SLOW = "2.1.0"
+SLOW_TREES = 500
+"""A request takes 500 trees of scikit-learn's some 25 ms of a core, where a linear model takes less than one."""
+LARGE = 256 * 1024
+"""Bytes of a file from which on it is laid in compressed: a ConfigMap takes 1 MiB in all."""
 FOREST_FORMATS: tuple[Format, ...] = ("onnx", "sklearn")
 
 
@@ -48,6 +55,10 @@ class Stock:
     def forest(self, format: Format) -> Artifact:
         """A model that does not fold into weights, as an artifact of that format."""
         return replace(self.artifact(FOREST, file=_forest_file(format)), format=format)
+
+    def slow(self) -> Artifact:
+        """A sound model that takes many times as long as the others to answer."""
+        return replace(self.artifact(SLOW), format="sklearn")
 
     def holdout(self) -> dict[str, str]:
         """Held-out rows, as a gate is told of them."""
@@ -75,18 +86,24 @@ def lay_in(cluster: Kubectl, folder: Path) -> Stock:
         "golden.vmodel": _with_wrong_golden_rows(good),
         "garbage.vmodel": b"this is no artifact\n" * 100,
     }
-    forests = {_forest_file(form): _forest(folder, form) for form in FOREST_FORMATS}
+    forests = {
+        _forest_file(form): _forest(folder, form, FOREST, RandomForestClassifier(5, max_depth=4, random_state=1))
+        for form in FOREST_FORMATS
+    }
+    stumps = RandomForestClassifier(SLOW_TREES, max_depth=1, random_state=1)
+    forests |= {file_name(SLOW): _forest(folder, "sklearn", SLOW, stumps)}
     stock = Stock(Models({**trained.files, **spoiled, **forests}, trained.bodies))
     kube, refusing = Kube(cluster, NAMESPACE), Kube(cluster, REGISTRY_NAMESPACE)
     cluster.kubectl("delete", "namespace", NAMESPACE, REGISTRY_NAMESPACE, "--ignore-not-found")
     kube.apply(namespace(NAMESPACE))
     program = Program("artifacts", ("python3", "-u", "/files/server.py", str(PORT)), files="artifacts")
-    contents = {**stock.models.files, "server.py": SERVER.read_bytes()}
+    contents = dict(_laid_in(*file) for file in stock.models.files.items()) | {"server.py": SERVER.read_bytes()}
     server = pod(program)
     server["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
     kube.apply(files("artifacts", contents), server, service("artifacts", PORT), server_side=True)
+    kube.apply(*_model_registry())
     refusing.apply(*registry(REGISTRY_NAMESPACE))
-    kube.run("wait", "--for=condition=Ready", "pod/artifacts", "--timeout=60s")
+    kube.run("wait", "--for=condition=Ready", "pod/artifacts", "pod/mlflow", "--timeout=60s")
     refusing.run("wait", "--for=condition=Ready", "pod/registry", "--timeout=60s")
     return stock
 
@@ -96,16 +113,33 @@ def clear_away(cluster: Kubectl) -> None:
     cluster.kubectl("delete", "namespace", NAMESPACE, REGISTRY_NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
+def _laid_in(name: str, content: bytes) -> tuple[str, bytes]:
+    """A file as the artifact server has it."""
+    return (f"{name}.gz", gzip.compress(content, mtime=0)) if len(content) > LARGE else (name, content)
+
+
+def _model_registry() -> list[Object]:
+    """A stand-in for MLflow. Its Service has the pod's port: a NetworkPolicy sees no other."""
+    program = Program("mlflow", ("python3", "-u", "/files/server.py", str(MLFLOW_PORT)), files="mlflow")
+    made = pod(program)
+    made["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": MLFLOW_PORT}, "periodSeconds": 1}
+    at = service("mlflow", MLFLOW_PORT)
+    at["spec"]["ports"][0]["port"] = MLFLOW_PORT
+    return [files("mlflow", {"server.py": MLFLOW_SERVER.read_bytes()}), made, at]
+
+
 def _forest_file(format: Format) -> str:
     return f"forest-{format}.vmodel"
 
 
-def _forest(folder: Path, format: Format) -> bytes:
+def _forest(folder: Path, format: Format, version: str, trees: RandomForestClassifier) -> bytes:
     known, unseen = split(generate())
-    pipeline = make_pipeline(SimpleImputer(), RandomForestClassifier(5, max_depth=4, random_state=1)).fit(*table(known))
+    pipeline = make_pipeline(SimpleImputer(), trees).fit(*table(known))
     rows = [list(patient.row) for patient in unseen[:200]]
-    about = {"name": "diabetes", "version": FOREST}
-    packed = pack(pipeline, folder / _forest_file(format), features=DESCRIBED, rows=rows, format=format, **about)
+    about = {"name": "diabetes", "version": version}
+    packed = pack(
+        pipeline, folder / f"forest-{version}-{format}.vmodel", features=DESCRIBED, rows=rows, format=format, **about
+    )
     return packed.path.read_bytes()
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
 from typing import Any
 
 import pytest
 
+from dev.cluster import Cluster
 from tests.e2e.crowd import scenario
 from tests.e2e.scene import Scene, Status, active, merged, settled
+from tests.e2e.stock import SLOW
 
 BASE: dict[str, Any] = {
     "rollout": {"onInconclusive": "Rollback", "inconclusiveDeadline": "2s"},
@@ -73,6 +77,38 @@ def test_groups_that_are_treated_unlike_are_shown_and_data_that_is_not_what_was_
     assert unfair["rejected"][-1]["reason"] == "FairnessGateFailed"
     assert "sha256" in unknown["rejected"][-1]["message"].lower() or "SHA-256" in unknown["rejected"][-1]["message"]
     assert active(unknown) == "1.0.0"
+
+
+# The numeric libraries alone take more memory than the usual limit of a linear model.
+ROOM = {"resources": {"requests": {"cpu": "25m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}}}
+
+
+@scenario
+def test_a_version_that_is_far_slower_is_refused_by_its_load_and_no_client_meets_it(scene: Scene) -> None:
+    """The limit is four times what the first version takes on this machine, now."""
+    assert isinstance(scene.cluster, Cluster)
+    scene.cluster.load_images(variants=True)
+    load = {"connections": 4, "for": "6s", "rate": 15}
+    scene.given_active("1.0.0", **gated({"load": {**load, "p95": "60s"}}))
+    fast = p95(scene.condition("GatesPassed")["message"])
+    limit = f"{ceil(4 * fast * 1000)}ms"
+    before = scene.active_pod()
+    with scene.clients(rate=20) as clients:
+        scene.apply(scene.stock.slow(), serving=ROOM, **gated({"load": {**load, "p95": limit}}))
+        rejected = scene.until("it to be rejected", lambda status: bool(status.get("rejected")), 180)
+    last = rejected["rejected"][-1]
+    assert (active(rejected), last["version"], last["reason"]) == ("1.0.0", SLOW, "LoadGateFailed"), last["message"]
+    assert p95(last["message"]) > 4 * fast
+    assert scene.active_pod() == before
+    assert {request.version for request in clients.requests} == {"1.0.0"}
+    assert [request.outcome for request in clients.requests if request.result != "answered"] == []
+
+
+def p95(message: str) -> float:
+    """In seconds, as a load gate tells it."""
+    found = re.search(r"p95 in seconds is ([0-9.e-]+)", message)
+    assert found, message
+    return float(found[1])
 
 
 OWN = """
