@@ -89,7 +89,7 @@ bench-laws: setup  ## refused writes and a storm of new models, under load: tabl
 bench-shield: setup  ## what clients notice of a version on trial, whatever fails: table, out/bench/shield.json (about 25 min)
 	@$(PY) -m benchmarks.shield
 
-bench-alerts: setup  ## each alert by a real fault, and none during sound releases: out/bench/alerts.json (45 min)
+bench-alerts: setup  ## each alert by a real fault, and none during sound releases: out/bench/alerts.json (75 min)
 	@$(PY) -m benchmarks.alerts
 
 bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)

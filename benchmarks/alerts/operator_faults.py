@@ -14,11 +14,12 @@ CHART = {
     "serviceMonitor.enabled": "true",
     "serviceMonitor.interval": "2s",
     "monitoring.prometheusRule.enabled": "true",
-    "monitoring.prometheusRule.heldSeconds": "10",
+    "monitoring.prometheusRule.heldSeconds": "60",
     "monitoring.prometheusRule.stuckFor": "10s",
     "monitoring.prometheusRule.evidenceStaleSeconds": "30",
 }
-"""Short waits, as in SOON. What is told for a while after it has happened is told for 15 minutes all the same."""
+"""Short waits, as in SOON, but longer than the 20 s of requests that a sound release waits for. What is told for a
+while after it has happened is told for 15 minutes all the same."""
 NOBODY = "http://prometheus-operated.monitoring.svc:9"
 """The host of the cluster's Prometheus, at a port at which nothing listens."""
 _OPERATOR = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"

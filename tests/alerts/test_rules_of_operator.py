@@ -55,6 +55,10 @@ CASES: dict[str, Case] = {
     "reconciles that go on failing": Case(
         {ERRORS: "0+1x100"}, {"2m": {}, "12m": {"VerdigrisReconcileFailing/warning": 1}}
     ),
+    "many reconciles that fail at once, and no more": Case({ERRORS: "0x20 50x100"}, {"7m": {}, "11m": {}, "14m": {}}),
+    "reconciles that have failed, and do so no more": Case(
+        {ERRORS: "0+1x60 60x100"}, {"14m": {"VerdigrisReconcileFailing/warning": 1}, "24m": {}}
+    ),
     "a few reconciles that fail": Case({ERRORS: "0x20 5x100"}, {"15m": {}}),
     "an operator that starts anew": Case({ERRORS: "200x20 0x100"}, {"15m": {}}),
     "old evidence": Case({AGE % "diabetes": "0+15x40"}, {"2m": {}, "3m": {"VerdigrisEvidenceStale/warning": 1}}),

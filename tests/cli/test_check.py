@@ -176,6 +176,15 @@ def test_what_may_not_be_looked_at_is_skipped_with_the_right_that_is_missing(ins
     assert out.count("○") == 2
 
 
+def test_a_servicemonitor_that_is_switched_off_is_told(installed: Stage) -> None:
+    model = healthy().model
+    monitoring = {"serviceMonitor": {"enabled": False}}
+    installed.given({**model, "spec": {**model["spec"], "monitoring": monitoring}})
+    code, found = looked(installed)
+    assert (code, found["ServiceMonitor clinic/diabetes"]["result"]) == (0, "skipped")
+    assert "spec.monitoring.serviceMonitor.enabled is false" in found["ServiceMonitor clinic/diabetes"]["message"]
+
+
 def test_a_prometheus_outside_of_the_cluster_is_not_asked(installed: Stage) -> None:
     installed.given(deployment(address="https://prom.example.com"))
     assert results(installed)["Prometheus"] == "skipped"

@@ -7,6 +7,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -68,11 +69,15 @@ class Prometheus:
         self._until(lambda: _missing(self.rules(), namespaces) == [], within, f"rules of {', '.join(namespaces)}")
 
     def until(self, alert: Firing, fires: bool, within: float) -> float | None:
-        """Seconds until this alert fires, or does so no more; None when that does not come within so many seconds."""
+        """Seconds until this alert fires, or does so no more; None when that does not come within so many seconds.
+
+        A look that is not answered is one look less.
+        """
         began = time.monotonic()
         while (waited := time.monotonic() - began) < within:
-            if (alert in self.firing()) is fires:
-                return round(waited, 1)
+            with suppress(OSError):
+                if (alert in self.firing()) is fires:
+                    return round(waited, 1)
             time.sleep(EVERY)
         return None
 

@@ -9,7 +9,15 @@ import pytest
 
 from tests.runtime.raws import KEY, owned
 from tests.runtime.stage import Stage, settled
-from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Invalid, NotFound, QuotaExceeded, Transient
+from verdigris.adapters.kube.transport.errors import (
+    ApiError,
+    Conflict,
+    Invalid,
+    NamespaceTerminating,
+    NotFound,
+    QuotaExceeded,
+    Transient,
+)
 from verdigris.app import reconcile as module
 from verdigris.app.reconcile import Result
 from verdigris.core.actions import Plan
@@ -218,6 +226,17 @@ async def test_a_status_that_cannot_be_written_is_a_failure_to_come_back_from(st
     assert (await stage.reconcile()).failure is error
     stage.api.fault = lambda *_: None
     await settled(stage)
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"), [(Transient("busy"), 1), (Conflict("changed"), 0), (NamespaceTerminating("it ends"), 0)]
+)
+async def test_only_what_somebody_should_be_told_of_counts_as_an_error(
+    stage: Stage, error: ApiError, counted: int
+) -> None:
+    stage.refuse("Deployment", error)
+    assert (await stage.reconcile()).failure is error
+    assert stage.metrics.registry.get_sample_value("verdigris_controller_runtime_reconcile_errors_total") == counted
 
 
 async def test_a_read_that_fails_writes_nothing(stage: Stage) -> None:

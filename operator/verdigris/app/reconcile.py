@@ -22,7 +22,7 @@ from verdigris.adapters.kube.reading.survey import Surveyor, goes_further
 from verdigris.adapters.kube.reading.understand import Malformed
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.client import Client
-from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Invalid, NotFound
+from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Invalid, NamespaceTerminating, NotFound
 from verdigris.adapters.kube.writing.apply import Outcome, apply
 from verdigris.adapters.kube.writing.events import Recorder
 from verdigris.adapters.kube.writing.restores import RestoreBackoff
@@ -334,5 +334,6 @@ def _revision(status: ModelDeploymentStatus) -> dict[str, str]:
 
 def _label(result: Result) -> str:
     if result.failure is not None:
-        return "requeue" if isinstance(result.failure, Conflict) else "error"
+        # A namespace that is being deleted takes the model along: nothing has failed that anybody should be told of.
+        return "requeue" if isinstance(result.failure, (Conflict, NamespaceTerminating)) else "error"
     return "success" if result.requeue_after is None else "requeue_after"

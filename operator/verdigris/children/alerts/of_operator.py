@@ -54,10 +54,11 @@ def _of_the_process(targets: str, mine: str) -> Iterator[Alert]:
         "Replicas of the operator run, but none of them leads: nothing is rolled out, and nothing is rolled back.",
         hold="1m",
     )
-    errors = f"sum(increase(verdigris_controller_runtime_reconcile_errors_total{{{mine}}}[10m]))"
+    errors = f"sum(increase(verdigris_controller_runtime_reconcile_errors_total{{{mine}}}[%s]))"
+    # What fails is tried again within 30 s. A burst that is over (namespaces that are deleted) is not told.
     yield Alert(
         "VerdigrisReconcileFailing",
-        f"{errors} >= 10",
+        f"{errors % '10m'} >= 10\nand\n{errors % '3m'} > 0",
         "warning",
         '{{ $value | printf "%.0f" }} reconciles have failed within 10m; the limit is 10.',
         hold="5m",
