@@ -18,7 +18,7 @@ FULL_SPEC: dict[str, Any] = {
         "allowUnverified": True,
         "format": "linear",
         "credentialsSecret": "store-keys",
-        "follow": {"alias": "champion", "every": "5m", "approval": "None"},
+        "follow": {"alias": "champion", "every": "5m", "approval": "None", "report": True},
     },
     "serving": {
         "image": "example.com/team/serving:1.2.3",

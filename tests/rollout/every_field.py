@@ -213,7 +213,7 @@ SAMPLES: tuple[Json, ...] = (
         "model": {
             **WHOLE["model"],
             "uri": "models:/risk/1",
-            "follow": {"alias": "champion", "every": "1m", "approval": "None"},
+            "follow": {"alias": "champion", "every": "1m", "approval": "None", "report": False},
         },
     },
     {**WHOLE, "analysis": {"prometheus": {"address": "http://prometheus.test:9090"}}},
