@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.runtime.fake_api import Json
+from tests.simulation.elsewhere import NAMESPACE
 from tests.simulation.faults import TOUCHED
 from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
@@ -29,7 +30,9 @@ _META = ("labels", "annotations", "ownerReferences")
 def end_of(server: Server) -> dict[str, Any]:
     """By kind and name what is there, as far as two runs of one workload have to agree on it."""
     found: dict[str, Any] = {
-        f"{kind} {name}": _settled(raw) for (kind, _, name), raw in server.objects.items() if kind not in _LEFT_OUT
+        f"{kind} {name}": _settled(raw)
+        for (kind, namespace, name), raw in server.objects.items()
+        if kind not in _LEFT_OUT and namespace != NAMESPACE
     }
     # What a load or smoke gate asks, and so its Job's name, goes by when the rollout began.
     found["Jobs"] = sorted(json.dumps(_asked(raw)) for raw in server.of("Job"))
@@ -95,6 +98,7 @@ def _status(status: Json) -> Json:
     return {
         "observedGeneration": status.get("observedGeneration"),
         "active": parts(status.get("active"), "version", "revision", "color", "minReplicas", "maxReplicas"),
+        "followed": parts(status.get("followed"), "number", "version", "sha256"),
         "warm": parts(status.get("warm"), "version", "color"),
         "rollout": parts(status.get("rollout"), "version", "stage"),
         "traffic": [parts(entry, "color", "version", "weight", "wanted") for entry in status.get("traffic") or ()],

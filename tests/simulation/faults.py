@@ -15,9 +15,11 @@ from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidd
 if TYPE_CHECKING:
     from tests.simulation.branches import Branches
     from tests.simulation.edits import Edit
+    from tests.simulation.elsewhere import Elsewhere
     from tests.simulation.fronts import Fronts
     from tests.simulation.gates import Gates
     from tests.simulation.prometheus import Prometheus
+    from tests.simulation.registry import Registry
     from tests.simulation.server import Server
     from tests.simulation.watch import Watch
 
@@ -44,6 +46,8 @@ class Host(Protocol):
     prometheus: Prometheus
     fronts: Fronts
     gates: Gates
+    elsewhere: Elsewhere
+    registry: Registry
 
     def seconds(self) -> float:
         """Since the begin."""
@@ -109,9 +113,13 @@ def _refusal(call: Call) -> ApiError:
     return Forbidden(f"{about}: admission webhook denied the request: {SAID}")
 
 
-_VERBS = {"get": "reading", "list": "reading", "create": "creating", "delete": "deleting"} | dict.fromkeys(
-    ("apply", "patch", "replace"), "writing"
-)
+_VERBS = {
+    "get": "reading",
+    "list": "reading",
+    "review": "reading",
+    "create": "creating",
+    "delete": "deleting",
+} | dict.fromkeys(("apply", "patch", "replace"), "writing")
 
 
 async def _failed(_: Host, __: Wire, call: Call, ___: Work) -> Any:
@@ -262,7 +270,7 @@ class OneFault:
         if call.number == self.step:
             return True
         first = self.hit
-        if not fault.lasting or fault.begins != "call" or first is None or call.kind != first.kind:
+        if not fault.lasting or fault.begins != "call" or first is None or call.about != first.about:
             return False
         if fault.alone and call.name != first.name:
             return False

@@ -27,6 +27,11 @@ UNSEEN = {
     "NotCompared",
     "NotPassedOn",
     "ScrapedTwice",
+    "SourceMissing",
+    "SourceNotAllowed",
+    "SourceNotHealthy",
+    "SourceServesOther",
+    "SourceUnread",
     "TooFewRequests",
     "TooFewRows",
 }
@@ -73,7 +78,7 @@ class Laws:
             self._moved(raw)
         elif event == "DELETED" and raw["kind"] == "Deployment" and self._world.model and not self.downtime:
             self._removed(raw)
-        elif raw["metadata"]["namespace"] == "clinic" and "foreign" in labels_of(raw) and event != "ADDED":
+        elif "foreign" in labels_of(raw) and event != "ADDED":
             self.breach(
                 f"law 14: {raw['kind']} {raw['metadata']['name']}, which is somebody else's, was {event.lower()}"
             )

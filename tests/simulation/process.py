@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from tests.simulation.registry import Registry
 from tests.simulation.server import Server
 from tests.simulation.watch import Watch
 from tests.simulation.wire import Wire
@@ -16,6 +17,7 @@ from verdigris.adapters.kube.reading.observe import Key
 from verdigris.adapters.kube.reading.survey import Surveyor
 from verdigris.adapters.kube.reading.watches import Filter
 from verdigris.adapters.kube.writing.events import Recorder
+from verdigris.app.aliases import AliasDesk
 from verdigris.app.evidence import GRACE, EvidenceDesk
 from verdigris.app.metrics import Metrics
 from verdigris.app.namespaces import NamespaceAccess
@@ -26,13 +28,24 @@ from verdigris.app.work import WorkerPool, resync
 from verdigris.children.names import Defaults
 
 PROMETHEUS = "http://prometheus"
+NAMESPACES = ("clinic",)
+"""Whose models it looks after."""
 WORKERS = 2
 
 
 class Process:
     """An operator that leads, with a memory of its own. `image` is what its chart configures for new pods."""
 
-    def __init__(self, server: Server, wire: Wire, prometheus: Any, now: Callable[[], datetime], image: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        wire: Wire,
+        *,
+        prometheus: Any,
+        registry: Registry,
+        now: Callable[[], datetime],
+        image: str,
+    ) -> None:
         clock = asyncio.get_running_loop().time
         self.wire = wire
         metrics = Metrics(now)
@@ -40,6 +53,7 @@ class Process:
             clock=clock, chance=_no_chance, namespace_of=lambda key: key.namespace, per_namespace=2 * WORKERS
         )
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, clock)
+        self._aliases = AliasDesk(registry, self._queue.add)
         client: Any = wire
         self._memory = Memory(client, clock)
         self._reconciler = Reconciler(
@@ -56,17 +70,19 @@ class Process:
             guard=Guard(client, None, clock),
             now=now,
             chance=_no_chance,
+            aliases=self._aliases,
         )
         self.watch = Watch(server, Filter(self._queue.add, self._memory.hear), lambda: not wire.cut)
         self._pool: asyncio.Task[None] | None = None
         self._resync: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
 
     def start(self) -> None:
         """List, watch, and work."""
         self.watch.begin()
         self._pool = asyncio.create_task(WorkerPool(self._queue, self._reconciler, WORKERS).run())
         client: Any = self.wire
-        again = resync(client, self._queue, (), Settings.resync, chance=_no_chance, access=NamespaceAccess())
+        again = resync(client, self._queue, NAMESPACES, Settings.resync, chance=_no_chance, access=NamespaceAccess())
         self._resync = asyncio.create_task(again)
 
     def kill(self) -> None:
@@ -76,6 +92,7 @@ class Process:
         for task in (self._pool, self._resync):
             if task is not None:
                 task.cancel()
+        self._ended = asyncio.ensure_future(self._aliases.close())
 
     async def stop(self) -> None:
         """As SIGTERM: what is under way is finished."""

@@ -26,7 +26,7 @@ FOLLOWS_WITHIN = 60.0
 """Seconds within which the end has to be that of the undisturbed run, once all was quiet."""
 WAY_BACK = GIVES_UP + 5.0
 """Seconds that a fault may add to the time until a bad version has lost its clients."""
-_TRAFFIC = ("Service", "Pod", "EndpointSlice", "Deployment", "ModelDeployment")
+_TRAFFIC = ("Service", "Pod", "EndpointSlice", "Deployment")
 """Without reading these nobody can move clients."""
 
 
@@ -152,7 +152,7 @@ def _cannot_tell(world: World) -> bool:
     hit, fault = world.one.hit, world.one.fault
     if fault is not None and not fault.refuses:
         return fault.begins == "call"
-    return hit is not None and (hit.kind.startswith("ModelDeployment") or (hit.reads and hit.kind in _TRAFFIC))
+    return hit is not None and (_is_the_model(hit) or (hit.reads and hit.kind in _TRAFFIC))
 
 
 def _may_go_back(world: World) -> bool:
@@ -160,9 +160,13 @@ def _may_go_back(world: World) -> bool:
     hit, fault = world.one.hit, world.one.fault
     if hit is None or not world.lasting:
         return True
-    if hit.kind.startswith("ModelDeployment") or (fault is not None and fault.begins != "call"):
+    if _is_the_model(hit) or (fault is not None and fault.begins != "call"):
         return False
     return not (fault is not None and fault.refuses and (hit.kind == "Service" or (hit.reads and hit.kind in _TRAFFIC)))
+
+
+def _is_the_model(call: Call) -> bool:
+    return call.kind.startswith("ModelDeployment") and not call.elsewhere
 
 
 def _bad(world: World) -> int:

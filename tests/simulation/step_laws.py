@@ -15,6 +15,7 @@ from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.prometheus import SCRAPE
 from verdigris.api.schema.fields import parse_duration
 from verdigris.children.names import KIND, MODEL_LABEL, REVISION_LABEL, SHIELD_ANNOTATION
+from verdigris.core.facts.followed import Registered
 from verdigris.core.routing.shield import WHOLE
 from verdigris.core.steps.gate import KIND_OF
 
@@ -38,6 +39,8 @@ class StepLaws:
         self._were_active: set[str] = set()
         self._most: Counter[tuple[str, str]] = Counter()
         """By revision, and `share` or `shadow`: the most that its steps have come to."""
+        self._followed = False
+        """Whether an alias was ever followed."""
         self._told: Counter[tuple[str, int]] = Counter()
         """By revision and share, for how many seconds a pod in front bore it in its annotation."""
 
@@ -56,6 +59,7 @@ class StepLaws:
             self._breach(f"law 15: {unit.decode()} met revision {revision}, and then the active version")
 
     def _status(self, status: Json) -> None:
+        self._alias(status.get("followed"))
         rollout, before = status.get("rollout") or {}, self._rollout
         self._rollout = rollout
         active = (status.get("active") or {}).get("revision")
@@ -85,10 +89,23 @@ class StepLaws:
                 self._breach(f"law 15: revision {revision} went past approval {asked}, which nobody gave")
         elif step["kind"] in KIND_OF.values():
             self._passed_its_gate(revision, step)
+        elif step["kind"] == "From" and not self._world.elsewhere.has_served(self._rollout["sha256"]):
+            self._breach(f"law 3: revision {revision} went on, and its bytes have not served elsewhere: {step}")
         elif step["kind"] == "Trial" and left_out and self._can_be_told():
             self._breach(f"law 15: revision {revision} was never asked at {step.get('weight')} %: {step['message']}")
         elif step["kind"] == "Trial" and not left_out and self._told[revision, _share(step)] + SPARE < self._hold(step):
             self._breach(f"law 15: revision {revision} was asked at {step.get('weight')} % for too short a time")
+
+    def _alias(self, followed: Json | None) -> None:
+        """Laws 11 and 12: only what the registry has said with a checksum counts, and its silence changes nothing."""
+        if followed is None:
+            if self._followed:
+                self._breach("law 11: what the alias was seen to be was forgotten")
+            return
+        self._followed = True
+        found = Registered(followed["number"], followed["version"], followed["sha256"])
+        if found not in self._world.registry.said:
+            self._breach(f"law 12: {found} is followed, which the registry has not said")
 
     def _passed_its_gate(self, revision: str, step: Json) -> None:
         gate = step.get("gate") or {}
@@ -145,7 +162,7 @@ def _most_of(steps: list[Json], number: int) -> tuple[int, int]:
     now, reached = steps[number], [step for step in steps[: number + 1] if step["kind"] == "Trial"]
     if now["kind"] == "Shadow":
         return 0, _share(now)
-    keeps = now["kind"] in ("Trial", "Approval", *KIND_OF.values())
+    keeps = now["kind"] in ("Trial", "Approval", "From", *KIND_OF.values())
     return (_share(reached[-1]) if reached and keeps else 0), 0
 
 

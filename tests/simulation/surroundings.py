@@ -7,14 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.runtime.fake_api import Json
+from tests.simulation.elsewhere import Trouble as SourceTrouble
 from tests.simulation.faults import Do, Fault, Host
 from tests.simulation.fronts import COMES_WITHIN
 from tests.simulation.gates import Trouble as GateTrouble
 from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.prometheus import LASTING, PASSING, Trouble
+from tests.simulation.registry import AWAY, EVERY
+from tests.simulation.registry import Trouble as RegistryTrouble
 from tests.simulation.server import ref_of
 from tests.simulation.wire import Call, Wire, Work
 from verdigris.children.names import COLOR_LABEL, MODEL_LABEL
+from verdigris.core.steps.source import LOOK_EVERY
 
 LASTS = 20.0
 """Seconds that it goes on."""
@@ -175,3 +179,46 @@ GATES = (
     _NO_GATE_STARTS,
 )
 """Of the Jobs of gates, from a call of a rollout on that is at one."""
+
+
+def _source(trouble: SourceTrouble) -> Fault:
+    def happens(host: Host) -> None:
+        host.elsewhere.fall_into(trouble)
+        _later(LASTS, lambda: host.elsewhere.fall_into("none"))
+
+    return Fault(f"the source {trouble}", _beside_the_call(happens), takes=LASTS + LOOKS_EVERY, begins="often")
+
+
+def _source_for_ever(trouble: SourceTrouble, *tells: str) -> Fault:
+    do = _beside_the_call(lambda host: host.elsewhere.fall_into(trouble))
+    return Fault(f"the source {trouble} for ever", do, lasting=True, begins="phase", tells=tells)
+
+
+LOOKS_EVERY = LOOK_EVERY.total_seconds()
+SOURCE = (
+    *map(_source, ("is deleted", "serves other bytes", "is ill", "is not looked at", "has not agreed")),
+    _source_for_ever("is deleted", "SourceMissing"),
+    _source_for_ever("has not agreed", "SourceNotAllowed"),
+)
+"""Of the environment that a step asks."""
+
+
+def _registry(trouble: RegistryTrouble) -> Fault:
+    def happens(host: Host) -> None:
+        host.registry.trouble = trouble
+        _later(LASTS, lambda: setattr(host.registry, "trouble", "none"))
+
+    return Fault(f"the registry {trouble}", _beside_the_call(happens), takes=LASTS + EVERY, begins="often")
+
+
+def _away_for_ever(host: Host) -> None:
+    host.registry.trouble = "is away"
+
+
+REGISTRY = (
+    *map(_registry, ("is away", "does not answer", "has no such alias", "has no checksum")),
+    Fault(
+        "the registry is away for ever", _beside_the_call(_away_for_ever), lasting=True, begins="phase", tells=(AWAY,)
+    ),
+)
+"""Of the registry whose alias is followed."""

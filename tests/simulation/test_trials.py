@@ -9,7 +9,8 @@ import pytest
 
 from tests.simulation.runs import disturbed, undisturbed
 from tests.simulation.workloads import BY_NAME, FAULTS, at_gate
-from verdigris.core.engine import children, plan, progress
+from verdigris.core.engine import children, following, plan, progress
+from verdigris.core.engine.following import follow
 from verdigris.core.judges import shadow
 from verdigris.core.steps import gate, trial
 from verdigris.core.steps.approval import APPROVAL
@@ -116,6 +117,30 @@ def test_it_finds_an_answer_to_another_question_that_is_believed(monkeypatch: py
     played = disturbed(BY_NAME["gates"], lambda call: [left.pop()] if left and at_gate(call) else ())
     said = [what for branch in played.branches for what in branch["wrong"]]
     assert found(said, "gate, which has not passed it"), said
+
+
+def test_it_finds_bytes_that_go_on_before_they_have_served_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STEPS, "From", replace(STEPS["From"], look=lambda turn: (turn, NEXT)))  # type: ignore[arg-type]
+    said = wrong("gone elsewhere")
+    assert found(said, "its bytes have not served elsewhere"), said
+
+
+def test_it_finds_a_version_that_is_followed_without_a_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "unusable", lambda *_: None)
+    said = wrong("alias without a checksum")
+    assert found(said, "is followed, which the registry has not said"), said
+
+
+def test_it_finds_an_alias_that_is_forgotten_while_the_registry_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgets(turn: Any) -> Any:
+        view = turn.observed.registry
+        return turn.change(followed=None) if view is not None and view.problem is not None else follow(turn)
+
+    monkeypatch.setattr(plan, "CHAIN", tuple(forgets if link is follow else link for link in plan.CHAIN))
+    left = [FAULTS["the registry is away"]]
+    played = disturbed(BY_NAME["alias"], lambda _: [left.pop()] if left else ())
+    said = [what for branch in played.branches for what in branch["wrong"]]
+    assert found(said, "law 11: what the alias was seen to be was forgotten"), said
 
 
 def _as_asked(job: Any, known: Any) -> Any:

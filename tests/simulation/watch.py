@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.runtime.fake_api import Json
 from tests.runtime.stage import is_watched
+from tests.simulation.elsewhere import NAMESPACE
 from tests.simulation.server import Server
 from verdigris.adapters.kube.reading.watches import Filter
 
@@ -43,7 +44,7 @@ class Watch:
         """What a watch does after 410 Gone: everything there is, without a word of what is gone."""
         self.deaf = False
         for raw in list(self.server.objects.values()):
-            if is_watched(raw) and self.alive():
+            if _is_here(raw) and self.alive():
                 self.events.take(None, raw)
 
     def tell_again(self) -> None:
@@ -52,7 +53,7 @@ class Watch:
             self.events.take(event, raw)
 
     def _on_change(self, event: str, raw: Json) -> None:
-        if is_watched(raw) and not self.deaf:
+        if _is_here(raw) and not self.deaf:
             loop = asyncio.get_running_loop()
             # In the order in which they happened, also when it is not late any more.
             self._last = max(self._last, loop.time() + LATENCY + self.late)
@@ -64,3 +65,8 @@ class Watch:
             now = asyncio.get_running_loop().time()
             self._told = [one for one in self._told if one[0] >= now - REMEMBERS] + [(now, event, raw)]
             self.events.take(event, raw)
+
+
+def _is_here(raw: Json) -> bool:
+    """Whether it is watched, and of a namespace that this operator looks after."""
+    return is_watched(raw) and raw["metadata"].get("namespace") != NAMESPACE

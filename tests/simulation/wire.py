@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from tests.runtime.fake_api import FakeApi, Json
+from tests.simulation.elsewhere import NAMESPACE
 from tests.simulation.server import Server
 from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.adapters.kube.transport.kinds import Resource
@@ -15,6 +16,8 @@ from verdigris.adapters.kube.transport.kinds import Resource
 LATENCY = 0.003
 """Seconds that a call takes."""
 
+READS = ("get", "list", "review")
+"""The verbs of calls that change nothing."""
 Work = Callable[[FakeApi], Awaitable[Any]]
 """What a call does, at whichever server."""
 
@@ -24,6 +27,7 @@ class Call(NamedTuple):
 
     `guarded`: it is to be carried out only if the object is still as it was read. `at`: when it began, in seconds.
     `fresh`: what it is about has changed so lately that a stale read would show it otherwise.
+    What is in another namespace than the model bears that namespace in its `name`.
     """
 
     number: int
@@ -38,12 +42,22 @@ class Call(NamedTuple):
     @property
     def alike(self) -> tuple[str, ...]:
         """Calls of one phase that have this in common ask the same."""
-        return (self.phase, self.verb, self.kind, "" if self.reads else self.name)
+        return (self.phase, self.verb, *self.about, "" if self.reads else self.name)
 
     @property
     def reads(self) -> bool:
         """Whether it changes nothing."""
-        return self.verb in ("get", "list")
+        return self.verb in READS
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it asks about another environment."""
+        return "/" in self.name
+
+    @property
+    def about(self) -> tuple[str, str]:
+        """The kind, and what it is called where that is not the model's namespace."""
+        return self.kind, self.name if self.elsewhere else ""
 
     @property
     def asked(self) -> int:
@@ -77,7 +91,20 @@ class Wire:
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """As `Client.get`."""
-        return await self._call("get", resource.kind, name, lambda api: api.get(resource, namespace, name))
+        about = f"{namespace}/{name}" if namespace == NAMESPACE else name
+        return await self._call("get", resource.kind, about, lambda api: api.get(resource, namespace, name))
+
+    async def allows(
+        self, user: str, groups: Sequence[str], verb: str, resource: Resource, key: tuple[str, str]
+    ) -> bool:
+        """As `Client.allows`."""
+        found: bool = await self._call(
+            "review",
+            "LocalSubjectAccessReview",
+            "/".join(key),
+            lambda api: api.allows(user, groups, verb, resource, key),
+        )
+        return found
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""

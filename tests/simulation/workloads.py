@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.runtime.fake_api import Json
-from tests.simulation import trials
+from tests.simulation import origins, trials
 from tests.simulation.faults import CALLS
 from tests.simulation.parts import (
     FIRST,
@@ -185,6 +185,7 @@ WORKLOADS = (
     Workload("gates", gates, faults=(*CALLS, *GATES), where=at_gate),
     Workload("failed gate", failed_gate, faults=(*CALLS, *GATES), where=at_gate),
     Workload("gate between weights", trials.good(_BETWEEN), faults=(*CALLS, *GATES), where=at_gate),
+    *origins.WORKLOADS,
     Workload("never ready", never_ready),
     Workload("abort", abort, known=as_in_a_release),
     Workload("supersede", supersede, known=as_in_a_release),

@@ -13,15 +13,17 @@ from tests.simulation import foreign
 from tests.simulation.clients import Clients
 from tests.simulation.controllers import Behaviour, Controllers
 from tests.simulation.edits import Edit
+from tests.simulation.elsewhere import Elsewhere
 from tests.simulation.faults import TOUCHED, Fault, OneFault
 from tests.simulation.fronts import Fronts
 from tests.simulation.gates import Gates
 from tests.simulation.laws import Laws
 from tests.simulation.process import Process
 from tests.simulation.prometheus import SCRAPE, Prometheus
+from tests.simulation.registry import Registry
 from tests.simulation.server import Ref, Server
 from tests.simulation.watch import Watch
-from tests.simulation.wire import Disturber, Wire
+from tests.simulation.wire import READS, Disturber, Wire
 from verdigris.adapters.kube.reading.observe import Key
 from verdigris.app.settings import Settings
 from verdigris.children.names import API_VERSION, COLOR_LABEL, KIND
@@ -53,6 +55,8 @@ class World:
         self.controllers = Controllers(self.server)
         self.fronts = Fronts(self.server, self.controllers)
         self.gates = Gates(self.server, self.controllers)
+        self.elsewhere = Elsewhere(self.server)
+        self.registry = Registry()
         self.clients = Clients(self.server, self.controllers, self.fronts, KEY)
         self.prometheus = Prometheus(self.server, self.clients)
         self.one = OneFault(self, self.phase, fault, step)
@@ -82,6 +86,7 @@ class World:
         """The cluster lives, and an operator leads. There are others in the namespace, who are not to be touched."""
         for raw in foreign.OBJECTS:
             self.server.put(raw)
+        self.elsewhere.begin()
         self.server.listeners.append(self._on_change)
         self._cluster = asyncio.create_task(self._live(), name="cluster")
         self._lead()
@@ -106,7 +111,8 @@ class World:
             await asyncio.sleep(TICK)
 
     def _on_change(self, event: str, raw: Json) -> None:
-        self.laws.changed(event, raw)
+        if raw["metadata"].get("namespace") == KEY.namespace:
+            self.laws.changed(event, raw)
 
     async def until(
         self, condition: Callable[[], bool], what: str, within: float = PATIENCE, *, tell: bool = True
@@ -149,7 +155,9 @@ class World:
 
     def _lead(self) -> None:
         wire = Wire(self.server, _Noting(self))
-        process = Process(self.server, wire, self.prometheus, self.now, self.image)
+        process = Process(
+            self.server, wire, prometheus=self.prometheus, registry=self.registry, now=self.now, image=self.image
+        )
         self.processes.append(process)
         process.start()
 
@@ -275,7 +283,7 @@ class _Noting:
         self._world = world
 
     def begin(self, verb: str, kind: str, name: str, guarded: bool) -> Any:
-        if verb not in ("get", "list"):
+        if verb not in READS:
             self._world.last_write = self._world.seconds()
         return self._world.disturber.begin(verb, kind, name, guarded)
 
