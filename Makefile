@@ -95,6 +95,9 @@ bench-shield: setup  ## what clients notice of a version on trial, whatever fail
 bench-alerts: setup  ## each alert by a real fault, and none during sound releases: out/bench/alerts.json (75 min)
 	@$(PY) -m benchmarks.alerts
 
+bench-dashboards: setup  ## every query of both dashboards during rollouts, and a picture of each: out/bench (8 min)
+	@$(PY) -m benchmarks.dashboards
+
 bench-gates: setup  ## how often the gates are wrong, on data whose truth is known: tables, out/bench/gates.json (10 min)
 	@$(PY) -m benchmarks.gates
 
@@ -111,4 +114,5 @@ clean: setup     ## end the local cluster
 	@$(PY) -m dev.cluster down
 
 .PHONY: help setup demo test thorough unit lifecycle lint crds cli lock cluster images simulate proof mutate coverage fuzz
-.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-gates bench-audit bench-page bench-pack gate-schemas clean
+.PHONY: bench-serving bench-stuck bench-laws bench-shield bench-alerts bench-dashboards bench-gates bench-audit bench-page
+.PHONY: bench-pack gate-schemas clean

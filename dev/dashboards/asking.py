@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dev.dashboards.panels import Board
 
-_STANDS_IN = re.compile(r" or on \(\) vector\([\d.]+\)$")
+_STANDS_IN = re.compile(r" or on \(\) (vector\([\d.]+\)|label_replace\(vector\(0\), [^)]*\))$")
 _VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
 
 

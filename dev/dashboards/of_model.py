@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dev.dashboards.panels import Board, Panel, Query, Row
+from dev.dashboards.panels import Board, Panel, Query, Row, none
 from verdigris.children.alerts.burning import LEFT
 
 UID = "verdigris-model"
@@ -94,14 +94,14 @@ _ROLLOUT = Row(
             "Stage",
             "The stage of the rollout under way; nothing while there is none.",
             "none",
-            (Query(f"max by (stage) (verdigris_rollout_stage{{{_OF}}}) or on () vector(0)", "{{stage}}"),),
+            (Query(f"max by (stage) (verdigris_rollout_stage{{{_OF}}}) {none('stage')}", "{{stage}}"),),
             kind="states",
         ),
         Panel(
             "Verdict",
             "What the judge says of the version on trial; nothing while there is none.",
             "none",
-            (Query(f"max by (verdict) (verdigris_rollout_verdict{{{_OF}}}) or on () vector(0)", "{{verdict}}"),),
+            (Query(f"max by (verdict) (verdigris_rollout_verdict{{{_OF}}}) {none('verdict')}", "{{verdict}}"),),
             kind="states",
         ),
         Panel(
@@ -125,9 +125,9 @@ _ROLLOUT = Row(
             "What the gates of the rollout under way have measured, and their thresholds; 0 while there is none.",
             "none",
             (
-                Query(f"max by (gate, check) (verdigris_gate_value{{{_OF}}}) or on () vector(0)", "{{gate}} {{check}}"),
+                Query(f"max by (gate, check) (verdigris_gate_value{{{_OF}}}) {none('gate')}", "{{gate}} {{check}}"),
                 Query(
-                    f"max by (gate, check, bound) (verdigris_gate_threshold{{{_OF}}}) or on () vector(0)",
+                    f"max by (gate, check, bound) (verdigris_gate_threshold{{{_OF}}})",
                     "{{bound}} {{gate}} {{check}}",
                 ),
             ),
@@ -136,7 +136,7 @@ _ROLLOUT = Row(
             "Passed on to the version on trial",
             "Requests per second that active pods have passed on, by how it went; 0 while there is no trial.",
             "reqps",
-            (Query(f"sum by (outcome) ({_rate('verdigris_forwarded_total')}) or on () vector(0)", "{{outcome}}"),),
+            (Query(f"sum by (outcome) ({_rate('verdigris_forwarded_total')}) {none('outcome')}", "{{outcome}}"),),
         ),
         Panel(
             "Waiting",
@@ -144,8 +144,7 @@ _ROLLOUT = Row(
             "s",
             (
                 Query(
-                    f"time() - max by (what) (verdigris_rollout_held_since_timestamp_seconds{{{_OF}}}) "
-                    "or on () vector(0)",
+                    f"time() - max by (what) (verdigris_rollout_held_since_timestamp_seconds{{{_OF}}}) {none('what')}",
                     "{{what}}",
                 ),
             ),
@@ -229,7 +228,7 @@ _PODS = Row(
             "Stuck pods",
             "Pods that are stuck now, by what they are stuck in; 0 while none is.",
             "short",
-            (Query(f"sum by (kind) (verdigris_stuck_pods{{{_OF}}}) or on () vector(0)", "{{kind}}"),),
+            (Query(f"sum by (kind) (verdigris_stuck_pods{{{_OF}}}) {none('kind')}", "{{kind}}"),),
         ),
         Panel(
             "Pods that can be scraped",

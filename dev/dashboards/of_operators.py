@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dev.dashboards import of_model
-from dev.dashboards.panels import Board, Panel, Query, Row
+from dev.dashboards.panels import Board, Panel, Query, Row, none
 
 UID = "verdigris-operators"
 _RECONCILE = "verdigris_controller_runtime_reconcile"
@@ -61,14 +61,14 @@ _MODELS = Row(
             "Rollouts under way, by stage",
             "0 while there is none.",
             "short",
-            (Query("count by (stage) (verdigris_rollout_stage) or on () vector(0)", "{{stage}}"),),
+            (Query(f"count by (stage) (verdigris_rollout_stage) {none('stage')}", "{{stage}}"),),
             width=6,
         ),
         Panel(
             "Verdicts on versions on trial",
             "0 while there is none.",
             "short",
-            (Query("count by (verdict) (verdigris_rollout_verdict) or on () vector(0)", "{{verdict}}"),),
+            (Query(f"count by (verdict) (verdigris_rollout_verdict) {none('verdict')}", "{{verdict}}"),),
             width=6,
         ),
         Panel(
@@ -99,7 +99,7 @@ _MODELS = Row(
             "Stuck pods, by kind",
             "Pods that are stuck now; 0 while none is.",
             "short",
-            (Query("sum by (kind) (verdigris_stuck_pods) or on () vector(0)", "{{kind}}"),),
+            (Query(f"sum by (kind) (verdigris_stuck_pods) {none('kind')}", "{{kind}}"),),
         ),
         Panel(
             "What was done about stuck pods",
@@ -114,8 +114,8 @@ _MODELS = Row(
             (
                 Query(
                     "topk(10, time() - max by (namespace, model, what) "
-                    "(verdigris_rollout_held_since_timestamp_seconds)) or on () vector(0)",
-                    "{{namespace}}/{{model}} {{what}}",
+                    f"(verdigris_rollout_held_since_timestamp_seconds)) {none('what')}",
+                    "{{what}} {{namespace}} {{model}}",
                 ),
             ),
         ),
@@ -171,8 +171,8 @@ _OPERATOR = Row(
             "s",
             (
                 Query(
-                    "topk(10, max by (namespace, model) (verdigris_evidence_age_seconds)) or on () vector(0)",
-                    "{{namespace}}/{{model}}",
+                    f"topk(10, max by (namespace, model) (verdigris_evidence_age_seconds)) {none('model')}",
+                    "{{model}} {{namespace}}",
                 ),
             ),
         ),

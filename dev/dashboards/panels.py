@@ -31,6 +31,11 @@ HEIGHT = 8
 AnyPanel = timeseries.Panel | stat.Panel | statetimeline.Panel | table.Panel | heatmap.Panel
 
 
+def none(label: str) -> str:
+    """The end of a query that shows 0, and calls it none, while there is nothing that has this label."""
+    return f'or on () label_replace(vector(0), "{label}", "none", "", "")'
+
+
 @dataclass(frozen=True)
 class Query:
     """A query, and how its series are called."""

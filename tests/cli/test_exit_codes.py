@@ -106,6 +106,17 @@ def test_124_it_takes_too_long(stage: Stage) -> None:
     code, _, err = stage.run("status", "diabetes", "--until=healthy", "--timeout=5s")
     assert code == 124
     assert "After 5s clinic/diabetes is Progressing, and not healthy" in err
+    assert "The rollout of 1.1.0: TooFewRequests: " in err
+
+
+def test_124_names_the_pod_that_is_stuck(stage: Stage) -> None:
+    model = on_trial().model
+    pod = {"pod": "diabetes-green-1", "kind": "ImagePull", "reason": "ImageNotFound", "message": "There is no image x."}
+    model["status"]["stuck"] = [{**pod, "remedy": "None", "since": "2026-11-23T10:02:00Z"}]
+    stage.given(model)
+    code, _, err = stage.run("status", "diabetes", "--until=healthy", "--timeout=5s")
+    assert code == 124
+    assert "The pod diabetes-green-1: ImageNotFound: There is no image x. kubectl verdigris why diabetes" in err
 
 
 def test_130_somebody_presses_ctrl_c(stage: Stage) -> None:

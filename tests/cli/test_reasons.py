@@ -226,13 +226,41 @@ def test_the_numbers_of_a_gate_are_those_of_the_check_that_decided() -> None:
     assert findings(model_of(model), on_trial().now)[0].n == "120 requests"
 
 
-def test_of_a_gate_whose_rollout_has_ended_no_number_is_made_up() -> None:
+def refused_by_a_gate(reason: str, **check: Any) -> Finding:
+    """What is said of a version whose rollout a gate has ended; `check` is what its status keeps of the answer."""
     base = rejected()
-    base.model["status"]["rejected"][-1]["reason"] = "QualityGateFailed"
-    for one in base.model["status"]["conditions"]:
-        one["reason"] = "QualityGateFailed" if one["type"] == "Stalled" else one["reason"]
-    found = next(one for one in findings(model_of(base.model), base.now) if one.reason == "QualityGateFailed")
+    last = base.model["status"]["rejected"][-1]
+    last |= {"reason": reason, "message": "The gate said so."}
+    if check:
+        last["check"] = check
+    return findings(model_of(base.model), base.now)[0]
+
+
+def test_the_numbers_of_a_gate_are_there_when_its_rollout_has_ended() -> None:
+    missed = {"name": "auc", "verdict": "Fail", "value": 0.8262, "low": 0.8198, "high": 0.8343}
+    found = refused_by_a_gate("QualityGateFailed", **missed, threshold=0.85, bound="min", count=12000)
+    assert (found.value, found.limit) == ("auc 0.8262 (0.8198 to 0.8343)", "at least 0.85")
+    assert found.n == "12,000 rows"
+    assert found.window.startswith("since ")
+    slow = {"name": "p95", "verdict": "Fail", "value": 0.2, "threshold": 0.1, "bound": "max", "count": 900}
+    assert refused_by_a_gate("LoadGateFailed", **slow).n == "900 requests"
+
+
+def test_what_a_gate_did_not_measure_is_said_to_be_so() -> None:
+    found = refused_by_a_gate("ActiveSuffered", name="active", verdict="Inconclusive", count=90)
+    assert (found.value, found.limit) == ("active: not measured", "see the gate's step")
+
+
+def test_of_a_gate_whose_status_kept_no_number_none_is_made_up() -> None:
+    found = refused_by_a_gate("QualityGateFailed")
     assert (found.limit, found.n) == ("see the message", "see the message")
+
+
+@pytest.mark.parametrize("reason", ["DataInvalid", "ConfigInvalid", "MetricUndefined", "NotDecided"])
+def test_a_gate_that_could_not_judge_is_mended_and_the_same_version_tried_again(reason: str) -> None:
+    found = refused_by_a_gate(reason)
+    assert "Apply the change. The same once more: kubectl verdigris retry diabetes" in found.next
+    assert "abort" not in found.next
 
 
 def test_what_a_gateway_was_seen_to_do_is_the_share_that_is_reached() -> None:

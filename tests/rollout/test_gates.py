@@ -83,6 +83,8 @@ def test_a_version_that_fails_is_rejected_before_any_client_meets_it(asked: dict
         f"{next(iter(asked)).capitalize()}GateFailed",
         "auc is 0.83, must be at least 0.85.",
     )
+    assert last.check
+    assert (last.check.value, last.check.threshold, last.check.count) == (0.83, 0.85, 9232)
     assert condition(world, "GatesPassed")[:2] == ("False", "ThresholdMissed")
     assert world.status.active
     assert world.status.active.version == "1.0.0"
@@ -108,6 +110,7 @@ def test_an_answer_that_is_none_ends_as_the_user_declared(policy: str, becomes: 
         assert world.status.active.version == becomes
     else:
         assert world.status.rejected[-1].reason == becomes
+        assert world.status.rejected[-1].check
         assert not world.gates, "a gate that said nothing is run again by the next try"
 
 
@@ -162,6 +165,7 @@ def test_a_gate_that_cannot_start_says_why_and_ends_at_last_as_declared(fault: s
     assert said in world.status.rollout.message
     until(world, over)
     assert world.status.rejected[-1].reason == "GateNotRun"
+    assert world.status.rejected[-1].check is None
     assert said in world.status.rejected[-1].message
     assert world.status.active
     assert world.status.active.version == "1.0.0"

@@ -9,6 +9,7 @@ from pydantic import Field
 from verdigris.api.schema.fields import Name, StatusModel, Text, Time
 from verdigris.api.schema.values import UserName
 from verdigris.api.status.evidence import EvidenceStatus
+from verdigris.api.status.gates import GateCheck
 from verdigris.api.status.words import Outcome, Reason, RevisionName, Version
 
 
@@ -33,6 +34,9 @@ class Rejected(StatusModel):
     reason: Reason
     message: Text
     at: Time
+    check: GateCheck | None = Field(
+        default=None, description="Where a gate decided: what it measured, and what that was held against."
+    )
 
 
 class HistoryEntry(StatusModel):

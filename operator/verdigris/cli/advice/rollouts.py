@@ -32,7 +32,7 @@ ENDINGS: Mapping[str, Hint] = {
     "Adopted": ok(),
     "Done": ok(),
     "Promoted": ok(),
-    "Rejected": Hint(STATE, "Change the spec. " + _AGAIN, "a revision that was not rejected"),
+    "Rejected": Hint(STATE, "Apply another version. " + _AGAIN, "a revision that was not rejected"),
     "RequestedRollback": Hint(STATE, "Apply another version. " + _AGAIN, "a version that nobody rolled back"),
     "Reverted": ok("Nothing: the spec asked for the version before."),
     "RolledBack": Hint(ERRORS, "kubectl verdigris history {name}{n} says when. " + _AGAIN),

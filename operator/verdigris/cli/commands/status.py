@@ -10,6 +10,7 @@ from verdigris.cli.commands.common import kubectl, now, put_document, seconds_of
 from verdigris.cli.exits import CliError
 from verdigris.cli.kubectl import Kubectl
 from verdigris.cli.model.deployment import Model
+from verdigris.cli.model.findings import findings
 from verdigris.cli.model.outcome import Outcome, outcome_of
 from verdigris.cli.model.read import model_of
 from verdigris.cli.views.tree import summary
@@ -98,11 +99,20 @@ def _wait(cluster: Kubectl, options: argparse.Namespace) -> int:
             if ended is not None:
                 return ended
     model = wait.model
-    what = f"{model.namespace}/{model.name} is {wait.outcome(model).state}" if model else "nothing was heard of it"
+    if model is None:
+        raise CliError(f"After {options.timeout} nothing was heard of {options.name}.", exits.TIMEOUT)
     raise CliError(
-        f"After {options.timeout} {what}, and not {options.until}: kubectl verdigris why {options.name} says why.",
+        f"After {options.timeout} {model.namespace}/{model.name} is {wait.outcome(model).state}, and not "
+        f"{options.until}. {_cause(model)} kubectl verdigris why {options.name} says what to do.",
         exits.TIMEOUT,
     )
+
+
+def _cause(model: Model) -> str:
+    """What it waits for: a pod that is stuck before all, as that is why the rest waits."""
+    found = findings(model, now())
+    cause = next((one for one in found if one.about.startswith("pod ")), found[0] if found else None)
+    return f"The {cause.about}: {cause.reason}: {cause.message}" if cause else "The operator has said nothing of it."
 
 
 def _is_over(outcome: Outcome, until: str) -> bool:

@@ -181,13 +181,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A revision that is not tried again by itself."""
+    """A revision that is not tried again by itself. `check`: where a gate decided, what it measured."""
 
     version: str
     revision: str
     reason: str
     message: str
     at: str
+    check: GateCheck | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class About:
     evidence: Evidence | None = None
     ready: int | None = None
     pods: int = 0
+    check: GateCheck | None = None
+    """Of a gate that has ended the rollout."""
 
 
 def figures_of(about: About, told: Hint) -> Figures:
@@ -107,6 +109,9 @@ def _check(about: About, told: Hint) -> Figures:  # noqa: ARG001
 def _gate(about: About, told: Hint) -> Figures:
     step = about.rollout.current if about.rollout is not None else None
     gate = step.gate if step is not None else None
+    if gate is None and about.check is not None:
+        what = "request" if about.reason in ("LoadGateFailed", "SmokeGateFailed") else "row"
+        return _checked(about, about.check, about.check.count, what)
     if gate is None or not gate.checks:
         found = _state(about, told)
         if gate is None:  # Its rollout has ended: the message is what is left of its answer.
@@ -114,11 +119,17 @@ def _gate(about: About, told: Hint) -> Figures:
         return Figures(found.value, "see the gate's step", found.window, count(gate.rows, "row"))
     what = "request" if step is not None and step.kind in ("Load", "Smoke") else "row"
     worst = next((one for one in gate.checks if one.verdict != "Pass"), gate.checks[0])
-    return Figures(_measured(worst), _threshold(worst), _since(about), count(worst.count or gate.rows, what))
+    return _checked(about, worst, worst.count or gate.rows, what)
+
+
+def _checked(about: About, check: GateCheck, counted: int, what: str) -> Figures:
+    return Figures(_measured(check), _threshold(check), _since(about), count(counted, what))
 
 
 def _measured(check: GateCheck) -> str:
-    value = "no value" if check.value is None else f"{check.value:.4g}"
+    if check.value is None:
+        return f"{check.name}: not measured"
+    value = f"{check.value:.4g}"
     between = f" ({check.low:.4g} to {check.high:.4g})" if check.low is not None and check.high is not None else ""
     return f"{check.name} {value}{between}"
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from verdigris.cli.advice.hint import ANEW
 from verdigris.cli.advice.table import filled, hint_of
 from verdigris.cli.model.deployment import Condition, Evidence, Model, Rejected, Rollout, Stuck
 from verdigris.cli.model.figures import About, figures_of
@@ -112,9 +113,13 @@ def _of_rejection(model: Model, rejected: Rejected, ready: Condition | None, now
     if last is not None and (last.from_version, last.reason) == (rejected.version, rejected.reason):
         evidence = last.evidence
     message = ready.message if ready is not None and rejected.message in ready.message else rejected.message
-    about = About(model, now, rejected.reason, message, rejected.at, "rejected", evidence=evidence)
+    about = About(
+        model, now, rejected.reason, message, rejected.at, "rejected", evidence=evidence, check=rejected.check
+    )
     found, words = _finding(BAD, f"version {rejected.version}", about, _words(model)), _words(model)
-    return found if _RETRY in found.next else replace(found, next=f"{found.next} {_AGAIN.format_map(words)}")
+    # There is nothing to abort any more.
+    mended = found.next.replace(ANEW.format_map(words), "Apply the change.")
+    return replace(found, next=mended if _RETRY in mended else f"{mended} {_AGAIN.format_map(words)}")
 
 
 def _stuck(model: Model, now: datetime) -> Iterator[Finding]:

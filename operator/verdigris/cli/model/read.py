@@ -213,8 +213,15 @@ def _stuck(raw: Raw) -> Stuck:
 
 
 def _rejected(raw: Raw) -> Rejected:
-    words = (text(raw, name) for name in ("version", "revision", "reason", "message", "at"))
-    return Rejected(*words)
+    check = part(raw, "check")
+    return Rejected(
+        version=text(raw, "version"),
+        revision=text(raw, "revision"),
+        reason=text(raw, "reason"),
+        message=text(raw, "message"),
+        at=text(raw, "at"),
+        check=_gate_check(check) if check else None,
+    )
 
 
 def _ended(raw: Raw) -> Ended:

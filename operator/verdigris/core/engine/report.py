@@ -78,8 +78,8 @@ def _progress(turn: Turn) -> Iterator[Line]:
         yield "Reconciling", "False", "InvalidSpec", ""
         yield "Stalled", "True", "InvalidSpec", fault
     elif refused is not None:
-        message = f"Version {refused.version} was rejected: {refused.message} Change the spec, or create a "
-        message += f"RolloutDecision with verb retry and revision {refused.revision}."
+        message = f"Version {refused.version} was rejected: {refused.message} Apply another version or, once "
+        message += f"the cause is mended, create a RolloutDecision with verb retry and revision {refused.revision}."
         yield "Ready", "False", refused.reason, message
         yield "Reconciling", "False", "Rejected", ""
         yield "Stalled", "True", refused.reason, message

@@ -8,6 +8,7 @@ from verdigris.api.status import (
     ActiveStatus,
     EvidenceStatus,
     Failure,
+    GateCheck,
     LastRollback,
     ModelDeploymentStatus,
     Outcome,
@@ -22,7 +23,7 @@ from verdigris.core.routing.gateway import PATIENCE, lags, sends_to
 from verdigris.core.routing.shield import is_passed_on
 from verdigris.core.routing.split import DRAIN, had_clients, had_requests
 from verdigris.core.steps.trade_back import has_waited, sizes_back, trade_back
-from verdigris.core.turn import Turn
+from verdigris.core.turn import Turn, evolve
 from verdigris.core.words import clip
 
 AGAIN = 3
@@ -184,6 +185,7 @@ def _close(turn: Turn, rollout: RolloutStatus) -> Turn:
             reason=failure.reason,
             message=failure.message,
             at=turn.now,
+            check=_decisive(rollout, failure),
         )
         others = tuple(r for r in turn.status.rejected if r.revision != rollout.revision)
         turn = turn.change(rejected=(*others, rejected)[-KEPT:])
@@ -197,6 +199,16 @@ def _close(turn: Turn, rollout: RolloutStatus) -> Turn:
         _EVENT[outcome],
         f"Version {rollout.version}: {failure.message} {kept}",
     )
+
+
+def _decisive(rollout: RolloutStatus, failure: Failure) -> GateCheck | None:
+    """What the gate under way measured, where it is what ended the rollout: of several the first that did not pass."""
+    step = rollout.steps[rollout.step] if rollout.step < len(rollout.steps) else None
+    gate = step.gate if step is not None else None
+    if step is None or gate is None or failure.reason not in (f"{step.kind}GateFailed", gate.reason):
+        return None
+    found = next((check for check in gate.checks if check.verdict != "Pass"), None)
+    return found and evolve(found, count=found.count or gate.rows)
 
 
 _EVENT = {
