@@ -40,8 +40,8 @@ WATCHED: Spec = {"rollout": {"shield": True, "bake": "1h"}}
 """For what is not promoted at all."""
 RATE = 20.0
 """Requests a second."""
-STARVED: Spec = merged(SOON, {"monitoring": {"prometheusRule": {"latency": {"p95": "80ms"}}}})
-"""Below the 100 ms in which a CPU quota is given out: who has used it up waits for the next ones."""
+STARVED: Spec = merged(SOON, {"monitoring": {"prometheusRule": {"latency": {"p95": "30ms"}}}})
+"""Well below the 100 ms for which a CPU limit is given out: who has used it up waits for the rest of them."""
 BUDGETED: Spec = merged(SOON, {"monitoring": {"slo": 98}})
 """One answer of 50 may fail. The windows, 1 h to 30 d, are those of every objective; of a new model they hold minutes.
 The smaller objective only lets the budget come back within minutes of sound answers.
@@ -137,7 +137,7 @@ def _replace(scene: Scene, version: str, spec: Spec) -> None:
 def _starved(scene: Scene) -> Iterator[None]:
     few = {"serving": {"resources": {"limits": {"cpu": "25m", "memory": "128Mi"}}}}
     _replace(scene, "1.1.0", merged(STARVED, few))
-    with scene.clients(2 * RATE, paced=False, seconds=1800):
+    with scene.clients(5 * RATE, paced=False, seconds=1800):
         yield
     _replace(scene, "1.0.0", STARVED)
     _send(scene)
