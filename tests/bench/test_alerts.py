@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from benchmarks.alerts import operator_faults
-from benchmarks.alerts.__main__ import TIMES, Report, all_well, filled, written
+from benchmarks.alerts.__main__ import TIMES, Report, all_well, written
 from benchmarks.alerts.alertmanager import Receiver
 from benchmarks.alerts.faults import FAULTS
-from dev.dashboards.__main__ import BOARDS
 from tests.alerts.test_runbooks import ALERTS
 from tests.e2e.alerting import Firing, Prometheus
 from verdigris.children.alerts.burning import BURNS
@@ -110,8 +109,3 @@ def test_every_alert_has_a_fault_that_fires_it() -> None:
 def test_every_window_of_a_burn_rate_is_waited_for() -> None:
     waited = [alert.window for alert in FAULTS["overspent"].firing("clinic") if alert.window]
     assert waited == [burn.long for burn in BURNS]
-
-
-def test_no_variable_is_left_in_a_query() -> None:
-    queries = [query.expr for board in BOARDS for panel in board.panels for query in panel.queries]
-    assert all("$" not in filled(query, "clinic") for query in queries)
