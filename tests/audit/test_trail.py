@@ -18,7 +18,7 @@ from tests.rollout.small import over, until
 from tests.rollout.world import World, serving
 from verdigris.adapters.audit.folder import FolderError, read
 from verdigris.adapters.audit.log import Log
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import NotFound, Unreachable
 from verdigris.adapters.kube.transport.kinds import Resource

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.runtime.raws import KEY, endpoint_slice, pod
 from tests.runtime.stage import Stage, settled
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.app.queue import Backoff, WorkQueue
 from verdigris.app.work import _one
 from verdigris.core.facts.evidence import Evidence, Question, Series, Usage, UsageQuestion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.children.meta import owner_reference
 from verdigris.children.names import API_VERSION, KIND, Owner
 

@@ -12,7 +12,7 @@ from tests.runtime.raws import KEY, endpoint_slice, parent, pod
 from tests.runtime.test_queue import Clock
 from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.memory import Memory, Remembered
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.survey import Surveyor
 from verdigris.adapters.kube.reading.watches import Filter
 from verdigris.adapters.kube.transport.errors import ApiError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.api.status import Failure
 from verdigris.app.aliases import NONE_CONFIGURED, AliasDesk
 from verdigris.core.facts.followed import Alias, Registered, RegistryView

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.runtime.baking import candidate_starts, selected
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport.errors import Transient
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.audit.event import Model

@@ -9,7 +9,7 @@ from tests.runtime import virtual
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
 from tests.runtime.test_fairness import MODEL, Prometheus, question
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.app.evidence import NOT_YET, USAGE_NOT_YET, EvidenceDesk
 from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.runtime import virtual
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.app import evidence as desk_module
 from verdigris.app.evidence import NOT_YET, EvidenceDesk
 from verdigris.app.queue import WorkQueue

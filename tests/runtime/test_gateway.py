@@ -11,7 +11,7 @@ from tests.runtime.fake_api import FakeApi
 from tests.runtime.fake_fields import json_copy
 from tests.runtime.raws import KEY, UID
 from tests.runtime.stage import Stage, settled
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.watches import Filter
 from verdigris.adapters.kube.transport.errors import Conflict, Forbidden
 from verdigris.adapters.kube.transport.kinds import HTTP_ROUTE

@@ -8,7 +8,7 @@ import pytest
 
 from tests.rollout.parts import OWNER, START
 from tests.rollout.stuck_cases import SECOND, removal, seen
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.api.status import RemovedPod
 from verdigris.app.ledger import KEPT, Ledger
 from verdigris.core.facts.observed import Observed

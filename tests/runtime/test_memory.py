@@ -11,7 +11,7 @@ from tests.runtime.baking import bakes, candidate_starts, rollout, selected
 from tests.runtime.raws import KEY, owned
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.reading.memory import GOOD_FOR, MOST, Memory, Unremembered
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import Conflict, Transient
 from verdigris.children.names import MODEL_LABEL

@@ -11,7 +11,7 @@ from tests.runtime import virtual
 from tests.runtime.baking import Sees, bakes, selected
 from tests.runtime.raws import KEY, parent
 from tests.runtime.stage import Stage
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.watches import key_of, urgency_by
 from verdigris.app.evidence import GRACE, EvidenceDesk
 from verdigris.app.queue import WorkQueue

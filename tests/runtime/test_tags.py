@@ -11,7 +11,7 @@ import pytest
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
 from tests.runtime.test_aliases import Pauses, settle
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.api.status import Failure
 from verdigris.app.tags import LAST_TRIES, RETRY, TagDesk
 from verdigris.core.facts.served import Edit

@@ -11,7 +11,7 @@ from tests.rollout.parts import spec
 from tests.rollout.world import World
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.prometheus.fake import FakePrometheus, Pod
 from verdigris.app.usage import UsageSchedule
 from verdigris.core.facts.evidence import Usage, UsageQuestion

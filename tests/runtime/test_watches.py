@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.raws import KEY, owned, parent, pod
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.watches import Filter, fingerprint, key_of, urgency_by
 from verdigris.children.names import SHIELD_ANNOTATION, TRAFFIC_ANNOTATION
 from verdigris.core.facts.urgency import Urgency

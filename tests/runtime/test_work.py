@@ -12,7 +12,7 @@ import pytest
 from tests.runtime import virtual
 from tests.runtime.fake_api import FakeApi
 from tests.runtime.raws import parent
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport.errors import Conflict, Forbidden, Transient
 from verdigris.adapters.kube.transport.kinds import Resource
 from verdigris.app import http

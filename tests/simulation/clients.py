@@ -11,7 +11,7 @@ from tests.simulation.controllers import Controllers
 from tests.simulation.fronts import Behind, Fronts, Headers
 from tests.simulation.objects import is_ready, labels_of
 from tests.simulation.server import Server
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.children.names import REVISION_LABEL
 from verdigris.core.facts.evidence import BOTH
 

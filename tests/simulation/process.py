@@ -13,7 +13,7 @@ from tests.simulation.watch import Watch
 from tests.simulation.wire import Wire
 from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.memory import Memory
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.survey import Surveyor
 from verdigris.adapters.kube.reading.watches import Filter
 from verdigris.adapters.kube.writing.events import Recorder

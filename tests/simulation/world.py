@@ -24,7 +24,7 @@ from tests.simulation.registry import Registry
 from tests.simulation.server import Ref, Server
 from tests.simulation.watch import Watch
 from tests.simulation.wire import READS, Disturber, Wire
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.app.settings import Settings
 from verdigris.children.names import API_VERSION, COLOR_LABEL, KIND
 

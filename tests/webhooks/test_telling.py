@@ -21,7 +21,7 @@ from tests.rollout.parts import Version, spec
 from tests.rollout.small import over, until
 from tests.rollout.world import World, serving
 from tests.webhooks.samples import KEY, entry, receiver
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.webhooks.post import SECONDS, Try, post
 from verdigris.api.status import GateStatus, ModelDeploymentStatus, RolloutStatus, StepStatus
 from verdigris.app.webhook_setup import webhooks

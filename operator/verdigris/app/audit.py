@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from verdigris.adapters.audit.folder import FolderError
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport.errors import ApiError
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app.aside import Aside

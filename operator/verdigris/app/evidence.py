@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.prometheus.port import EvidenceSource, UsageSource
 from verdigris.core.facts.evidence import Evidence, Question, Usage, UsageQuestion
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import ModelDeploymentStatus, RemovedPod
 from verdigris.core.facts.observed import Observed

@@ -13,7 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from verdigris.adapters.kube.reading.admission import STATES, State
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.api.spec.gates import GateKind
 from verdigris.api.status import ModelDeploymentStatus, Outcome, StuckKind, Verdict
 from verdigris.app.model_metrics import ModelSeries, samples, sizes

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.api.schema.quantity import amount_of
 from verdigris.api.status import ModelDeploymentStatus, RolloutStatus
 from verdigris.core.facts.observed import Observed

@@ -14,7 +14,7 @@ import aiohttp
 from verdigris.adapters.kube.lease import Elector, LeaseTerms
 from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.memory import Memory
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.survey import Surveyor
 from verdigris.adapters.kube.transport.client import Client
 from verdigris.adapters.kube.transport.connection import Connection

@@ -16,7 +16,8 @@ from functools import partial
 from verdigris.adapters.kube.reading.admission import Guard
 from verdigris.adapters.kube.reading.gates import jobs_of_gates, look_at_gates
 from verdigris.adapters.kube.reading.memory import LiveReads, Memory, Remembered, Unremembered
-from verdigris.adapters.kube.reading.observe import Key, Picture, observe
+from verdigris.adapters.kube.reading.observe import Picture, observe
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.source import look_at_source
 from verdigris.adapters.kube.reading.survey import Surveyor, goes_further
 from verdigris.adapters.kube.reading.understand import Malformed

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from verdigris.adapters.kube.reading import views
-from verdigris.adapters.kube.reading.observe import Key, Picture
+from verdigris.adapters.kube.reading.observe import Picture
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.reading.understand import Malformed
 from verdigris.adapters.kube.transport.client import Client
 from verdigris.adapters.kube.transport.errors import ApiError, Invalid, NotFound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.prometheus.port import UsageSource
 from verdigris.app.evidence import USAGE_NOT_YET
 from verdigris.core.advice.sizing import due, usage_question

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.webhooks.post import Try
 from verdigris.api.status import ModelDeploymentStatus
 from verdigris.audit.event import Entry, Model

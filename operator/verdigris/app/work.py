@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from verdigris.adapters.kube.reading import views
-from verdigris.adapters.kube.reading.observe import Key, Reader
+from verdigris.adapters.kube.reading.port import Key, Reader
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError, Conflict, NamespaceTerminating
 from verdigris.app import logs

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError, Forbidden, Invalid, Transient, Unreachable
 from verdigris.adapters.kube.transport.kinds import Resource

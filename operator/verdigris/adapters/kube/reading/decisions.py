@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from verdigris.adapters.kube.reading import views
-from verdigris.adapters.kube.reading.owned import Lister
+from verdigris.adapters.kube.reading.port import Lister
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import Invalid
 from verdigris.api.decision import RolloutDecisionSpec

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from verdigris.adapters.kube.reading import unseen, views
 from verdigris.adapters.kube.reading.gate_answers import own_answer, parse_answer
-from verdigris.adapters.kube.reading.observe import Picture, Reader
+from verdigris.adapters.kube.reading.observe import Picture
+from verdigris.adapters.kube.reading.port import Reader
 from verdigris.adapters.kube.reading.unseen import TolerantReads
 from verdigris.adapters.kube.transport import kinds
 from verdigris.api.status import Failure, ModelDeploymentStatus

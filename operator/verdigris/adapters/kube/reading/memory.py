@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from verdigris.adapters.kube.reading import views
-from verdigris.adapters.kube.reading.observe import Key, Reader
+from verdigris.adapters.kube.reading.port import Key, Reader
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import ApiError, Invalid, NotFound
 from verdigris.adapters.kube.transport.kinds import Resource

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from verdigris.adapters.kube.reading import decisions, unseen, views
 from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
+from verdigris.adapters.kube.reading.port import Key, Reader
 from verdigris.adapters.kube.reading.routes import Routes, read_routes, routing
 from verdigris.adapters.kube.reading.understand import Malformed, understand
 from verdigris.adapters.kube.reading.unseen import Listed, TolerantReads
@@ -28,28 +29,6 @@ from verdigris.core.facts.skew import Skew, wanted_target
 
 Raw = Mapping[str, Any]
 T = TypeVar("T")
-
-
-class Key(NamedTuple):
-    """Which ModelDeployment."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-class Reader(Protocol):
-    """The reading half of the client."""
-
-    async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
-        """One object. Raises NotFound."""
-
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
-    ) -> list[dict[str, Any]]:
-        """All objects with these labels and fields. Raises NotFound when the kind is unknown."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from verdigris.adapters.kube.reading import views
+from verdigris.adapters.kube.reading.port import Lister
 from verdigris.adapters.kube.transport import kinds
-from verdigris.adapters.kube.transport.kinds import Resource
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children.inventory import Ref, every_name
@@ -21,15 +21,6 @@ Raw = Mapping[str, Any]
 
 LEAVING_PATIENCE = timedelta(seconds=60)
 """How long the garbage collector may take with what a deleted ModelDeployment of the same name has left."""
-
-
-class Lister(Protocol):
-    """What is needed of the client."""
-
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
-    ) -> list[dict[str, Any]]:
-        """All objects with these labels and fields."""
 
 
 def needed_names(owner: Owner, spec: ModelDeploymentSpec, target: str) -> tuple[Ref, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from verdigris.adapters.kube.reading import views
 from verdigris.adapters.kube.reading.owned import OwnershipFilter
+from verdigris.adapters.kube.reading.port import Lister
 from verdigris.adapters.kube.reading.unseen import TolerantReads
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.errors import NotFound
-from verdigris.adapters.kube.transport.kinds import Resource
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Failure, ModelDeploymentStatus
 from verdigris.children import http_route
@@ -21,15 +21,6 @@ from verdigris.core.facts.route import RouteView, Routing, Weights
 from verdigris.core.words import clip, one_line
 
 Raw = Mapping[str, Any]
-
-
-class Lister(Protocol):
-    """What is needed of the client."""
-
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: str = "", *, fields: str = ""
-    ) -> list[dict[str, Any]]:
-        """All objects with these labels and fields. Raises NotFound when the kind is unknown."""
 
 
 @dataclass(frozen=True)

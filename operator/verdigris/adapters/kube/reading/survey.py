@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 
-from verdigris.adapters.kube.reading.observe import Reader
+from verdigris.adapters.kube.reading.port import Reader
 from verdigris.adapters.kube.reading.survey_views import (
     add_requests,
     limit_range_view,

@@ -17,7 +17,7 @@ from typing import Any, cast
 import kopf
 
 from verdigris.adapters.kube.reading import views
-from verdigris.adapters.kube.reading.observe import Key
+from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.kube.transport.connection import Connection
 from verdigris.adapters.kube.transport.kinds import Resource
