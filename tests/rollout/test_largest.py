@@ -11,12 +11,16 @@ from pydantic import ValidationError
 
 from tests.api.test_crd import Node, version_of
 from tests.rollout.parts import spec
-from tests.rollout.small import stage, until
+from tests.rollout.small import over, stage, until
 from tests.rollout.test_gates import answers, gated
+from tests.rollout.world import World
+from verdigris.adapters.kube.reading.understand import understand
 from verdigris.api.schema import crd
+from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.spec.gates import MOST_WORDS
 from verdigris.api.status import GateCheck, GateGroup, GateStatus
-from verdigris.core.facts.observed import GateJob
+from verdigris.core.engine.plan import plan
+from verdigris.core.facts.observed import GateJob, Observed
 
 ETCD = 1536 * 1024
 """Bytes of a request that etcd takes by default: an object of more is not stored."""
@@ -98,3 +102,36 @@ def test_a_rollout_of_the_largest_gates_with_the_longest_answers_fits_with_its_s
     assert sum(one.gate is not None and one.gate.verdict == "Pass" for one in world.status.rollout.steps) == 15
     whole = json.dumps({"spec": world.spec.dump(), "status": world.status.dump()}).replace("<", "\\u003c")
     assert len(whole) < ETCD * 2 // 3
+
+
+TOO_MUCH = [*FULL, own(len(FULL), args=["x"])]
+
+
+def stored_before(world: World) -> tuple[ModelDeploymentSpec, Observed]:
+    """What is there after an upgrade, where the operator before had taken more than is taken now."""
+    raw_spec, raw_status = world.spec.dump(), world.status.dump()
+    raw_spec["rollout"]["steps"] = TOO_MUCH
+    if raw_status.get("rollout"):
+        raw_status["rollout"]["policy"]["rollout"]["steps"] = TOO_MUCH
+    seen = world.observe()
+    meta = {"name": "diabetes", "namespace": "clinic", "uid": "u", "generation": world.generation}
+    found, status, skew = understand({"metadata": meta, "spec": raw_spec, "status": raw_status}, {}, seen.snapshots)
+    return found, replace(seen, spec=found, status=status, skew=skew)
+
+
+def test_what_was_taken_before_there_was_a_rule_is_read_and_judged_as_it_is() -> None:
+    world = until(gated(own(0, args=["short"]), judge=answers("Pass"), shield=False), stage("Baking"))
+    found, seen = stored_before(world)
+    assert len(found.rollout.steps) == len(TOO_MUCH)
+    assert not seen.skew.foreign
+    after = plan(seen, world.evidence(), world.now).status.rollout
+    assert after is not None
+    assert after.stage == "Baking"
+
+
+def test_it_is_no_invalid_spec_of_a_model_that_serves() -> None:
+    world = until(gated(own(0, args=["short"]), judge=answers("Pass"), shield=False), over, seconds=900)
+    _, seen = stored_before(world)
+    conditions = {one.type: one for one in plan(seen, world.evidence(), world.now).status.conditions}
+    assert (conditions["Ready"].reason, conditions["Stalled"].status) != ("InvalidSpec", "True")
+    assert seen.skew.faults() == ""

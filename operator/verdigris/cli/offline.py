@@ -67,7 +67,7 @@ def _of_object(file: str, raw: Mapping[str, Any]) -> Iterator[Fault]:
 def _of_spec(model: type[ApiModel], spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Strictly, as `kubectl apply` does: a field that is not known is a fault as well."""
     try:
-        reading = read(model, spec)
+        reading = read(model, spec, stored=False)
     except ValidationError as error:
         for one in error.errors(include_url=False):
             yield write_path("spec", tuple(one["loc"])), f"{str(one['msg']).removeprefix('Value error, ')}."

@@ -22,6 +22,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -63,12 +64,14 @@ class Rule:
     Stands in `ApiModel.rules` (a check across fields) or as an annotation of one field's type. `cel` is evaluated
     with `self` bound to the object or value; `holds` gets the parsed one. `message` is what a person reads when it
     is broken: what is wrong and what to do. `field` is the member that the API server blames, as a camelCase path.
+    One that is `younger` than objects that break it holds for what is written from now on: of `ApiModel.rules` only.
     """
 
     cel: str
     message: str
     holds: Callable[[Any], bool]
     field: str | None = None
+    younger: bool = False
 
     def check(self, value: Any) -> Any:
         """The value. Raises ValueError with the message when the rule is broken."""
@@ -139,6 +142,10 @@ def words_of(model: type[BaseModel]) -> Words:
     return Words(schema, schema.get("$defs", {}))
 
 
+STORED: Mapping[str, Any] = {"stored": True}
+"""The context in which what the API server has accepted before is validated."""
+
+
 class ApiModel(BaseModel):
     """Base of everything in `spec`: camelCase outside, strict types, unknown fields refused, immutable."""
 
@@ -157,9 +164,10 @@ class ApiModel(BaseModel):
     """The members (camelCase) that say what an object stands for: with another value there it is another one."""
 
     @model_validator(mode="after")
-    def _rules_hold(self) -> Self:
+    def _rules_hold(self, info: ValidationInfo) -> Self:
         for rule in type(self).rules:
-            rule.check(self)
+            if not (rule.younger and info.context is STORED):
+                rule.check(self)
         return self
 
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from verdigris.api.schema.fields import ApiModel, words_of
+from verdigris.api.schema.fields import STORED, ApiModel, words_of
 from verdigris.api.schema.nulls import Words
 
 M = TypeVar("M", bound=ApiModel)
@@ -48,16 +48,19 @@ def read(
     *,
     stand_in: Mapping[str, Any] | None = None,
     whole: Collection[Path] = (),
+    stored: bool = True,
 ) -> Reading[M]:
     """The object as far as it can be understood.
 
     A refused value is replaced by what `stand_in` has in its place, else left out, so that its default counts; when
     that is refused too, so is what contains it. What is at a path in `whole` is taken or left as one.
+    With `stored` rules that are younger than objects in the cluster do not count: no upgrade of the operator refuses
+    what was accepted before.
     Raises ValidationError when nothing of this gives a valid object.
     """
     unknown: list[Path] = []
     known = _known(raw, words_of(model), (), unknown)
-    repair = _Repair(model, known, stand_in or {}, whole)
+    repair = _Repair(model, known, stand_in or {}, whole, stored)
     return Reading(repair.done(), tuple(unknown), tuple(repair.faults))
 
 
@@ -83,21 +86,22 @@ def _known(value: Any, words: Words, path: Path, unknown: list[Path]) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _valid(model: type[M], text: str) -> M:
+def _valid(model: type[M], text: str, stored: bool) -> M:
     """The object of this JSON, which is mostly the one that was read before. Raises ValidationError."""
-    return model.model_validate_json(text)
+    return model.model_validate_json(text, context=STORED if stored else None)
 
 
 class _Repair(Generic[M]):
     """Tries, and takes out what is refused, until the rest is accepted."""
 
     def __init__(
-        self, model: type[M], known: dict[str, Any], stand_in: Mapping[str, Any], whole: Collection[Path]
+        self, model: type[M], known: dict[str, Any], stand_in: Mapping[str, Any], whole: Collection[Path], stored: bool
     ) -> None:
         self._model = model
         self._known = known
         self._stand_in = stand_in
         self._whole = tuple(whole)
+        self._stored = stored
         self._replaced: set[Path] = set()
         self.faults: list[Fault] = []
 
@@ -105,7 +109,7 @@ class _Repair(Generic[M]):
         first: ValidationError | None = None
         for _ in range(_MOST_REPAIRS):
             try:
-                valid: M = _valid(self._model, json.dumps(self._known))
+                valid: M = _valid(self._model, json.dumps(self._known), self._stored)
                 return valid
             except ValidationError as error:
                 if first is None:
@@ -120,7 +124,8 @@ class _Repair(Generic[M]):
                     self._mend(place, places[place])
         self.faults.append(Fault((), "nothing of it can be used"))
         try:
-            return self._model.model_validate_json(json.dumps(dict(self._stand_in)))
+            instead: M = _valid(self._model, json.dumps(dict(self._stand_in)), self._stored)
+            return instead
         except ValidationError as error:
             # What was wrong with the object itself helps; what is wrong with its replacement does not.
             raise first or error from None

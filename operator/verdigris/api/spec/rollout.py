@@ -157,6 +157,7 @@ class RolloutSpec(ApiModel):
             "characters together, and each rollout keeps a copy: put what is long into a ConfigMap and mount it",
             lambda rollout: sum(len(word) for step in rollout.steps for word in _own(step)) <= MOST_WORDS,
             field="steps",
+            younger=True,
         ),
     )
     strategy: Literal["BlueGreen", "Canary", "Recreate"] = Field(
