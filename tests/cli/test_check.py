@@ -58,7 +58,11 @@ def lease(age: float = 1.0) -> dict[str, Any]:
     return {"kind": "Lease", "metadata": {"name": "verdigris"}, "spec": spec}
 
 
-ALERTS = {"kind": "PrometheusRule", "metadata": {"name": "verdigris", "namespace": "verdigris-system"}}
+def alerts_of(name: str, namespace: str, uid: str = UID) -> dict[str, Any]:
+    return {"kind": "PrometheusRule", "metadata": {"name": name, "namespace": namespace, "uid": uid}}
+
+
+ALERTS = alerts_of("verdigris", "verdigris-system")
 CRDS = [
     definition(name)
     for name in (
@@ -153,7 +157,8 @@ def test_alerts_that_were_not_asked_for_are_not_missed(stage: Stage) -> None:
 def test_a_model_with_alerts_of_its_own_has_them_looked_at(installed: Stage) -> None:
     model = healthy().model
     model["spec"]["monitoring"]["prometheusRule"] = {"enabled": True}
-    assert results(installed.given(model))["PrometheusRule clinic/diabetes"] == "ok"
+    assert results(installed.given(model))["PrometheusRule clinic/diabetes"] == "skipped"
+    assert results(installed.given(alerts_of("diabetes", "clinic")))["PrometheusRule clinic/diabetes"] == "ok"
     installed.holds("raw.json", {**RAW, f"{PROMETHEUS}/rules": rules()})
     assert results(installed)["PrometheusRule clinic/diabetes"] == "failed"
 

@@ -90,6 +90,19 @@ def test_a_version_that_fails_is_rejected_before_any_client_meets_it(asked: dict
     assert world.status.active.version == "1.0.0"
 
 
+def test_of_several_checks_that_did_not_pass_the_one_that_failed_is_kept() -> None:
+    def judge(kind: str, job: GateJob, question: str) -> GateJob:
+        judged = answers("Fail")(kind, job, question)
+        assert judged.answer
+        unsure = GateCheck(name="auc", verdict="Inconclusive", value=0.9, threshold=0.9, bound="min")
+        failed = GateCheck(name="recall", verdict="Fail", value=0.2, threshold=0.8, bound="min")
+        return replace(judged, answer=judged.answer.model_copy(update={"checks": (unsure, failed)}))
+
+    world = until(gated(QUALITY, judge=judge), over)
+    assert world.status.rejected[-1].check
+    assert world.status.rejected[-1].check.name == "recall"
+
+
 def test_the_very_first_version_has_to_pass_as_well() -> None:
     world = World(spec("1.0.0", rollout={"steps": [QUALITY]}), judges=answers("Fail")).run(30)
     assert world.status.active is None

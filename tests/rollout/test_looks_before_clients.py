@@ -126,7 +126,7 @@ def test_what_is_refused_is_told_beside_the_lack_of_room_that_it_may_have_kept_f
     _, failure = gather_pods(replace(seen, observed=replace(seen.observed, status=status)))
     assert failure is not None
     assert failure.reason == "ImagePullBackOff"
-    assert failure.message.startswith("No such image. Also refused: admission said no No progress for ")
+    assert failure.message.startswith("No such image. Besides: admission said no No progress for ")
 
 
 STALE = pod("g9", revision="v1-older")

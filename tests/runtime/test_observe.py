@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +16,20 @@ from verdigris.adapters.kube.transport.errors import Forbidden, Unreachable
 from verdigris.children.names import Defaults
 
 DEFAULTS = Defaults("verdigris/serving:0.1.0", "http://prometheus")
+
+
+SNAPSHOT: dict[str, Any] = {
+    "version": "1.0.0",
+    "sha256": "0" * 64,
+    "uri": "https://models.test/1.0.0.vmodel",
+    "podTemplate": {
+        "metadata": {"labels": {}},
+        "spec": {
+            "initContainers": [{"name": "fetch", "env": [{"name": "AWS_ENDPOINT_URL", "value": "https://s3.test"}]}],
+            "containers": [{"name": "server", "ports": [{"name": "http"}]}],
+        },
+    },
+}
 
 
 @pytest.fixture
@@ -41,7 +57,7 @@ def service(name: str, color: str, **meta: Any) -> dict[str, Any]:
 
 
 async def test_everything_is_in_the_picture(api: FakeApi) -> None:
-    data = {"version": "1.0.0", "sha256": SHA, "uri": "https://x/y", "podTemplate": {"spec": {}}}
+    data = {"version": "1.0.0", "sha256": SHA, "uri": "https://x/y", "podTemplate": SNAPSHOT["podTemplate"]}
     labels = {"verdigris.dev/model": "diabetes", "verdigris.dev/revision": "v1-0"}
     for raw in (
         deployment("blue"),
@@ -150,10 +166,41 @@ async def test_decisions_are_those_about_this_model_that_can_be_understood(api: 
     assert [(d.name, d.verb, d.by) for d in seen.observed.decisions] == [("mine", "approve", "alice")]
 
 
-async def test_a_snapshot_that_was_tampered_with_is_as_if_not_there(api: FakeApi) -> None:
+async def snapshots_seen(api: FakeApi, data: dict[str, Any]) -> int:
     labels = {"verdigris.dev/model": "diabetes", "verdigris.dev/revision": "v1-0"}
-    api.put(owned("ControllerRevision", "apps/v1", "diabetes-v1-0", metadata={"labels": labels}, data={"version": "1"}))
-    assert (await see(api)).observed.snapshots == {}
+    api.put(owned("ControllerRevision", "apps/v1", "diabetes-v1-0", metadata={"labels": labels}, data=data))
+    return len((await see(api)).observed.snapshots)
+
+
+def parts_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of each member and item, however deep."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in items:
+        yield (*path, key)
+        yield from parts_of(member, (*path, key))
+
+
+def spoilt(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(SNAPSHOT)
+    place: Any = data
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return data
+
+
+async def test_a_snapshot_as_it_was_made_is_seen(api: FakeApi) -> None:
+    assert await snapshots_seen(api, SNAPSHOT) == 1
+
+
+@pytest.mark.parametrize("path", list(parts_of(SNAPSHOT)), ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize("value", [None, 7], ids=str)
+async def test_a_snapshot_that_was_tampered_with_is_as_if_not_there(api: FakeApi, path: Any, value: Any) -> None:
+    assert await snapshots_seen(api, spoilt(path, value)) == 0
+
+
+async def test_a_snapshot_that_lacks_something_is_as_if_not_there(api: FakeApi) -> None:
+    assert await snapshots_seen(api, {"version": "1"}) == 0
 
 
 @pytest.mark.parametrize(

@@ -223,12 +223,17 @@ class Trail:
                     await self._write()
         except TimeoutError:
             log.warning("audit: %s entries are written by nobody now; the statuses still tell them", len(self._waiting))
-        if self._log is not None:
-            opened, self._log = self._log, None
-            left = self._aside.call(opened.close)
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout_at(end):
-                    await left
+        # After what is still under way there: a log that is only being opened is left, too, once it has been.
+        left = self._aside.call(self._leave)
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout_at(end):
+                await left
+
+    def _leave(self) -> None:
+        """In the thread."""
+        opened, self._log = self._log, None
+        if opened is not None:
+            opened.close()
 
     async def _load(self) -> bool:
         try:

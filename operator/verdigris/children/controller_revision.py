@@ -8,6 +8,7 @@ from typing import Any
 
 from verdigris.children.meta import Manifest, metadata
 from verdigris.children.names import REVISION_LABEL, Owner, snapshot_name
+from verdigris.children.pod_template import is_built
 from verdigris.children.snapshot import Snapshot
 
 
@@ -41,6 +42,8 @@ def parse(raw: Mapping[str, Any]) -> Snapshot:
         raise ValueError(
             f"ControllerRevision {name} lacks data.{missing[0]}: delete it and roll the revision out again"
         )
+    if not (all(isinstance(data[key], str) for key in ("version", "sha256", "uri")) and is_built(data["podTemplate"])):
+        raise ValueError(f"ControllerRevision {name} has data that is none of ours: delete it, and roll it out again")
     created = meta.get("creationTimestamp")
     return Snapshot(
         revision=revision,

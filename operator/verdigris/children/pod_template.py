@@ -57,8 +57,23 @@ def environment(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def speaks_grpc(template: Mapping[str, Any]) -> bool:
     """Whether the pods of a built template answer over gRPC."""
-    servers = (one for one in template["spec"]["containers"] if one["name"] == SERVER_CONTAINER)
-    return any(port["name"] == "grpc" for server in servers for port in server["ports"])
+    return any(port["name"] == "grpc" for server in _servers(template) for port in server["ports"])
+
+
+def _servers(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (one for one in template["spec"]["containers"] if one["name"] == SERVER_CONTAINER)
+
+
+def is_built(template: Any) -> bool:
+    """Whether this has what is read of a built template: whoever made it anew may have left anything out."""
+    try:
+        containers = [*template["spec"].get("initContainers", ()), *template["spec"]["containers"]]
+        ports = [port for server in _servers(template) for port in server["ports"]]
+        told = [text for variable in environment(template) for text in variable]
+        read = [*(one["name"] for one in (*containers, *ports)), *told]
+        return isinstance(template["metadata"]["labels"], Mapping) and all(isinstance(text, str) for text in read)
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def build(owner: Owner, spec: ModelDeploymentSpec, revision: str, defaults: Defaults) -> Manifest:

@@ -147,22 +147,22 @@ def _prometheus(cluster: Kubectl, deployment: Document, name: str | None) -> Ite
         return
     yield Check("Prometheus", checks.OK, f"{address} answers")
     loaded = _ask(cluster, f"{path}/rules")
-    yield _alerts(cluster, loaded, part(deployment, "metadata"))
+    operator = part(deployment, "metadata")
+    absent = "there is none: the chart's monitoring.prometheusRule.enabled is false, or somebody deleted it"
+    # That of the chart has the name of the operator's Deployment.
+    yield _alerts(cluster, loaded, text(operator, "namespace"), text(operator, "name"), absent)
     yield from _scrapes(cluster, path, name, loaded)
 
 
-def _alerts(cluster: Kubectl, loaded: Document | CliError, operator: Document) -> Check:
-    """Of the chart, whose PrometheusRule has the name of the operator's Deployment."""
-    namespace, name = text(operator, "namespace"), text(operator, "name")
+def _alerts(cluster: Kubectl, loaded: Document | CliError, namespace: str, name: str, absent: str) -> Check:
+    """Whether a PrometheusRule counts; `absent` is why there may be none."""
     title = f"PrometheusRule {namespace}/{name}"
     rule = cluster.documents([asking.named(_RULES, name, "to see whether there are alerts", namespace)])[0]
     if isinstance(rule, NotFound):
-        return checks.skipped(title, "there is none: the chart's monitoring.prometheusRule.enabled is false")
-    return _looked(title, rule if isinstance(rule, CliError) else loaded, _of_rule(namespace, name))
-
-
-def _of_rule(namespace: str, name: str) -> Callable[[Document], Check]:
-    return lambda found: checks.rules(found, namespace, name)
+        return checks.skipped(title, absent)
+    if isinstance(rule, CliError):
+        return checks.skipped(title, str(rule))
+    return _looked(title, loaded, lambda found: checks.rules(found, rule))
 
 
 def _scrapes(cluster: Kubectl, path: str, name: str | None, loaded: Document | CliError) -> Iterator[Check]:
@@ -179,7 +179,8 @@ def _scrapes(cluster: Kubectl, path: str, name: str | None, loaded: Document | C
         namespace, named = text(meta, "namespace"), text(meta, "name")
         yield from _scrape(cluster, path, targets, model, namespace, named)
         if part(model, "spec", "monitoring", "prometheusRule").get("enabled") is True:
-            yield _looked(f"PrometheusRule {namespace}/{named}", loaded, _of_rule(namespace, named))
+            absent = f"the operator has made none yet: kubectl verdigris why {named} -n {namespace}"
+            yield _alerts(cluster, loaded, namespace, named, absent)
 
 
 def _scrape(  # noqa: PLR0917

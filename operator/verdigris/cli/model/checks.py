@@ -145,14 +145,14 @@ def targets(answer: Raw, namespace: str, model: str) -> Check:
     return Check(name, OK, f"selected, {count(len(mine), 'target')} up")
 
 
-def rules(answer: Raw, namespace: str, name: str) -> Check:
-    """Whether Prometheus has loaded a PrometheusRule. `answer` as its `/api/v1/rules` has it."""
+def rules(answer: Raw, rule: Raw) -> Check:
+    """Whether Prometheus has loaded this PrometheusRule. `answer` as its `/api/v1/rules` has it."""
+    meta = part(rule, "metadata")
+    namespace, name = text(meta, "namespace"), text(meta, "name")
     title = f"PrometheusRule {namespace}/{name}"
-    # The Prometheus Operator names each file after the object's namespace, name and UID.
-    file = re.compile(
-        rf"(?:.*/)?{re.escape(namespace)}-{re.escape(name)}-[0-9a-f]{{8}}(?:-[0-9a-f]{{4,12}}){{4}}\.yaml"
-    )
-    mine = [one for one in parts(answer, "data", "groups") if file.fullmatch(text(one, "file"))]
+    # So the Prometheus Operator names each file. Without the UID a-b/c would be a/b-c.
+    file = f"{namespace}-{name}-{text(meta, 'uid')}.yaml"
+    mine = [one for one in parts(answer, "data", "groups") if text(one, "file").rpartition("/")[2] == file]
     if not mine:
         advice = (
             "Compare the Prometheus object's ruleSelector and ruleNamespaceSelector with the labels of "

@@ -118,7 +118,8 @@ def _gate(about: About, told: Hint) -> Figures:
             return Figures(found.value, "see the message", found.window, "see the message")
         return Figures(found.value, "see the gate's step", found.window, count(gate.rows, "row"))
     what = "request" if step is not None and step.kind in ("Load", "Smoke") else "row"
-    worst = next((one for one in gate.checks if one.verdict != "Pass"), gate.checks[0])
+    failed = (one for one in gate.checks if one.verdict != "Pass")
+    worst = min(failed, key=lambda one: one.verdict != gate.verdict, default=gate.checks[0])
     return _checked(about, worst, worst.count or gate.rows, what)
 
 

@@ -202,12 +202,13 @@ def _close(turn: Turn, rollout: RolloutStatus) -> Turn:
 
 
 def _decisive(rollout: RolloutStatus, failure: Failure) -> GateCheck | None:
-    """What the gate under way measured, where it is what ended the rollout: of several the first that did not pass."""
+    """What the gate under way measured, where it is what ended the rollout: of several the first of its verdict."""
     step = rollout.steps[rollout.step] if rollout.step < len(rollout.steps) else None
     gate = step.gate if step is not None else None
     if step is None or gate is None or failure.reason not in (f"{step.kind}GateFailed", gate.reason):
         return None
-    found = next((check for check in gate.checks if check.verdict != "Pass"), None)
+    failed = (check for check in gate.checks if check.verdict != "Pass")
+    found = min(failed, key=lambda check: check.verdict != gate.verdict, default=None)
     return found and evolve(found, count=found.count or gate.rows)
 
 

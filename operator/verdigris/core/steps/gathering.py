@@ -18,6 +18,8 @@ from verdigris.core.steps.capacity_words import found_room, room_trouble
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip
 
+_OF_TWO = 350
+"""Characters of each of two causes: what to do about them has to find room as well."""
 OTHER_REVISION = "OtherRevisionAnswers"
 """Reason of a rollout that waits for a pod of another revision in its colour."""
 
@@ -85,7 +87,8 @@ def _both(trouble: Failure | None, refusal: Failure | None) -> Failure | None:
     """Lack of room explains why a pod waits, and not why nothing was done about it."""
     if trouble is None or refusal is None:
         return trouble or refusal
-    return Failure(reason=trouble.reason, message=f"{trouble.message} Also refused: {refusal.message}")
+    message = f"{clip(trouble.message, _OF_TWO)} Besides: {clip(refusal.message, _OF_TWO)}"
+    return Failure(reason=trouble.reason, message=message)
 
 
 def _gathered(turn: Turn, ready: int, needed: int, trouble: Failure | None) -> str:
