@@ -117,6 +117,10 @@ def _selector(request: Mapping[str, Any], which: str) -> object:
     return ((request.get(which) or {}).get("spec") or {}).get("selector")
 
 
+REFUSER = "verdigris.dev/refuser"
+"""Label of every such configuration: one that a program has left, which was killed, refuses all and goes by this."""
+
+
 def configuration(name: str, *, namespace: str, user: str, url: str, authority: str) -> dict[str, Any]:
     """The ValidatingWebhookConfiguration: asks `url` about the writes of `user` in one namespace, and of nobody else.
 
@@ -145,7 +149,7 @@ def configuration(name: str, *, namespace: str, user: str, url: str, authority: 
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": name},
+        "metadata": {"name": name, "labels": {REFUSER: ""}},
         "webhooks": [webhook],
     }
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from dev.cluster.shell import ClusterError, run, wait_for
 from dev.demo.install import NAMESPACE, RELEASE
 from dev.demo.kube import Kubectl
-from dev.faults.refusals import Judge, Plan, Refusal, Write, configuration, parse
+from dev.faults.refusals import REFUSER, Judge, Plan, Refusal, Write, configuration, parse
 
 ADDRESS = "127.0.0.1"
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
@@ -38,6 +38,11 @@ class Cluster(Kubectl, Protocol):
 def reachable(cluster: Cluster) -> bool:
     """Whether the cluster's API server can ask a program of this machine: with kind it runs in a container."""
     return cluster.provider == "local"
+
+
+def clear_away(cluster: Kubectl) -> None:
+    """Remove what an earlier process has left that was killed: nobody answers for it, so it refuses everything."""
+    cluster.kubectl("delete", "validatingwebhookconfigurations", "--selector", REFUSER, "--ignore-not-found")
 
 
 class Refuser:

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from dev.demo.kube import Kube, Kubectl, Object
 from dev.demo.models import Artifact, Models, file_name, train
 from dev.demo.scenery import Program, files, namespace, pod, service
+from dev.faults import webhook
 from dev.faults.objects import registry
 from examples.diabetes.patients import FEATURES, HOLDOUT, TARGET, generate
 from examples.diabetes.train import DESCRIBED, split, table
@@ -94,6 +95,7 @@ def lay_in(cluster: Kubectl, folder: Path) -> Stock:
     forests |= {file_name(SLOW): _forest(folder, "sklearn", SLOW, stumps)}
     stock = Stock(Models({**trained.files, **spoiled, **forests}, trained.bodies))
     kube, refusing = Kube(cluster, NAMESPACE), Kube(cluster, REGISTRY_NAMESPACE)
+    webhook.clear_away(cluster)
     cluster.kubectl("delete", "namespace", NAMESPACE, REGISTRY_NAMESPACE, "--ignore-not-found")
     kube.apply(namespace(NAMESPACE))
     program = Program("artifacts", ("python3", "-u", "/files/server.py", str(PORT)), files="artifacts")
