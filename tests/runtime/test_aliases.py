@@ -51,9 +51,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def follows(stage: Stage, alias: str = "champion") -> None:
+def follows(stage: Stage, alias: str = "champion", every: str = "1m") -> None:
     raw = stage.api.at("ModelDeployment", *KEY)
-    raw["spec"]["model"] |= {"uri": "models:/diabetes/1", "follow": {"alias": alias, "every": "1m"}}
+    raw["spec"]["model"] |= {"uri": "models:/diabetes/1", "follow": {"alias": alias, "every": every}}
     stage.api.put(raw)
 
 
@@ -94,6 +94,18 @@ async def test_who_is_gone_or_asks_for_another_alias_is_asked_for_no_more() -> N
     await stage.reconcile()
     await pauses.end()
     assert len(registry.asked) == 2
+    await desk.close()
+
+
+async def test_a_shorter_time_counts_at_once() -> None:
+    registry, pauses = FakeRegistry(), Pauses()
+    desk = AliasDesk(registry, lambda _: None, pauses)
+    stage = Stage(aliases=desk)
+    for every in ("10m", "5m", "5m", "8m"):
+        follows(stage, every=every)
+        await stage.reconcile()
+        await settle()
+    assert (len(registry.asked), pauses.waits) == (2, [600.0, 300.0])
     await desk.close()
 
 
