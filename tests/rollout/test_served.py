@@ -12,7 +12,7 @@ from tests.rollout.test_follow import following, says, serving_it, version_of
 from tests.rollout.test_rollout import condition
 from tests.rollout.world import World
 from verdigris.api.status import Failure
-from verdigris.core.facts.served import Edit, Serving, Told, edits, to_tell
+from verdigris.core.facts.served import Edit, Serving, Told, Wish, edits, to_tell
 
 TAG = "verdigris.serving.clinic.diabetes"
 
@@ -56,6 +56,8 @@ def test_a_version_of_no_number_is_told_by_no_tag() -> None:
     assert number(world) == "1"
     world.snapshots = {key: replace(one, uri="models:/diabetes@champion") for key, one in world.snapshots.items()}
     assert told(world) == Serving("diabetes", TAG)
+    world.snapshots = {}
+    assert told(world) is None, "a snapshot that is not there says of no number that it is none"
 
 
 def test_a_cluster_has_a_name_of_its_own_in_a_registry_that_several_share() -> None:
@@ -91,10 +93,12 @@ def test_where_nobody_serves_by_number_all_lose_the_tag() -> None:
 @pytest.mark.parametrize(
     ("outcome", "reason", "words"),
     [
-        (Told(SERVES), ("True", "Reported"), "models:/diabetes/2 has the tag verdigris.serving.clinic.diabetes"),
-        (Told(Serving("diabetes", TAG)), ("False", "NumberUnknown"), "no version there has the tag"),
+        (Told(Wish(SERVES)), ("True", "Reported"), "models:/diabetes/2 has the tag verdigris.serving.clinic.diabetes"),
+        (Told(Wish(Serving("diabetes", TAG))), ("False", "NumberUnknown"), "no version there has the tag"),
         (
-            Told(SERVES, Failure(reason="RegistryRefused", message="The registry lets the operator change no tag.")),
+            Told(
+                Wish(SERVES), Failure(reason="RegistryRefused", message="The registry lets the operator change no tag.")
+            ),
             ("False", "RegistryRefused"),
             "lets the operator change no tag. It is tried again",
         ),

@@ -109,6 +109,21 @@ async def test_a_shorter_time_counts_at_once() -> None:
     await desk.close()
 
 
+async def test_another_leader_writes_no_status_when_nothing_has_changed() -> None:
+    desks = [AliasDesk(FakeRegistry(), lambda _: None, Pauses()) for _ in range(2)]
+    first, second = (Stage(aliases=desk) for desk in desks)
+    follows(first)
+    await settled(first)
+    second.take_over(first)
+    await second.reconcile()
+    await settle()
+    await second.reconcile(2)
+    assert second.condition("Followed") == ("True", "AliasFollowed")
+    assert second.api.writes == []
+    for desk in desks:
+        await desk.close()
+
+
 async def test_a_bug_in_asking_is_told_and_ends_no_look() -> None:
     class Broken:
         async def look_up(self, alias: Alias) -> RegistryView:
