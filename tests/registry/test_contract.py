@@ -233,6 +233,7 @@ async def test_a_registry_that_is_away_is_no_answer() -> None:
         (404, "not found"),
         (302, ""),
         (500, '{"error_code": "INTERNAL_ERROR"}'),
+        (404, '{"error_code": "ENDPOINT_NOT_FOUND"}'),
     ],
 )
 async def test_an_answer_that_is_none_of_mlflows_is_none(status: int, body: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from verdigris.adapters.kube.reading.port import Key
+from verdigris.adapters.kube.transport import kinds
 from verdigris.adapters.registry.port import Tags
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Failure
@@ -86,7 +87,7 @@ class TagDesk:
 
         What could not be read changes nothing that is told (law 11).
         """
-        if observed.skew.cannot_read(("model",)) or "ControllerRevision" in observed.unseen:
+        if observed.skew.cannot_read(("model",)) or kinds.CONTROLLER_REVISION.kind in observed.unseen:
             return None
         follow, teller = observed.spec.model.follow, self._tellers.get(key)
         if follow is None or not asks_to_tell(observed.spec) or _serves_nobody(observed, teller):

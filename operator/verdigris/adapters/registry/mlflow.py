@@ -94,8 +94,8 @@ class MlflowRegistry:
         said = await self._ask("GET", "registered-models/alias", {"name": alias.model, "alias": alias.name})
         if isinstance(said, Failure):
             return RegistryView(problem=said)
-        if said.status in (400, 404) and "error_code" in said.content:
-            # MLflow calls an alias that is not there a bad request, and a model that is not there not found.
+        # MLflow calls an alias that is not there a bad parameter, and a model that is not there not found.
+        if said.code in ("INVALID_PARAMETER_VALUE", _NOT_THERE):
             return RegistryView(problem=self._failed("AliasMissing", f"has no {alias}: {said.error}"))
         found = said.content.get("model_version")
         if said.status != 200 or not isinstance(found, dict) or not str(found.get("version", "")).isdigit():
