@@ -131,6 +131,12 @@ async def test_a_model_that_is_not_there_has_no_version_with_the_tag(here: Shop)
     assert await here.registry.tagged("nobody", TAG) == {}
 
 
+async def test_a_tag_without_a_value_is_a_tag(here: Shop) -> None:
+    number = await here.desk.register(here.model)
+    assert await here.registry.edit(here.model, TAG, Edit(number, "")) is None
+    assert await here.registry.tagged(here.model, TAG) == {number: ""}
+
+
 # what only a server of ours can be made to do
 
 
@@ -194,14 +200,6 @@ async def test_only_what_is_not_there_is_missing_and_need_not_be_untagged() -> N
         assert problem
         assert problem.reason == "ModelMissing"
     assert await asked_of(404, body, Edit("1", None)) is None
-
-
-async def test_a_tag_without_a_value_is_a_tag() -> None:
-    async with LikeMlflow().serve() as address, aiohttp.ClientSession() as session:
-        one = shop(session, address)
-        await one.desk.register("m")
-        assert await one.registry.edit("m", TAG, Edit("1", "")) is None
-        assert await one.registry.tagged("m", TAG) == {"1": ""}
 
 
 async def test_a_login_is_shown_and_one_that_is_refused_is_told() -> None:

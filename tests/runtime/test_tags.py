@@ -169,6 +169,16 @@ async def test_all_registered_models_before_lose_the_tag_once_the_registry_is_ba
     await scene.desk.close()
 
 
+async def test_a_registered_model_before_loses_the_tag_although_another_leader_finds_the_new_spec() -> None:
+    scene = await serving()
+    await scene.desk.close()
+    asks(scene.stage, uri="models:/risk/4")
+    second = led_anew(scene)
+    await second.look(3)
+    assert second.tags.numbers() == []
+    await second.desk.close()
+
+
 async def test_what_a_registered_model_before_refuses_is_told_and_tried_again_soon() -> None:
     scene = await serving()
     asks(scene.stage, uri="models:/risk/4")

@@ -20,7 +20,7 @@ from verdigris.api.status import Failure
 from verdigris.app.aliases import AT_ONCE, NONE_CONFIGURED
 from verdigris.app.waits import until
 from verdigris.core.facts.observed import Observed
-from verdigris.core.facts.served import Serving, Told, Wish, asks_to_tell, edits, to_tell
+from verdigris.core.facts.served import Serving, Told, Wish, asks_to_tell, edits, first_wish, to_tell
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,8 @@ class TagDesk:
             return Told(Wish(wanted), NONE_CONFIGURED.problem)
         every = parse_duration(follow.every).total_seconds()
         if teller is None:
-            teller = self._tellers[key] = _Teller(observed.owner.uid, Wish(wanted), every)
+            wish = first_wish(wanted, observed.snapshots)
+            teller = self._tellers[key] = _Teller(observed.owner.uid, wish, every)
             teller.task = asyncio.create_task(self._tell(key, teller, self._tags), name=f"tag of {key}")
         teller.uid, teller.tries = observed.owner.uid, None
         teller.ask(teller.wish.then(wanted), every)

@@ -1,7 +1,7 @@
 """What the model registry is told of who serves: a tag on the version that does, and on no other. PURE.
 
 The registry itself is what is compared with. All that is remembered of what has been told before is which other
-registered models may still have the tag (`Wish.left`).
+registered models may still have the tag (`Wish.left`); after a restart the snapshots tell.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Failure, ModelDeploymentStatus
 from verdigris.children.names import Owner
 from verdigris.children.snapshot import Snapshot
-from verdigris.core.facts.followed import asked_alias
+from verdigris.core.facts.followed import asked_alias, registered_model
 
 _PREFIX = "verdigris.serving"
 _NUMBERED = re.compile(r"models:/+([^/@:]+)/([0-9]{1,16})")
@@ -41,7 +41,7 @@ class Serving:
 class Wish:
     """All that is to stand in the registry: `serving`, and no version of the registered models `left` has its tag.
 
-    `left` are those that the spec named before, oldest first, until it was seen that the tag is away there.
+    `left` are those that the spec named before, the newest last, until it was seen that the tag is away there.
     """
 
     serving: Serving
@@ -106,6 +106,12 @@ def to_tell(
     if found is None or unquote(found[1]) != alias.model:
         return Serving(alias.model, tag)
     return Serving(alias.model, tag, found[2], f"{active.version} since {active.since:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def first_wish(serving: Serving, snapshots: Mapping[str, Snapshot]) -> Wish:
+    """That of who has told nothing yet: the registered models of all revisions that are kept may still have the tag."""
+    models = {registered_model(snapshot.uri) for snapshot in snapshots.values()} - {None, serving.model}
+    return Wish(serving, tuple(sorted(filter(None, models)))[-MOST_LEFT:])
 
 
 def edits(wanted: Serving, tagged: Mapping[str, str]) -> tuple[Edit, ...]:
