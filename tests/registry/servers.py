@@ -128,6 +128,8 @@ class LikeMlflow:
     async def _tag(self, request: web.Request) -> web.Response:
         body = await request.json()
         found = self._named(body["name"], body["version"])
+        if self.instead is not None:
+            return web.Response(status=self.instead[0], text=self.instead[1])
         if self.reads_only:
             return web.Response(status=403, text="Permission denied")
         if found is None:

@@ -7,6 +7,7 @@ MLFLOW=…/bin/mlflow python -m pytest -m thorough tests/registry
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -130,6 +131,12 @@ async def test_a_model_that_is_not_there_has_no_version_with_the_tag(here: Shop)
     assert await here.registry.tagged("nobody", TAG) == {}
 
 
+async def test_a_tag_without_a_value_is_a_tag(here: Shop) -> None:
+    number = await here.desk.register(here.model)
+    assert await here.registry.edit(here.model, TAG, Edit(number, "")) is None
+    assert await here.registry.tagged(here.model, TAG) == {number: ""}
+
+
 # what only a server of ours can be made to do
 
 
@@ -149,6 +156,50 @@ async def test_a_search_whose_answer_is_none_of_mlflows_changes_nothing(status: 
         found = await shop(session, address).registry.tagged("m", TAG)
     assert isinstance(found, Failure)
     assert found.reason == "RegistryUnreachable"
+
+
+async def asked_of(status: int, body: str, edit: Edit | None = None) -> Failure | None:
+    """Why the tag could not be read, or edited, where that is the answer."""
+    async with LikeMlflow(instead=(status, body)).serve() as address, aiohttp.ClientSession() as session:
+        registry = shop(session, address).registry
+        found = await (registry.tagged("m", TAG) if edit is None else registry.edit("m", TAG, edit))
+    return found if isinstance(found, Failure) else None
+
+
+def says(code: str, message: str) -> str:
+    return json.dumps({"error_code": code, "message": message})
+
+
+@pytest.mark.parametrize("edit", [None, Edit("1", "1.0.0"), Edit("1", None)], ids=["read", "set", "take away"])
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, "<html>no such page</html>", "(404) that is none of MLflow's: look whether"),
+        (400, says("INVALID_PARAMETER_VALUE", "Bad filter."), "400, INVALID_PARAMETER_VALUE: Bad filter."),
+        (429, says("RESOURCE_EXHAUSTED", "slow down"), "429, RESOURCE_EXHAUSTED: slow down."),
+        (500, says("INTERNAL_ERROR", "a\n" * 999), "500, INTERNAL_ERROR: a a a"),
+        (200, "[" + " " * 2**20 + "]", "more than 1024 KiB, which is not read: shorten"),
+    ],
+    ids=["a page", "another bad request", "too many requests", "a long error", "a long answer"],
+)
+async def test_what_is_wrong_is_said_in_mlflows_own_words_and_nothing_counts_as_done(
+    status: int, body: str, words: str, edit: Edit | None
+) -> None:
+    problem = await asked_of(status, body, edit)
+    assert problem
+    assert problem.reason == "RegistryUnreachable"
+    assert words in problem.message
+    assert len(problem.message) < 500
+    assert not problem.message.endswith("..")
+
+
+async def test_only_what_is_not_there_is_missing_and_need_not_be_untagged() -> None:
+    body = says("RESOURCE_DOES_NOT_EXIST", "Model Version not found.")
+    for edit in (None, Edit("1", "1.0.0")):
+        problem = await asked_of(404, body, edit)
+        assert problem
+        assert problem.reason == "ModelMissing"
+    assert await asked_of(404, body, Edit("1", None)) is None
 
 
 async def test_a_login_is_shown_and_one_that_is_refused_is_told() -> None:
@@ -180,6 +231,7 @@ async def test_a_registry_that_is_away_is_no_answer() -> None:
         (404, "not found"),
         (302, ""),
         (500, '{"error_code": "INTERNAL_ERROR"}'),
+        (404, '{"error_code": "ENDPOINT_NOT_FOUND"}'),
     ],
 )
 async def test_an_answer_that_is_none_of_mlflows_is_none(status: int, body: str) -> None:

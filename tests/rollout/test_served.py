@@ -12,7 +12,7 @@ from tests.rollout.test_follow import following, says, serving_it, version_of
 from tests.rollout.test_rollout import condition
 from tests.rollout.world import World
 from verdigris.api.status import Failure
-from verdigris.core.facts.served import Edit, Serving, Told, edits, to_tell
+from verdigris.core.facts.served import MOST_LEFT, Edit, Serving, Told, Wish, edits, to_tell
 
 TAG = "verdigris.serving.clinic.diabetes"
 
@@ -56,6 +56,8 @@ def test_a_version_of_no_number_is_told_by_no_tag() -> None:
     assert number(world) == "1"
     world.snapshots = {key: replace(one, uri="models:/diabetes@champion") for key, one in world.snapshots.items()}
     assert told(world) == Serving("diabetes", TAG)
+    world.snapshots = {}
+    assert told(world) is None, "a snapshot that is not there says of no number that it is none"
 
 
 def test_a_cluster_has_a_name_of_its_own_in_a_registry_that_several_share() -> None:
@@ -88,16 +90,36 @@ def test_where_nobody_serves_by_number_all_lose_the_tag() -> None:
     assert edits(Serving("diabetes", TAG), {"1": "a", "2": "b"}) == (Edit("1", None), Edit("2", None))
 
 
+def test_what_was_named_before_is_left_until_it_was_seen_to_be_away() -> None:
+    wish = Wish(Serving("a", TAG, "1", "1.0.0"))
+    for model in ("b", "c", "c", "b"):
+        wish = wish.then(Serving(model, TAG))
+    assert wish == Wish(Serving("b", TAG), ("a", "c"))
+    assert wish.without("a").then(SERVES) == Wish(SERVES, ("c", "b"))
+    assert Wish(SERVES, ("a",)).of_nobody() == Wish(Serving("diabetes", TAG), ("a",))
+    for number in range(20):
+        wish = wish.then(Serving(f"m{number}", TAG))
+    assert wish.left == tuple(f"m{number}" for number in range(19 - MOST_LEFT, 19)), "the newest ones"
+
+
 @pytest.mark.parametrize(
     ("outcome", "reason", "words"),
     [
-        (Told(SERVES), ("True", "Reported"), "models:/diabetes/2 has the tag verdigris.serving.clinic.diabetes"),
-        (Told(Serving("diabetes", TAG)), ("False", "NumberUnknown"), "no version there has the tag"),
+        (Told(Wish(SERVES)), ("True", "Reported"), "models:/diabetes/2 has the tag verdigris.serving.clinic.diabetes"),
+        (Told(Wish(Serving("diabetes", TAG))), ("False", "NumberUnknown"), "no version there has the tag"),
         (
-            Told(SERVES, Failure(reason="RegistryRefused", message="The registry lets the operator change no tag.")),
+            Told(
+                Wish(SERVES), Failure(reason="RegistryRefused", message="The registry lets the operator change no tag.")
+            ),
             ("False", "RegistryRefused"),
             "lets the operator change no tag. It is tried again",
         ),
+        (
+            Told(Wish(SERVES, ("risk",)), Failure(reason="RegistryUnreachable", message="It is away")),
+            ("False", "RegistryUnreachable"),
+            "may be an old one, and a version of models:/risk may have it still.",
+        ),
+        (Told(Wish(SERVES), disputed=True), ("False", "TagDisputed"), "set registry.cluster in the values"),
         (None, ("Unknown", "RegistryAsked"), "is told which version serves"),
     ],
 )

@@ -51,9 +51,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def follows(stage: Stage, alias: str = "champion") -> None:
+def follows(stage: Stage, alias: str = "champion", every: str = "1m") -> None:
     raw = stage.api.at("ModelDeployment", *KEY)
-    raw["spec"]["model"] |= {"uri": "models:/diabetes/1", "follow": {"alias": alias, "every": "1m"}}
+    raw["spec"]["model"] |= {"uri": "models:/diabetes/1", "follow": {"alias": alias, "every": every}}
     stage.api.put(raw)
 
 
@@ -95,6 +95,33 @@ async def test_who_is_gone_or_asks_for_another_alias_is_asked_for_no_more() -> N
     await pauses.end()
     assert len(registry.asked) == 2
     await desk.close()
+
+
+async def test_a_shorter_time_counts_at_once() -> None:
+    registry, pauses = FakeRegistry(), Pauses()
+    desk = AliasDesk(registry, lambda _: None, pauses)
+    stage = Stage(aliases=desk)
+    for every in ("10m", "5m", "5m", "8m"):
+        follows(stage, every=every)
+        await stage.reconcile()
+        await settle()
+    assert (len(registry.asked), pauses.waits) == (2, [600.0, 300.0])
+    await desk.close()
+
+
+async def test_another_leader_writes_no_status_when_nothing_has_changed() -> None:
+    desks = [AliasDesk(FakeRegistry(), lambda _: None, Pauses()) for _ in range(2)]
+    first, second = (Stage(aliases=desk) for desk in desks)
+    follows(first)
+    await settled(first)
+    second.take_over(first)
+    await second.reconcile()
+    await settle()
+    await second.reconcile(2)
+    assert second.condition("Followed") == ("True", "AliasFollowed")
+    assert second.api.writes == []
+    for desk in desks:
+        await desk.close()
 
 
 async def test_a_bug_in_asking_is_told_and_ends_no_look() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.registry.port import Registry
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Failure
+from verdigris.app.waits import until
 from verdigris.core.facts.followed import Alias, RegistryView, asked_alias
 from verdigris.core.facts.observed import Observed
 
@@ -36,6 +37,8 @@ class _Asker:
     every: float
     task: asyncio.Task[None] | None = None
     answer: RegistryView | None = None
+    sooner: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when `every` was shortened."""
 
 
 class AliasDesk:
@@ -66,12 +69,14 @@ class AliasDesk:
             return None
         if self._registry is None:
             return NONE_CONFIGURED
-        asker = self._askers.get(key)
+        asker, every = self._askers.get(key), parse_duration(follow.every).total_seconds()
         if asker is None or asker.alias != alias:
             self.forget(key)
-            asker = self._askers[key] = _Asker(alias, 0.0)
+            asker = self._askers[key] = _Asker(alias, every)
             asker.task = asyncio.create_task(self._ask(key, asker, self._registry), name=f"alias of {key}")
-        asker.every = parse_duration(follow.every).total_seconds()
+        if every < asker.every:
+            asker.sooner.set()
+        asker.every = every
         return asker.answer
 
     def forget(self, key: Key) -> None:
@@ -89,12 +94,13 @@ class AliasDesk:
 
     async def _ask(self, key: Key, asker: _Asker, registry: Registry) -> None:
         while True:
+            asker.sooner.clear()
             async with self._slots:
                 answer = await self._answer(registry, asker.alias)
             if answer != asker.answer:
                 asker.answer = answer
                 self._wake(key)
-            await self._pause(asker.every)
+            await until(asker.sooner, asker.every, self._pause)
 
     async def _answer(self, registry: Registry, alias: Alias) -> RegistryView:
         try:

@@ -14,7 +14,7 @@ import aiohttp
 from verdigris.api.status import Failure
 from verdigris.core.facts.followed import SHA256_TAG, VERSION_TAG, Alias, Registered, RegistryView
 from verdigris.core.facts.served import Edit
-from verdigris.core.words import clip, one_line
+from verdigris.core.words import clip, one_line, sentence
 
 _API = "/api/2.0/mlflow"
 _MOST_BYTES = 1024 * 1024
@@ -22,6 +22,12 @@ _LONGEST_TAG = 128
 """Characters: neither a checksum nor a version has more."""
 _MOST_VERSIONS = 100
 """Versions with the tag that are read at once; more are none of our doing, and are seen once these have lost it."""
+_LONGEST_WORDS = 300
+"""Characters of the registry's own words in a sentence of ours: what follows them is to have its place, too."""
+_NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
+_LOOK_AT_ADDRESS = (
+    "look whether registry.address in the values of the operator's chart is MLflow itself, with no page before it"
+)
 
 
 class Papers(Protocol):
@@ -45,9 +51,21 @@ class _Said:
     is_object: bool
 
     @property
+    def code(self) -> str:
+        """MLflow's name for what is wrong; empty when nothing is, or when the answer is not MLflow's."""
+        return self._words("error_code")
+
+    @property
     def error(self) -> str:
         """MLflow's own words; empty when these are not MLflow's."""
-        return one_line(str(self.content.get("message") or self.content.get("error_code") or ""))
+        return self._words("message") or self.code
+
+    def _words(self, key: str) -> str:
+        return clip(one_line(str(self.content.get(key) or "")[: 2 * _LONGEST_WORDS]), _LONGEST_WORDS)
+
+
+class _TooLong(Exception):
+    """The answer has more bytes than are read."""
 
 
 class MlflowRegistry:
@@ -76,8 +94,8 @@ class MlflowRegistry:
         said = await self._ask("GET", "registered-models/alias", {"name": alias.model, "alias": alias.name})
         if isinstance(said, Failure):
             return RegistryView(problem=said)
-        if said.status in (400, 404) and "error_code" in said.content:
-            # MLflow calls an alias that is not there a bad request, and a model that is not there not found.
+        # MLflow calls an alias that is not there a bad parameter, and a model that is not there not found.
+        if said.code in ("INVALID_PARAMETER_VALUE", _NOT_THERE):
             return RegistryView(problem=self._failed("AliasMissing", f"has no {alias}: {said.error}"))
         found = said.content.get("model_version")
         if said.status != 200 or not isinstance(found, dict) or not str(found.get("version", "")).isdigit():
@@ -86,7 +104,7 @@ class MlflowRegistry:
         if state != "READY":
             what = f"has {alias} on a version that is {one_line(str(state))}, not READY"
             return RegistryView(problem=self._failed("AliasMissing", what))
-        version, sha256 = (_tag(found, key).strip()[:_LONGEST_TAG] for key in (VERSION_TAG, SHA256_TAG))
+        version, sha256 = (_tags(found).get(key, "").strip()[:_LONGEST_TAG] for key in (VERSION_TAG, SHA256_TAG))
         return RegistryView(Registered(str(found["version"])[:16], version, sha256))
 
     async def tagged(self, model: str, tag: str) -> Mapping[str, str] | Failure:
@@ -110,7 +128,8 @@ class MlflowRegistry:
             said = await self._ask("POST", "model-versions/set-tag", {**named, "value": edit.value})
         if isinstance(said, Failure):
             return said
-        is_gone = edit.value is None and said.status == 404
+        # A page of somebody in between says 404, too.
+        is_gone = edit.value is None and said.code == _NOT_THERE
         return None if is_gone else self._problem(said, f"version {edit.number} of {model}")
 
     async def _ask(
@@ -130,8 +149,12 @@ class MlflowRegistry:
                 allow_redirects=False,
                 **stated,
             ) as response:
-                found = _object(await _start(response))
+                found = _object(await _body(response))
                 said = _Said(response.status, found or {}, found is not None)
+        except _TooLong:
+            how = f"shorten the descriptions and tags of the versions that are asked about, or {_LOOK_AT_ADDRESS}"
+            what = f"gave an answer of more than {_MOST_BYTES // 1024} KiB, which is not read: {how}"
+            return self._failed("RegistryUnreachable", what)
         except TimeoutError:
             return self._failed("RegistryUnreachable", f"did not answer within {self._timeout.total_seconds():g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -143,24 +166,29 @@ class MlflowRegistry:
         return said
 
     def _problem(self, said: _Said, what: str) -> Failure | None:
-        if said.status in (400, 404) and "error_code" in said.content:
+        if said.code == _NOT_THERE:
             return self._failed("ModelMissing", f"has no {what} to tag: {said.error}")
         return None if said.status == 200 and said.is_object else self._strange(said)
 
     def _strange(self, said: _Said) -> Failure:
-        return self._failed("RegistryUnreachable", f"gave an answer ({said.status}) that is none of MLflow's")
+        """Why there is no answer to what was asked: in MLflow's words, where it says so itself."""
+        if said.code:
+            what = f"answered {said.status}, {said.code}: {said.error}"
+        else:
+            what = f"gave an answer ({said.status}) that is none of MLflow's: {_LOOK_AT_ADDRESS}"
+        return self._failed("RegistryUnreachable", what)
 
     def _failed(self, reason: str, what: str) -> Failure:
-        return Failure(reason=reason, message=clip(f"The registry at {self._address} {what}."))
+        return Failure(reason=reason, message=clip(sentence(f"The registry at {self._address} {what}")))
 
 
-async def _start(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body, or as much as may be read of it: the start of a JSON object is none."""
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises _TooLong for one of which no more is read."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk
         if len(body) > _MOST_BYTES:
-            break
+            raise _TooLong
     return bytes(body)
 
 
@@ -177,13 +205,12 @@ def _having(tag: str, model: str, versions: object) -> Iterator[tuple[str, str]]
     for found in versions if isinstance(versions, list) else []:
         if not isinstance(found, dict) or found.get("name") != model or not str(found.get("version", "")).isdigit():
             continue
-        if value := _tag(found, tag):
-            yield str(found["version"]), value
+        if tag in (tags := _tags(found)):
+            yield str(found["version"]), tags[tag]
 
 
-def _tag(found: Mapping[str, Any], key: str) -> str:
-    """The value of a tag; empty when there is none."""
+def _tags(found: Mapping[str, Any]) -> Mapping[str, str]:
+    """The tags of a version. One that is there may be empty."""
     tags = found.get("tags")
     entries = [one for one in tags if isinstance(one, dict)] if isinstance(tags, list) else []
-    value = next((one.get("value") for one in entries if one.get("key") == key), "")
-    return str(value or "")
+    return {str(one.get("key")): str(one.get("value") or "") for one in entries}

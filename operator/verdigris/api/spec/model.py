@@ -34,7 +34,9 @@ class FollowSpec(ApiModel):
     report: bool = Field(
         default=False,
         description="Tell the registry who serves: the active version gets a tag verdigris.serving.NAMESPACE.NAME "
-        "there, and no other has it. The alias stays where people put it.",
+        "there (with registry.cluster of the chart: verdigris.serving.CLUSTER.NAMESPACE.NAME), and no other has it. "
+        "When uri comes to name another registered model, the versions of the one before lose the tag. The alias stays "
+        "where people put it.",
     )
 
 

@@ -23,6 +23,7 @@ from verdigris.core.facts.followed import (
     asked_alias,
     followed_now,
 )
+from verdigris.core.facts.served import Told, Wish
 from verdigris.core.turn import Turn
 from verdigris.core.words import clip, sentence
 
@@ -56,29 +57,51 @@ def awaits_registry(turn: Turn) -> bool:
 def told(turn: Turn) -> Iterator[tuple[str, Literal["True", "False", "Unknown"], str, str]]:
     """The condition that says whether the registry says who serves, where it is to, or was."""
     follow, outcome = turn.observed.spec.model.follow, turn.observed.told
+    if turn.observed.skew.cannot_read(("model",)):
+        # What is asked for is not known: what was told before stays.
+        return
     if follow is None or not follow.report:
         if any(condition.type == "Reported" for condition in turn.status.conditions):
             yield "Reported", "False", "NotReported", "spec.model.follow.report is not set."
-        return
-    if outcome is None:
+    elif outcome is not None:
+        yield _outcome(outcome)
+    elif not _is_told(turn, "Reported"):
         yield "Reported", "Unknown", "RegistryAsked", "The registry is told which version serves, once one does."
-        return
-    serving, problem = outcome.serving, outcome.problem
+
+
+def _outcome(told: Told) -> tuple[str, Literal["True", "False"], str, str]:
+    serving, problem = told.wish.serving, told.problem
     if problem is not None:
-        message = f"{sentence(problem.message)} It is tried again; until then its tag {serving.tag} may be an old one."
-        yield "Reported", "False", problem.reason, clip(message)
-    elif serving.number is None:
+        # Without a registry nothing is tried.
+        untold = (
+            "" if problem.reason == "RegistryUnknown" else f" It is tried again; until then {_may_be_old(told.wish)}"
+        )
+        return "Reported", "False", problem.reason, clip(sentence(problem.message) + untold)
+    if told.disputed:
+        message = (
+            f"Somebody else changes the tag {serving.tag} of models:/{serving.model} again and again; it is put right "
+            "each time. Where several clusters share the registry, give each a name: set registry.cluster in the "
+            "values of the operator's chart."
+        )
+        return "Reported", "False", "TagDisputed", message
+    if serving.number is None:
         message = (
             f"The active version is no number of models:/{serving.model}: no version there has the tag {serving.tag}."
         )
-        yield "Reported", "False", "NumberUnknown", message
-    else:
-        yield (
-            "Reported",
-            "True",
-            "Reported",
-            f"models:/{serving.model}/{serving.number} has the tag {serving.tag}: {serving.value}.",
-        )
+        return "Reported", "False", "NumberUnknown", message
+    message = f"models:/{serving.model}/{serving.number} has the tag {serving.tag}: {serving.value}."
+    return "Reported", "True", "Reported", message
+
+
+def _may_be_old(wish: Wish) -> str:
+    before = "".join(f", and a version of models:/{model} may have it still" for model in wish.left)
+    return f"the tag {wish.serving.tag} of models:/{wish.serving.model} may be an old one{before}."
+
+
+def _is_told(turn: Turn, kind: str) -> bool:
+    """Whether the condition was told of this very spec: it stays so until more is known, also to another leader."""
+    generation = turn.observed.generation
+    return any(one.type == kind and one.observed_generation == generation for one in turn.status.conditions)
 
 
 def _kept(asked: Alias, found: Registered, since: datetime) -> FollowedStatus:
@@ -125,7 +148,8 @@ def lines(turn: Turn) -> Iterator[tuple[str, Literal["True", "False", "Unknown"]
     now = known or turn.active
     stays = f"What is wanted stays {now.version}." if now is not None else "What spec.model says itself is wanted."
     if view is None:
-        yield "Followed", "Unknown", "RegistryAsked", f"The registry is asked about {asked}. {stays}"
+        if not _is_told(turn, "Followed"):
+            yield "Followed", "Unknown", "RegistryAsked", f"The registry is asked about {asked}. {stays}"
         return
     why_not = view.problem or (unusable(asked, view.found) if view.found is not None else None)
     if why_not is not None:

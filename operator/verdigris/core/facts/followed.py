@@ -43,12 +43,18 @@ class RegistryView:
     problem: Failure | None = None
 
 
+def registered_model(uri: str) -> str | None:
+    """The registered model that a uri of the kind models:/ names."""
+    found = _MODEL.fullmatch(uri)
+    return unquote(found[1]) if found is not None else None
+
+
 def asked_alias(spec: ModelDeploymentSpec) -> Alias | None:
     """The alias that the spec follows, if any."""
-    found = _MODEL.fullmatch(spec.model.uri)
-    if spec.model.follow is None or found is None:
+    model = registered_model(spec.model.uri)
+    if spec.model.follow is None or model is None:
         return None
-    return Alias(unquote(found[1]), spec.model.follow.alias)
+    return Alias(model, spec.model.follow.alias)
 
 
 def followed_now(spec: ModelDeploymentSpec, status: ModelDeploymentStatus) -> FollowedStatus | None:
