@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dev.cluster.patience import stretched
 from tests.e2e.crowd import scenario
 from tests.e2e.scene import Scene, active, settled, stage
 
@@ -48,7 +49,7 @@ def test_a_bad_version_is_taken_back_and_then_a_good_one_is_let_through(scene: S
     assert clients.bad(), "the fault must have been a real one"
     assert [request.outcome for request in clients.lost()] == []
     bad = [request.ended for request in clients.bad()]
-    assert max(bad) - min(bad) < 10
+    assert max(bad) - min(bad) < stretched(10)
 
 
 @scenario
@@ -65,7 +66,8 @@ def test_a_version_that_is_superseded_while_it_bakes_gives_the_clients_back_firs
     assert [entry["outcome"] for entry in scene.status()["history"]][-2:] == ["Superseded", "Promoted"]
     scene.event("Superseded", "1.3.0")
     by_version = {request.version: request.ended for request in sorted(clients.requests, key=lambda r: r.ended)}
-    assert by_version["1.1.0"] < by_version["1.0.0"] < by_version["1.3.0"], "the last answers must come in this order"
+    # A client that was held up reads several answers at the same moment.
+    assert by_version["1.1.0"] <= by_version["1.0.0"] <= by_version["1.3.0"], "the last answers must come in this order"
     assert [request.outcome for request in clients.requests if request.result != "answered"] == []
 
 
