@@ -122,7 +122,13 @@ def test_124_names_the_pod_that_is_stuck(stage: Stage) -> None:
 def test_130_somebody_presses_ctrl_c(stage: Stage) -> None:
     stage.given(on_trial().model)
     command = [sys.executable, "-m", "verdigris.cli", "get", "diabetes", "-w"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+
+    def from_a_terminal() -> None:
+        """What is started in the background of a shell ignores Ctrl-C, and so does what it starts."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=from_a_terminal) as running:  # noqa: PLW1509
         assert running.stdout is not None
         assert "clinic/diabetes Progressing" in running.stdout.readline()
         running.send_signal(signal.SIGINT)
