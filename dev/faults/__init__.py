@@ -13,7 +13,7 @@ FAULTS: tuple[Fault, ...] = (*CANDIDATES, *ACTIVES)
 
 
 def sample(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """The first fault of each kind and ending: what `make test` plays on a cluster.
+    """The first fault of each kind and ending: what `make test` and `make thorough` play on a cluster.
 
     The others are told apart by what Kubernetes says of them, which has been recorded (tests/recorded).
     """
