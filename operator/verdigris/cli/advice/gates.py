@@ -93,6 +93,9 @@ REGISTRY: Mapping[str, Hint] = {
         STATE, "Does the registry run? It is asked again; nothing changes meanwhile.", "an answer"
     ),
     "Reported": ok(),
+    "TagDisputed": Hint(
+        STATE, "Does another cluster or program set the tag? Set registry.cluster in the chart's values.", "one writer"
+    ),
     "VersionMissing": Hint(STATE, _TAG, "a semantic version"),
     "VersionUnusable": Hint(STATE, _TAG, "a semantic version of at most 64 characters"),
 }
