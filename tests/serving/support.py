@@ -171,6 +171,13 @@ def server(
         process.communicate()
 
 
+def rest_of_the_log(running: ServerProcess) -> str:
+    """End the server; what it has logged since it was ready."""
+    running.process.terminate()
+    assert running.process.stderr is not None
+    return running.process.stderr.read()
+
+
 def start(module: str, folder: Path, **env: str) -> subprocess.Popen[str]:
     """``python -m module`` with ``env`` on top of ours; its termination message goes to ``folder/termination``."""
     termination = folder / "termination"

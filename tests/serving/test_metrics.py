@@ -12,7 +12,15 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serving.support import ROW, ServerProcess, contents, request_body, server, write_artifact
+from tests.serving.support import (
+    ROW,
+    ServerProcess,
+    contents,
+    request_body,
+    rest_of_the_log,
+    server,
+    write_artifact,
+)
 from verdigris_serving.artifact.archive import write_archive
 from verdigris_serving.artifact.baseline import baseline
 from verdigris_serving.artifact.verify import Expectation, verify_bytes
@@ -174,13 +182,6 @@ def test_rows_put_aside_are_bounded() -> None:
     observations.observe([ROW], [[0.5, 0.5]])
 
     assert sum(observations.scores) == BATCH + 1
-
-
-def rest_of_the_log(running: ServerProcess) -> str:
-    """End the server; what it has logged since it was ready."""
-    running.process.terminate()
-    assert running.process.stderr is not None
-    return running.process.stderr.read()
 
 
 @pytest.fixture

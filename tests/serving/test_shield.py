@@ -1,6 +1,7 @@
 """While a version is on trial, no client's answer depends on it: whatever it does, the active version stands behind."""
 
 import gzip
+import json
 import signal
 import socket
 import threading
@@ -13,7 +14,7 @@ import pytest
 from tests.serving import candidates
 from tests.serving.candidates import Act, Candidate, candidate
 from tests.serving.shielding import INFER, REVISION, answered_by, counts, order, spared, write
-from tests.serving.support import ServerProcess, ask, eventually, request_body
+from tests.serving.support import ServerProcess, ask, eventually, request_body, rest_of_the_log
 from verdigris_serving.http.shield.breaker import LATE_IN_A_ROW
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome
 
@@ -64,6 +65,26 @@ def test_a_fault_of_the_version_on_trial_reaches_no_client(act: Act, outcome: Ou
     assert counts(front) == {outcome: 10}
     assert spared(front) == 10
     assert front.metric('verdigris_requests_total{code="200"}') == 10
+
+
+def test_the_log_of_the_version_in_front_says_in_the_others_words_what_went_wrong(front: ServerProcess) -> None:
+    error = b'{"error": "the feature \\"age\\" is missing"}'
+    with candidate(candidates.say(400, error, verdigris_version="2.0.0")) as faulty:
+        order(front, faulty.port)
+        assert [answered_by(front.infer()) for _ in range(3)] == ["1.0.0"] * 3
+
+    lines = [json.loads(line) for line in rest_of_the_log(front).splitlines()]
+    told = [line for line in lines if line["message"] == "the version on trial failed a request"]
+    assert told[0] | {"time": ""} == {
+        "time": "",
+        "level": "warning",
+        "message": "the version on trial failed a request",
+        "revision": REVISION,
+        "outcome": "refused",
+        "status": 400,
+        "said": 'the feature "age" is missing',
+        "not_logged_before": 0,
+    }
 
 
 def test_nobody_listens(front: ServerProcess) -> None:

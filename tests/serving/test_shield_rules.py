@@ -4,12 +4,16 @@ import random
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verdigris_serving.http.messages import JSON, Response
 from verdigris_serving.http.shield.assignment import assigned, place
 from verdigris_serving.http.shield.breaker import BETWEEN_PROBES, LATE_IN_A_ROW, Breaker
+from verdigris_serving.http.shield.faults import MOST_WORDS, Faults, words
 from verdigris_serving.http.shield.order import WHOLE, Order
+from verdigris_serving.http.shield.outcomes import Outcome
 
 
 def order(share: int, **more: Any) -> Order:
@@ -89,3 +93,34 @@ def test_the_breaker_opens_after_late_answers_in_a_row_and_probes() -> None:
     assert breaker.allows(BETWEEN_PROBES * 2)
     breaker.in_time()
     assert breaker.allows(BETWEEN_PROBES * 2)
+
+
+OURS = b"verdigris-version: 2.0.0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "said"),
+    [
+        (b'{"error": "row 1: \\"age\\" is missing"}', OURS, 'row 1: "age" is missing'),
+        (b'{"error": "%b"}' % (b"x" * 1_000), OURS, "x" * MOST_WORDS),
+        (b'{"error": "input \\"a\\": b\\": shape [1, 8] does not fit"}', OURS, "an input: shape [1, 8] does not fit"),
+        # Another's server may repeat what it was sent.
+        (b'{"error": "glucose 148 is too high"}', b"", ""),
+        (b'{"error": 148}', OURS, ""),
+        (b"\x1f\x8b no JSON", OURS, ""),
+        (b'{"outputs": []}', OURS, ""),
+    ],
+)
+def test_only_this_servers_own_sentences_are_repeated(body: bytes, fields: bytes, said: str) -> None:
+    assert words(Response(400, body, JSON, fields)) == said
+
+
+def test_many_faults_are_one_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    faults = Faults("r2")
+    with caplog.at_level("WARNING", "verdigris.shield"):
+        for _ in range(1_000):
+            faults.note(Outcome.LATE, None)
+
+    # As many as there were seconds.
+    assert 1 <= len(caplog.records) < 10
+    assert caplog.records[0].__dict__["fields"] == {"revision": "r2", "outcome": "late", "not_logged_before": 0}

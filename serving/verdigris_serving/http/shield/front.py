@@ -17,6 +17,7 @@ from verdigris_serving.http.messages import FORWARDED, Request, Response
 from verdigris_serving.http.shield.assignment import assigned
 from verdigris_serving.http.shield.breaker import Breaker
 from verdigris_serving.http.shield.deadline import Deadline
+from verdigris_serving.http.shield.faults import Faults
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
 from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
@@ -27,12 +28,13 @@ from verdigris_serving.http.shield.upstream import Exchange, Upstream
 class Trial:
     """The version that an order names: the way to it, whether it answers in time, and how it went so far."""
 
-    def __init__(self, order: Order, copies: Copies) -> None:
+    def __init__(self, order: Order, copies: Copies, faults: Faults) -> None:
         self.upstream = Upstream(order.host, order.port)
         self.breaker = Breaker()
         self.outcomes = Outcomes(order.revision)
         self.passages: set[Passage] = set()
         self.copies = copies
+        self.faults = faults
 
     def fits(self, order: Order | None) -> bool:
         """Whether the order is about the same pods and the same revision."""
@@ -84,7 +86,9 @@ class Shield:
         if trial is not None and not trial.fits(order):
             trial.close()
         if order is not None and (trial is None or not trial.fits(order)):
-            self._trial = trial = Trial(order, Copies(order, self._comparison, self._has_time))
+            faults = Faults(order.revision)
+            copies = Copies(order, self._comparison, self._has_time, faults)
+            self._trial = trial = Trial(order, copies, faults)
         if trial is not None:
             trial.tidy()
 
@@ -153,6 +157,8 @@ class Passage:
         self._request = request
         self._done = done
         self._outcome = Outcome.ANSWERED
+        #: What the version on trial said, where that is not the client's answer.
+        self._said: Response | None = None
         self._may_refuse = False
         self._exchange: Exchange | None = None
         self._deadline: Deadline | None = None
@@ -176,6 +182,7 @@ class Passage:
             self._request.inference = False
             self._done(self._request, response)
         else:
+            self._said = response
             self._answer_here(outcome)
 
     def _late(self) -> None:
@@ -220,4 +227,5 @@ class Passage:
         outcomes.count(outcome)
         if outcome in FAULTS:
             outcomes.spare(answered=response.status < 500)
+            self._trial.faults.note(outcome, self._said)
         self._done(request, response)

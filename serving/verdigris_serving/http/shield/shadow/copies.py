@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 from verdigris_serving.http.messages import COPY, Request, Response
 from verdigris_serving.http.shield.deadline import Deadline
+from verdigris_serving.http.shield.faults import Faults
 from verdigris_serving.http.shield.order import Order
-from verdigris_serving.http.shield.outcomes import Outcome
+from verdigris_serving.http.shield.outcomes import FAULTS, Outcome
 from verdigris_serving.http.shield.shadow.answers import NoAnswer, Told, told
 from verdigris_serving.http.shield.shadow.comparing import Compared, Likeness, Tolerance, compare
 from verdigris_serving.http.shield.shadow.counts import PROBABILITY_EDGES, VALUE_EDGES, Counts
@@ -54,11 +55,12 @@ class Comparison:
 class Copies:
     """Those for one version on trial. ``has_time`` says whether there is time for one more."""
 
-    def __init__(self, order: Order, comparison: Comparison, has_time: Callable[[], bool]) -> None:
+    def __init__(self, order: Order, comparison: Comparison, has_time: Callable[[], bool], faults: Faults) -> None:
         self.upstream = Upstream(order.host, order.port, COPY, MOST_COPIES, _MOST_OTHER)
         self.counts = Counts(order.revision, comparison.edges)
         self._comparison = comparison
         self._has_time = has_time
+        self._faults = faults
         #: Copies under way, or about to be sent.
         self._under_way = 0
 
@@ -71,7 +73,7 @@ class Copies:
             self.counts.count(Compared(Likeness.DROPPED))
             return
         self._under_way += 1
-        copy = _Copy(self._comparison, request, response, self._ended)
+        copy = _Copy(self._comparison, request, response, self._ended, self._faults)
         # Only once the answer, which is on its way, is written.
         asyncio.get_running_loop().call_soon(copy.send, self.upstream, order)
 
@@ -84,12 +86,18 @@ class _Copy:
     """One copy, from its sending to ``ended``, which is called once with how it went."""
 
     def __init__(
-        self, comparison: Comparison, request: Request, response: Response, ended: Callable[[Compared], None]
+        self,
+        comparison: Comparison,
+        request: Request,
+        response: Response,
+        ended: Callable[[Compared], None],
+        faults: Faults,
     ) -> None:
         self._comparison = comparison
         self._request = request
         self._response = response
         self._ended = ended
+        self._faults = faults
         self._exchange: Exchange | None = None
         self._deadline: Deadline | None = None
         self._may_refuse = False
@@ -108,9 +116,12 @@ class _Copy:
             self._deadline.cancel()
         if outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
+        if outcome in FAULTS:
+            self._faults.note(outcome, other)
         self._ended(self._comparison.of(self._response, outcome, other))
 
     def _late(self) -> None:
         if self._exchange is not None:
             self._exchange.drop()
+        self._faults.note(Outcome.LATE, None)
         self._ended(Compared(Likeness.FAILED))
