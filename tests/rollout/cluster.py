@@ -270,12 +270,14 @@ class Cluster:
             spared = share
         for pod in behind:
             asked = share / len(behind)
-            hung = asked * self._version(pod.view.revision).hangs
-            failed = self._answer(pod, asked - hung)
+            version = self._version(pod.view.revision)
+            hung, refused = asked * version.hangs, asked * version.refuses
+            failed = self._answer(pod, asked - hung - refused)
             passed["late"] += hung
+            passed["refused"] += refused
             passed["error"] += failed
-            passed["answered"] += asked - hung - failed
-            spared += hung + failed
+            passed["answered"] += asked - hung - refused - failed
+            spared += hung + refused + failed
         passed[BOTH] += spared * self._version(front.view.revision).error_rate
         if behind:
             color = behind[0].view.color

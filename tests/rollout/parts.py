@@ -61,6 +61,8 @@ class Version:
     never_ready: bool = False
     hangs: float = 0.0
     """Share of the requests that it never answers: its own counters do not know of them."""
+    refuses: float = 0.0
+    """Share of the requests that it turns away and the version before it answers."""
     unscraped: bool = False
     """Whether no ServiceMonitor covers its pods."""
     disagrees: float = 0.0

@@ -132,6 +132,15 @@ def test_a_version_that_answers_nobody_is_found_by_what_the_active_pods_count() 
     assert re.search(r"as the active pods saw it: (\d+) late; of these \1 they answered \1 themselves", last.message)
 
 
+def test_a_version_that_takes_other_requests_is_told_so_in_words() -> None:
+    world = on_trial(serving("1.0.0"), behaviour=Version(refuses=1.0))
+    world.run(30)
+    assert world.failed == 0
+    last = world.status.last_rollback
+    assert last
+    assert "refused (4xx where the active version answers; see spec.rollout.schemaChange); of these" in last.message
+
+
 def test_what_the_status_says_of_a_version_on_trial() -> None:
     world = on_trial(serving("1.0.0")).run(2)
     rollout = rollout_of(world)

@@ -191,7 +191,8 @@ class RolloutSpec(ApiModel):
         default=None,
         description="Whether the active pods stay in front while the new version is watched: they pass the clients' "
         "requests on to it, and answer themselves whatever does not come back well. Where they cannot, a gateway "
-        "gives the shares, or the clients are moved and then watched, as with false. Default: true, except with "
+        "gives the shares, or the clients are moved and then watched, as with false: they see its faults until it is "
+        "taken back, and requests that it turns away (4xx) are not held against it. Default: true, except with "
         "strategy Recreate.",
     )
     answer_within: duration("10ms", "60s", "1s") | None = Field(  # type: ignore[valid-type]

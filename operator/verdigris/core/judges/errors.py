@@ -24,6 +24,9 @@ TOO_FEW = "TooFewRequests"
 STALE_SCRAPES = 3
 """Without a new sample of the candidate for this many scrapes there is no evidence."""
 
+_IN_WORDS = {"refused": "refused (4xx where the active version answers; see spec.rollout.schemaChange)"}
+"""Outcomes that their name alone does not explain."""
+
 _LAG_SCRAPES = 12
 _SHORTEST_LAG, _LONGEST_LAG = timedelta(seconds=15), timedelta(minutes=1)
 
@@ -188,7 +191,8 @@ def _on_the_way(case: Case) -> str:
     both = lost.pop(BOTH, 0)
     if not lost:
         return ""
-    told, total = ", ".join(f"{count} {outcome}" for outcome, count in lost.items()), sum(lost.values())
+    told = ", ".join(f"{count} {_IN_WORDS.get(outcome, outcome)}" for outcome, count in lost.items())
+    total = sum(lost.values())
     return f"as the active pods saw it: {told}; of these {total} they answered {max(0, total - both)} themselves; "
 
 
