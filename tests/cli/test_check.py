@@ -90,6 +90,16 @@ def results(stage: Stage, *arguments: str) -> dict[str, str]:
     return {name: one["result"] for name, one in looked(stage, *arguments)[1].items()}
 
 
+def test_an_upgrade_that_does_not_come_up_is_seen_beside_the_pods_that_serve(installed: Stage) -> None:
+    upgraded = deployment()
+    upgraded["status"]["unavailableReplicas"] = 1
+    installed.given(upgraded)
+    told = looked(installed)[1]["operator"]
+    assert told["result"] == "warning"
+    assert told["message"] == "verdigris-system/verdigris: 2 of 2 replicas ready; 1 pod of its last upgrade not"
+    assert told["next"] == "kubectl describe pods -n verdigris-system says what they wait for."
+
+
 def test_where_all_is_well_each_check_says_so(installed: Stage) -> None:
     code, found = looked(installed)
     assert {name: one["result"] for name, one in found.items()} == dict.fromkeys(

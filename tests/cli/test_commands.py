@@ -221,15 +221,37 @@ def test_history_has_rollouts_and_decisions(stage: Stage) -> None:
 
 def test_logs_are_of_the_version_on_trial_and_else_of_the_active_one(stage: Stage) -> None:
     stage.given(on_trial().model)
-    assert stage.run("logs", "diabetes", "-c", "server", "--previous")[0] == 0
+    code, _, told = stage.run("logs", "diabetes", "-c", "server", "--previous")
+    assert (code, told) == (0, "Of 1.1.0 (green), which is on trial:\n")
     call = stage.calls()[-1]
     assert "--selector=verdigris.dev/model=diabetes,verdigris.dev/color=green" in call
     assert {"--container=server", "--previous", "--namespace=clinic"} <= set(call)
     stage.given(healthy().model)
-    stage.run("logs", "diabetes")
+    assert stage.run("logs", "diabetes")[2] == "Of 1.0.0 (blue), which is active:\n"
     assert "--selector=verdigris.dev/model=diabetes,verdigris.dev/color=blue" in stage.calls()[-1]
     assert stage.run("logs", "diabetes", "--color", "green")[0] == 0
     assert "--all-containers" in stage.calls()[-1]
+
+
+def test_logs_say_that_those_of_a_rejected_version_are_gone(stage: Stage) -> None:
+    stage.given(rejected().model)
+    told = stage.run("logs", "diabetes")[2]
+    assert told == "Of 1.0.0 (blue), which is active; the pods of 1.1.0, which was rejected, have ended:\n"
+
+
+def test_what_the_shadow_of_a_rejected_version_counted_stands_in_the_message(stage: Stage) -> None:
+    model = rejected().model
+    model["status"]["rejected"][-1] |= {"reason": "ShadowDisagrees", "message": "12 of 12 rows came out otherwise."}
+    _, told, _ = stage.given(model).run("why", "diabetes")
+    assert "limit  see the message" in told
+    assert "no row compared yet" not in told
+
+
+def test_steps_with_weights_are_called_a_canary_whenever_they_are_looked_at(stage: Stage) -> None:
+    model = healthy().model
+    assert "strategy BlueGreen" in stage.given(model).run("get", "diabetes")[1]
+    model["spec"]["rollout"]["steps"] = [{"weight": 10, "hold": "1m"}]
+    assert "strategy Canary" in stage.given(model).run("get", "diabetes")[1]
 
 
 def test_recommend_shows_the_advice_and_the_patch_and_applies_nothing(stage: Stage) -> None:

@@ -47,7 +47,7 @@ def test_what_is_right_has_no_fault(stage: Stage, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sys.stdin", _Stdin(GOOD))
     code, out, err = stage.run("lint", "-f", "-")
     assert (code, out) == (0, "")
-    assert err.startswith("1 objects in 1 files, 0 faults")
+    assert err.startswith("1 object in 1 file, 0 faults")
 
 
 class _Stdin:

@@ -170,7 +170,7 @@ def test_why_names_value_limit_window_n_and_the_next_thing_to_do(reason: str) ->
 
 @pytest.mark.parametrize("reason", sorted(HINTS))
 def test_a_hint_can_be_filled_in(reason: str) -> None:
-    words = {"name": "m", "n": " -n x", "revision": "v1-a", "pod": "p", "color": "blue"}
+    words = {"name": "m", "n": " -n x", "revision": "v1-a", "pod": "p", "color": "blue", "active": "green"}
     told = filled(HINTS[reason], words)
     assert told.endswith(".")
     assert "{name}" not in told

@@ -35,7 +35,11 @@ CASES = [
         Refused,
         "policy.example.com",
     ),
-    ('Error from server (NotFound): pods "x" not found', NotFound, 'pods "x" not found.'),
+    (
+        'Error from server (NotFound): modeldeployments.verdigris.dev "x" not found',
+        NotFound,
+        '"x" not found. kubectl verdigris list -A shows what there is.',
+    ),
     (
         'error: the server doesn\'t have a resource type "modeldeployments"',
         UnknownKind,
@@ -47,6 +51,10 @@ CASES = [
     ("error: something new", CliError, "something new"),
     ("", CliError, "it said nothing"),
 ]
+
+
+def test_what_is_no_model_is_not_looked_for_among_the_models() -> None:
+    assert str(failure('Error from server (NotFound): services "x" not found', "")) == 'services "x" not found.'
 
 
 @pytest.mark.parametrize(("said", "kind", "told"), CASES)

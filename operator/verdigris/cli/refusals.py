@@ -57,7 +57,8 @@ def failure(stderr: str, purpose: str) -> CliError:  # noqa: PLR0911 - a table o
     if "(Forbidden)" in stderr:
         return Refused(f"The API server refuses {_about(purpose)}: {_sentence(said)}")
     if "(NotFound)" in stderr:
-        return NotFound(f"{_sentence(said)} kubectl verdigris list -A shows what there is.")
+        others = " kubectl verdigris list -A shows what there is." if "verdigris.dev" in said else ""
+        return NotFound(_sentence(said) + others)
     if _UNKNOWN_KIND.search(stderr):
         return UnknownKind(
             f"{_sentence(said)} Is Verdigris installed there? kubectl verdigris check says what is missing."

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from verdigris.cli.advice.hint import CHECK, CLIENTS, ERRORS, ROWS, STATE, Hint, ok
 
-_FIX = (
-    "Look at its log (kubectl verdigris logs {name}{n}), mend the version and apply it under a new number. The same "
-    "once more: kubectl verdigris retry {name}{n} --revision {revision} --reason '...'."
+_AGAIN = "The same once more: kubectl verdigris retry {name}{n} --revision {revision} --reason '...'."
+_FIX = "Look at its log (kubectl verdigris logs {name}{n}), mend the version and apply it under a new number. " + _AGAIN
+_FAILED = (
+    "Behind the shield the active pods log what it failed at: kubectl verdigris logs {name}{n} --color {active}. Mend "
+    "the version and apply it under a new number. " + _AGAIN
 )
 _WAIT_OR_DECIDE = (
     "It is waited for. To end the wait: kubectl verdigris promote {name}{n} --revision {revision} --reason '...', or "
@@ -29,7 +31,7 @@ EVIDENCE: Mapping[str, Hint] = {
         "Try the query in Prometheus, send requests, or correct spec.analysis for the next rollout. " + _WAIT_OR_DECIDE,
     ),
     "ClocksDiffer": Hint(STATE, "Synchronise the clocks of the nodes and of Prometheus (NTP).", "within 15 s"),
-    "ErrorRateDoubled": Hint(ERRORS, _FIX),
+    "ErrorRateDoubled": Hint(ERRORS, _FAILED),
     "ErrorRateTooHigh": Hint(
         ERRORS,
         "Mend what makes both versions fail. If the new one mends it: kubectl verdigris promote {name}{n} --revision "

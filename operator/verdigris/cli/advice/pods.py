@@ -63,7 +63,9 @@ PODS_: Mapping[str, Hint] = {
     "LimitExceeded": Hint(
         ROOM, "Keep to the LimitRange: kubectl describe limitrange{n}. Correct spec.serving.resources."
     ),
-    "ModelMismatch": Hint(STUCK, "The artifact is of another model or format: correct spec.model. " + _ARTIFACT),
+    "ModelMismatch": Hint(
+        STUCK, "The artifact is of another model, version or format: correct spec.model. " + _ARTIFACT
+    ),
     "NetworkNotReady": Hint(STUCK, _NODE),
     "NeverReady": Hint(STUCK, "It runs and is not ready. " + _LOG + " " + _DESCRIBE + " has the probe's words."),
     "NodeGone": Hint(STUCK, "Nothing, if the node is gone for good: the pod is removed. " + _NODE),

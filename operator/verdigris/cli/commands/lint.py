@@ -14,6 +14,7 @@ from verdigris.cli.model.faults import Fault
 from verdigris.cli.model.published import Lint
 from verdigris.cli.refusals import Unreachable
 from verdigris.cli.views.lists import faults as shown
+from verdigris.cli.words import count
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 Judge = Callable[[str, str], "tuple[list[Fault], int]"]
@@ -34,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
         put_document(Lint(how, len(files), objects, tuple(found)), options.output)
     else:
         put(shown(found, here()))
-        print(f"{objects} objects in {len(files)} files, {len(found)} faults, checked by {how}.", file=sys.stderr)
+        looked_at = f"{count(objects, 'object')} in {count(len(files), 'file')}"
+        print(f"{looked_at}, {count(len(found), 'fault')}, checked by {how}.", file=sys.stderr)
     return ERROR if found else REACHED
 
 

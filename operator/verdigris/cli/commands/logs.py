@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from verdigris.cli import asking
 from verdigris.cli.commands.common import kubectl
 from verdigris.cli.exits import CliError
+from verdigris.cli.model.deployment import Model
 from verdigris.cli.model.read import model_of
 from verdigris.cli.names import COLOR_LABEL, MODEL_LABEL
 
@@ -26,9 +28,19 @@ def run(options: argparse.Namespace) -> int:
                 f"{model.namespace}/{model.name} has no version that runs: kubectl verdigris why {model.name}."
             )
         color, namespace = ref.color, model.namespace
+        print(_whose(model), file=sys.stderr, flush=True)
     labels = f"{MODEL_LABEL}={options.name},{COLOR_LABEL}={color}"
     command = ["logs", f"--selector={labels}", "--prefix", f"--tail={options.tail}", f"--max-log-requests={_AT_ONCE}"]
     command += [f"--container={options.container}"] if options.container else ["--all-containers"]
     command += ["--previous"] * options.previous + ["--follow"] * options.follow
     command += [f"--namespace={namespace}"] if namespace else []
     return cluster.hand_over(command)
+
+
+def _whose(model: Model) -> str:
+    """Which version's logs follow, and that those of a rejected one are gone."""
+    if model.rollout is not None:
+        return f"Of {model.rollout.version} ({model.rollout.color}), which is on trial:"
+    shown = f"Of {model.active.version} ({model.active.color}), which is active" if model.active is not None else ""
+    gone = model.rejection
+    return f"{shown}; the pods of {gone.version}, which was rejected, have ended:" if gone is not None else f"{shown}:"

@@ -83,8 +83,12 @@ def operator(deployments: Sequence[Raw]) -> Check:
     if not ready:
         advice = f"kubectl logs deployment/{named[0].partition('/')[2]} -n {named[0].partition('/')[0]}"
         return Check("operator", FAILED, f"{named[0]} has no ready pod", advice)
-    result = OK if ready >= wanted else WARNING
-    return Check("operator", result, f"{named[0]}: {ready} of {count(wanted, 'replica')} ready")
+    told = f"{named[0]}: {ready} of {count(wanted, 'replica')} ready"
+    missing = whole(part(deployments[0], "status"), "unavailableReplicas")
+    if missing and ready >= wanted:
+        advice = f"kubectl describe pods -n {named[0].partition('/')[0]} says what they wait for."
+        return Check("operator", WARNING, f"{told}; {count(missing, 'pod')} of its last upgrade not", advice)
+    return Check("operator", OK if ready >= wanted else WARNING, told)
 
 
 def lease(found: Raw, now: datetime) -> Check:

@@ -84,15 +84,23 @@ def _since(about: About, before: str = "") -> str:
     return ", ".join(part for part in (before, told) if part) or "now"
 
 
-def _rows(about: About, told: Hint) -> Figures:  # noqa: ARG001
+def _rows(about: About, told: Hint) -> Figures:
     rollout = about.rollout
-    evidence = rollout.shadow if rollout is not None and rollout.shadow is not None else None
+    if rollout is None:
+        return _of_an_ended(about, told)
+    evidence = rollout.shadow
     if evidence is None:
         return Figures("no row compared yet", "see maxDisagreement of the step", _since(about), count(0, "row"))
     rows, rate = evidence.candidate, evidence.candidate.rate
     value = f"{percent(rate)} came out otherwise ({count(rows.errors, 'row')})" if rate is not None else "no row yet"
     limit = f"{percent(evidence.limit)} of the rows" if evidence.limit else "see maxDisagreement of the step"
     return Figures(value, limit, _watched(about, evidence), count(rows.requests, "row"))
+
+
+def _of_an_ended(about: About, told: Hint) -> Figures:
+    """Of a rollout that has ended: the message is what is left of what was counted."""
+    found = _state(about, told)
+    return Figures(found.value, "see the message", found.window, "see the message")
 
 
 _BOUND = re.compile(r"(?P<what>[\w.]+) is (?P<value>.+?), must be (?P<limit>.+?)(?:; |\. |\.$|$)")
@@ -112,10 +120,10 @@ def _gate(about: About, told: Hint) -> Figures:
     if gate is None and about.check is not None:
         what = "request" if about.reason in ("LoadGateFailed", "SmokeGateFailed") else "row"
         return _checked(about, about.check, about.check.count, what)
-    if gate is None or not gate.checks:
+    if gate is None:
+        return _of_an_ended(about, told)
+    if not gate.checks:
         found = _state(about, told)
-        if gate is None:  # Its rollout has ended: the message is what is left of its answer.
-            return Figures(found.value, "see the message", found.window, "see the message")
         return Figures(found.value, "see the gate's step", found.window, count(gate.rows, "row"))
     what = "request" if step is not None and step.kind in ("Load", "Smoke") else "row"
     failed = (one for one in gate.checks if one.verdict != "Pass")

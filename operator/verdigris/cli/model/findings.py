@@ -184,4 +184,5 @@ def _words(model: Model, pod: str = "POD") -> dict[str, str]:
         "revision": revision or "REVISION",
         "pod": pod,
         "color": color,
+        "active": model.active.color if model.active else color,
     }

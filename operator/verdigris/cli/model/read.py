@@ -36,7 +36,7 @@ def model_of(raw: Raw) -> Model:
         generation=whole(meta, "generation"),
         observed_generation=whole(status, "observedGeneration"),
         paused=spec.get("paused") is True,
-        strategy=text(asked, "strategy") or "BlueGreen",
+        strategy=_strategy(asked),
         shield=asked.get("shield") is not False and text(asked, "strategy") != "Recreate",
         created=text(meta, "creationTimestamp"),
         conditions=tuple(_condition(one) for one in parts(status, "conditions")),
@@ -54,6 +54,13 @@ def model_of(raw: Raw) -> Model:
         stuck_after=text(part(spec, "cleanup"), "stuckAfter"),
         give_up_after=text(part(spec, "cleanup"), "giveUpAfter"),
     )
+
+
+def _strategy(asked: Raw) -> str:
+    """Steps with weights are a canary, whether the spec has a word for it or not."""
+    named = text(asked, "strategy") or "BlueGreen"
+    weighed = any(number(step, "weight") is not None for step in parts(asked, "steps"))
+    return "Canary" if weighed and named == "BlueGreen" else named
 
 
 def digest(raw: Raw) -> str:
