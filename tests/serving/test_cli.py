@@ -6,6 +6,7 @@ from pathlib import Path
 
 import joblib  # type: ignore[import-untyped]
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from sklearn.impute import SimpleImputer
@@ -168,6 +169,19 @@ def test_a_column_that_is_no_feature_is_left_out_when_it_is_named(tables: Path) 
     (tables / "holdout.csv").write_text("dose,ill,weight,id,by\n1,0,5,a,x\n2.5,0,,b,y\n4,1,1,c,x\n")
 
     assert main(report_arguments(tables, "--unused", "id", "--unused", "by")) == 0
+
+
+def test_a_column_too_many_among_the_rows_alone_is_named_with_what_to_do(
+    pipeline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"dose": [1.0, 2.5, 4.0, 3.0], "weight": [5.0, 4.0, 1.0, 2.0]})
+    joblib.dump(make_pipeline(LogisticRegression()).fit(frame, [0, 0, 1, 1]), pipeline)
+    (pipeline.parent / "rows.csv").write_text("dose,weight,ill\n1,5,0\n2.5,4,0\n4,1,1\n")
+
+    assert main(pack_arguments(pipeline, "--trust-pickle")) == 1
+    told = capsys.readouterr().err
+    assert 'also has "ill"; leave out what is no feature (on the command line: --unused COLUMN)' in told
+    assert main(pack_arguments(pipeline, "--trust-pickle", "--unused", "ill")) == 0
 
 
 def test_the_target_may_be_a_column_of_the_rows(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:

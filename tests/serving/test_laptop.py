@@ -125,7 +125,7 @@ def test_the_two_commands_of_the_readme_lead_from_a_notebook_to_an_answer(tmp_pa
         answer = asked("    " + curl.replace("8080", port))
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        assert re.fullmatch(r"packing \S+, and proving that .+\n", process.stderr.read())
     assert answer["outputs"][0] == {"name": "label", "datatype": "INT64", "shape": [1], "data": [1]}
 
 
@@ -268,6 +268,7 @@ def test_a_pipelines_own_answers_are_given_to_a_file(tmp_path: Path, capsys: pyt
     assert main(["predict", str(tmp_path / "forest.joblib"), str(tmp_path / "rows.csv"), "--trust-pickle"]) == 0
     out, err = capsys.readouterr()
     assert [float(line["value"]) for line in lines(out)] == pytest.approx(list(forest.predict(values)), abs=1e-6)
+    assert err.startswith("packing ")
     assert "packed: within " in err
 
 

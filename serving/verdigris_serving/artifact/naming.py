@@ -19,9 +19,13 @@ def order(named: Sequence[str], given: Sequence[str]) -> list[int]:
     if lacking or foreign:
         parts = [f"has no {_quoted(lacking)}"] if lacking else []
         parts += [f"has {_quoted(foreign)} instead" if lacking else f"also has {_quoted(foreign)}"] if foreign else []
-        raise InvalidModel(
-            f"the pipeline was fitted on columns by name, and what is given {', and '.join(parts)}; "
+        advice = (
             "name the columns as they were named then"
+            if lacking
+            else "leave out what is no feature (on the command line: --unused COLUMN)"
+        )
+        raise InvalidModel(
+            f"the pipeline was fitted on columns by name, and what is given {', and '.join(parts)}; {advice}"
         )
     return [list(given).index(name) for name in named]
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -62,6 +63,7 @@ def _pack(options: argparse.Namespace) -> tuple[LoadedModel, list[str]]:
             f"{path} is no .vmodel. If it is a pipeline by joblib, it is a pickle, and loading a pickle runs whatever "
             "code is in it: if you made it yourself, say --trust-pickle."
         )
+    print(f"packing {path}, and proving that it answers as it was fitted ...", file=sys.stderr, flush=True)
     try:
         # A .vmodel is served without scikit-learn.
         from verdigris_serving.artifact.importing.opening import example, opened  # noqa: PLC0415
