@@ -137,9 +137,9 @@ def _conclude(cluster: Cluster, setting: Setting, observer: Observer, played: Pl
     }
     (setting.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     acts = [
-        (f"{GOOD} is good: promoted", promotion),
+        (f"{GOOD} is good: promoted, without the shield", promotion),
         (f"{BAD} fails half of the requests, behind the shield: nobody notices", behind),
-        ("the same without the shield: taken back", rollbacks[0][0]),
+        (f"{BAD} without the shield: taken back", rollbacks[0][0]),
     ]
     pictures = draw(observer.requests, acts, setting.out, {behind: played.spared.samples})
     print(f"\n{runs_table(taken_back)}\n\n{table(lines)}\n")
@@ -147,7 +147,7 @@ def _conclude(cluster: Cluster, setting: Setting, observer: Observer, played: Pl
         print("A time was missed, and no request was lost: a busy machine is slower. Run it again while it is idle.\n")
     print(f"Report: {setting.out / 'report.json'}   Picture: {', '.join(str(path) for path in pictures)}")
     print('Look around:  eval "$(.venv/bin/python -m dev.cluster env)"')
-    print(f"  kubectl -n {NAMESPACE} get mdep {NAME}; kubectl -n {NAMESPACE} describe mdep {NAME}")
+    print(f"  kubectl verdigris -n {NAMESPACE} get {NAME}; kubectl verdigris -n {NAMESPACE} why {NAME}")
     for sentence in wrong:
         print(f"The demo failed: {sentence}", file=sys.stderr)
     return 1 if wrong else 0
