@@ -107,7 +107,7 @@ IMAGES = (
     ),
     Fault(
         "registry that nobody knows",
-        *("ImagePull", "Failed", "RegistryUnreachable", r"registry\.invalid"),
+        *("ImagePull", "Failed", "ImageRegistryUnreachable", r"registry\.invalid"),
         spec={**_image("registry.invalid/team/model:1.0"), **SOON},
         within=90,
     ),

@@ -23,7 +23,7 @@ from verdigris.api.status import ModelDeploymentStatus, Outcome, Remedy, Stage, 
 from verdigris.children.names import KIND
 from verdigris.cli import names
 from verdigris.cli.advice.hint import STATE, STUCK
-from verdigris.cli.advice.table import HINTS, OTHERS, filled, hint_of
+from verdigris.cli.advice.table import HINTS, OTHERS, TABLES, filled, hint_of
 from verdigris.cli.model.figures import About, figures_of
 from verdigris.cli.model.findings import FINE, Finding, findings
 from verdigris.cli.model.read import model_of
@@ -115,6 +115,11 @@ def test_the_code_was_read() -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_each_reason_has_a_line_of_advice(reason: str) -> None:
     assert reason in HINTS, f"{reason}: give it a line in verdigris/cli/advice, or name it in NOT_REASONS if it is none"
+
+
+def test_no_reason_has_two_meanings() -> None:
+    listed = [reason for one in TABLES for reason in one]
+    assert [reason for reason in HINTS if listed.count(reason) > 1] == []
 
 
 def test_a_reason_that_is_not_known_is_told_to_be_so() -> None:

@@ -103,28 +103,28 @@ def test_how_much_is_missing_is_told_when_the_nodes_are_known() -> None:
             "ImagePullUnauthorized",
             "403 Forbidden",
         ),
-        (HEAD + "dial tcp: lookup registry.example.com: no such host", "RegistryUnreachable", "no such host"),
-        (HEAD + "dial tcp 10.0.0.9:443: connect: connection refused", "RegistryUnreachable", "connection refused"),
-        (HEAD + "dial tcp 10.0.0.9:443: i/o timeout", "RegistryUnreachable", "i/o timeout"),
+        (HEAD + "dial tcp: lookup registry.example.com: no such host", "ImageRegistryUnreachable", "no such host"),
+        (HEAD + "dial tcp 10.0.0.9:443: connect: connection refused", "ImageRegistryUnreachable", "connection refused"),
+        (HEAD + "dial tcp 10.0.0.9:443: i/o timeout", "ImageRegistryUnreachable", "i/o timeout"),
         (
             HEAD + "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-            "RegistryUnreachable",
+            "ImageRegistryUnreachable",
             "unknown authority",
         ),
         (
             'failed to authorize: failed to fetch anonymous token: Get "https://registry.example.com/token": dial tcp: '
             "lookup registry.example.com: no such host",
-            "RegistryUnreachable",
+            "ImageRegistryUnreachable",
             "no such host",
         ),
-        ("failed to do request: Head: wsarecv: forcibly closed", "RegistryUnreachable", "forcibly closed"),
+        ("failed to do request: Head: wsarecv: forcibly closed", "ImageRegistryUnreachable", "forcibly closed"),
         (
             "unexpected status from HEAD request to https://r.test/v2/x: 503 Service Unavailable",
-            "RegistryUnreachable",
+            "ImageRegistryUnreachable",
             "503",
         ),
-        ("failed to copy: httpReadSeeker: failed open: unexpected EOF", "RegistryUnreachable", "EOF"),
-        ("toomanyrequests: You have reached your pull rate limit", "RegistryUnreachable", "rate limit"),
+        ("failed to copy: httpReadSeeker: failed open: unexpected EOF", "ImageRegistryUnreachable", "EOF"),
+        ("toomanyrequests: You have reached your pull rate limit", "ImageRegistryUnreachable", "rate limit"),
         ("write /var/lib/x: no space left on device", "NodeOutOfSpace", "Free space"),
         ("something that nobody has seen yet", "ImagePullBackOff", "something that nobody has seen yet"),
     ],
@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_pulled_is_told_apart_by_name_registry_and_crede
     tried = look(raw_pod(status=status(waiting("ErrImagePull", f"rpc error: code = NotFound desc = {RESOLVE}{words}"))))
     backing_off = f'Back-off pulling image "{IMAGE}": ErrImagePull: {RESOLVE}{words}'
     assert look(raw_pod(status=status(waiting("ImagePullBackOff", backing_off)))) == tried
-    passes = reason in ("RegistryUnreachable", "NodeOutOfSpace")
+    passes = reason in ("ImageRegistryUnreachable", "NodeOutOfSpace")
     assert (tried.kind, tried.reason, tried.remedy, tried.hopeless) == ("ImagePull", reason, "None", not passes)
     assert says in tried.message
     assert IMAGE in tried.message

@@ -11,6 +11,7 @@ _LOG = "Read what it said last: kubectl verdigris logs {name}{n} --previous."
 _APPLY = "then apply it: that is a new revision, and is tried at once."
 _ARTIFACT = "Correct spec.model.uri and spec.model.sha256 (verdigris-model verify FILE prints it), " + _APPLY
 _IMAGE = "Correct spec.serving.image, " + _APPLY
+_CHART = " Where it names none, the image is the chart's: serving.image, serving.images."
 _NODE = "Look at the node: kubectl get nodes, kubectl describe pod {pod}{n}."
 _ROOM = (
     "Free room or add some: kubectl describe resourcequota{n}, kubectl top nodes. Or ask for less "
@@ -49,10 +50,13 @@ PODS_: Mapping[str, Hint] = {
     "Flapping": Hint(STUCK, "Its readiness probe fails by turns. " + _DESCRIBE + " has the probe's words."),
     "ForeignAutoscaler": Hint(PODS, "Delete it or raise its minimum: kubectl get hpa,scaledobject{n}."),
     "GoldenRowsFailed": Hint(STUCK, "The artifact does not give the answers it was packed with. " + _ARTIFACT),
-    "ImageNotFound": Hint(STUCK, "Push the image, or: " + _IMAGE),
+    "ImageNotFound": Hint(STUCK, "Push the image, or: " + _IMAGE + _CHART),
     "ImagePull": Hint(STUCK, _IMAGE),
     "ImagePullBackOff": Hint(STUCK, _IMAGE),
     "ImagePullUnauthorized": Hint(STUCK, "Name a Secret in spec.serving.imagePullSecrets, or: " + _IMAGE),
+    "ImageRegistryUnreachable": Hint(
+        STUCK, "Have the nodes reach and trust the registry; it is asked again. Or: " + _IMAGE + _CHART
+    ),
     "InitFailing": Hint(STUCK, "Read the fetch step's log: kubectl verdigris logs {name}{n} -c fetch --previous."),
     "Initializing": Hint(STUCK, "It fetches the artifact: kubectl verdigris logs {name}{n} -c fetch."),
     "InjectedContainerFailing": Hint(STUCK, "Not the model's own: ask who injects it. " + _DESCRIBE + "."),
@@ -81,7 +85,6 @@ PODS_: Mapping[str, Hint] = {
     ),
     "PullingImage": Hint(STUCK, "It is being pulled. A smaller image, or one that the nodes have, is faster."),
     "QuotaExceeded": Hint(ROOM, _ROOM),
-    "RegistryUnreachable": Hint(STUCK, "Check the registry's name, and that the nodes reach and trust it."),
     "ResourcesNotSet": Hint(ROOM, "The quota wants them stated: set spec.serving.resources, " + _APPLY),
     "Terminating": Hint(STUCK, _NODE),
     "Unschedulable": Hint(STUCK, _ROOM),

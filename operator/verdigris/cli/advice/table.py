@@ -10,19 +10,20 @@ from verdigris.cli.advice.hint import STATE, Hint
 from verdigris.cli.advice.pods import PODS_
 from verdigris.cli.advice.rollouts import CONDITIONS, ENDINGS, EVENTS, REFUSALS, STAGES
 
-HINTS: Mapping[str, Hint] = {
-    **PODS_,
-    **EVENTS,
-    **REFUSALS,
-    **ENDINGS,
-    **CONDITIONS,
-    **GATEWAY,
-    **GATES,
-    **SOURCES,
-    **REGISTRY,
-    **STAGES,
-    **EVIDENCE,
-}
+TABLES = (
+    PODS_,
+    EVENTS,
+    REFUSALS,
+    ENDINGS,
+    CONDITIONS,
+    GATEWAY,
+    GATES,
+    SOURCES,
+    REGISTRY,
+    STAGES,
+    EVIDENCE,
+)
+HINTS: Mapping[str, Hint] = {reason: hint for one in TABLES for reason, hint in one.items()}
 
 OTHERS = Hint(
     STATE,

@@ -39,7 +39,7 @@ _CAUSES = (
     ),
     # Before the others, as a registry that is out of reach is also called one that could not be asked for a token.
     _Cause(
-        "RegistryUnreachable",
+        "ImageRegistryUnreachable",
         re.compile(
             r"no such host|connection refused|connection reset|i/o timeout|time-?out|deadline exceeded|x509|tls:|"
             r"no route to host|network is unreachable|server misbehaving|server gave HTTP response|too ?many ?requests|"
@@ -146,8 +146,8 @@ CHECKS = (
     Check(
         "ImagePull",
         "A container waits with ErrImagePull, ImagePullBackOff or the like. By the runtime's words: ImageNotFound (no "
-        "such image or tag), ImagePullUnauthorized (credentials, or no such repository), RegistryUnreachable (name, "
-        "network, certificate), NodeOutOfSpace.",
+        "such image or tag), ImagePullUnauthorized (credentials, or no such repository), ImageRegistryUnreachable "
+        "(name, network, certificate), NodeOutOfSpace.",
         "Ends a candidate's rollout after `giveUpAfter`; a registry out of reach, or a node without space, is waited "
         "for until `progressDeadline`. Where other pods of the version are ready, and another node takes pods: "
         "evicted.",
