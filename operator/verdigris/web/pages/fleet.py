@@ -8,7 +8,7 @@ from datetime import datetime
 
 from verdigris.api.schema.text import clip
 from verdigris.cli import words
-from verdigris.cli.model.deployment import Model
+from verdigris.cli.model.deployment import Model, Rollout
 from verdigris.cli.model.figures import share_reached, share_wanted
 from verdigris.cli.model.headline import state
 from verdigris.cli.model.outcome import Outcome, outcome_of
@@ -94,14 +94,19 @@ def _stuck(model: Model) -> str:
     return f"{count(len(model.stuck), 'pod')}: {reasons}" if model.stuck else ""
 
 
+def _on_trial(rollout: Rollout) -> str:
+    """Before a version meets clients there is nothing to judge yet, and no share to tell."""
+    wanted, reached = share_wanted(rollout), share_reached(rollout)
+    if not wanted and not reached:
+        return f"{rollout.version}, has no clients"
+    return f"{rollout.version}, reaches {of_hundred(reached)} of {of_hundred(wanted)}, {rollout.evidence.verdict}"
+
+
 def _card(entry: _Entry, now: datetime) -> Child:
     model, rollout = entry.model, entry.model.rollout
     link = element("a", model.name, href=path("models", model.namespace, model.name))
     live = f"{model.active.version}, for {words.since(model.active.since, now)}" if model.active else "nothing"
-    trial = ""
-    if rollout is not None:
-        share = f"{of_hundred(share_reached(rollout))} of {of_hundred(share_wanted(rollout))}"
-        trial = f"{rollout.version}, reaches {share}, {rollout.evidence.verdict}"
+    trial = _on_trial(rollout) if rollout is not None else ""
     said = None if entry.outcome.state == "Healthy" else element("p", clip(entry.outcome.message, _SAID), class_="said")
     return [
         element("h3", link, " ", element("span", model.namespace, class_="space")),
