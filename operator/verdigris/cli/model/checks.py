@@ -80,14 +80,15 @@ def operator(deployments: Sequence[Raw]) -> Check:
         whole(part(deployments[0], "spec"), "replicas"),
         whole(part(deployments[0], "status"), "readyReplicas"),
     )
+    namespace, _, name = named[0].partition("/")
+    waits = f"kubectl describe pods -n {namespace} says what they wait for"
     if not ready:
-        advice = f"kubectl logs deployment/{named[0].partition('/')[2]} -n {named[0].partition('/')[0]}"
+        advice = f"{waits}, kubectl logs deployment/{name} -n {namespace} what they said last."
         return Check("operator", FAILED, f"{named[0]} has no ready pod", advice)
     told = f"{named[0]}: {ready} of {count(wanted, 'replica')} ready"
     missing = whole(part(deployments[0], "status"), "unavailableReplicas")
     if missing and ready >= wanted:
-        advice = f"kubectl describe pods -n {named[0].partition('/')[0]} says what they wait for."
-        return Check("operator", WARNING, f"{told}; {count(missing, 'pod')} of its last upgrade not", advice)
+        return Check("operator", WARNING, f"{told}; {count(missing, 'pod')} of its last upgrade not", f"{waits}.")
     return Check("operator", OK if ready >= wanted else WARNING, told)
 
 
