@@ -9,6 +9,8 @@ from typing import Annotated
 
 import msgspec
 
+from verdigris_serving.http.shown import shown
+
 _log = logging.getLogger("verdigris.shield")
 #: A share is a whole number of these: 0.01 %.
 WHOLE = 10_000
@@ -59,11 +61,7 @@ class Orders:
 
     def look(self) -> bool:
         """Read the file once; True when the order is another than before. No file, or an empty one: no order."""
-        try:
-            with self._file.open("rb") as file:
-                text = file.read(_MOST).strip()
-        except OSError:
-            text = b""
+        text = shown(self._file, _MOST) or b""
         if text == self._text:
             return False
         before, self._text, self.current = self.current, text, _order(text)
