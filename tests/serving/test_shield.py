@@ -17,6 +17,9 @@ from tests.serving.support import ServerProcess, ask, eventually, request_body
 from verdigris_serving.http.shield.breaker import LATE_IN_A_ROW
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome
 
+#: An answer in a transfer coding that nobody takes off.
+PACKED_ON_THE_WAY = b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
 
 def test_without_an_order_every_answer_is_its_own_and_names_its_version(front: ServerProcess) -> None:
     assert answered_by(front.infer()) == "1.0.0"
@@ -45,6 +48,12 @@ def test_the_ordered_share_is_answered_by_the_version_on_trial(front: ServerProc
         (candidates.say(404), Outcome.REFUSED),
         (candidates.say(302, location="http://elsewhere/"), Outcome.MALFORMED),
         (candidates.say(700), Outcome.MALFORMED),
+        (candidates.say(299), Outcome.MALFORMED),
+        (candidates.say(206), Outcome.MALFORMED),
+        (candidates.write(b"HTTP/1.1 204 No Content\r\n\r\n"), Outcome.MALFORMED),
+        (candidates.say(200, b""), Outcome.MALFORMED),
+        (candidates.say(200, gzip.compress(candidates.BODY), content_encoding="gzip"), Outcome.MALFORMED),
+        (candidates.write(PACKED_ON_THE_WAY), Outcome.MALFORMED),
         (candidates.reset, Outcome.RESET),
         (candidates.write(b""), Outcome.RESET),
         (candidates.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"), Outcome.RESET),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from verdigris_serving.http import codings
 from verdigris_serving.http.messages import FORWARDED, JSON, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
 
@@ -22,13 +23,27 @@ def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
 
 
-def passed_back(status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> Response | None:
-    """The answer as it came (field names in lower case); None when no client could be given it."""
-    if not 200 <= status <= 599 or 300 <= status < 400:
+def passed_back(request: Request, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> Response | None:
+    """The answer as it came (field names in lower case); None when no client could be given it.
+
+    An inference is answered by 200 and a body that the client can read. Of an error the status alone matters: the
+    active version answers in its stead.
+    """
+    if not (400 <= status <= 599 or (status == 200 and body and _is_readable(request, fields))):
         return None
     kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] not in _OWN)
     content_type = next((value for name, value in fields if name == b"content-type"), JSON)
     return Response(status, body, content_type, kept)
+
+
+def _is_readable(request: Request, fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the body is in codings that the client has asked for, and in no transfer coding any more."""
+    accepted = request.headers.get(b"accept-encoding", b"")
+    return all(
+        value.lower() == b"chunked" if name == b"transfer-encoding" else codings.is_acceptable(value, accepted)
+        for name, value in fields
+        if name in {b"content-encoding", b"transfer-encoding"}
+    )
 
 
 def outcome_of(response: Response | None) -> Outcome:

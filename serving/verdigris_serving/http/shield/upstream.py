@@ -240,7 +240,8 @@ class Line(asyncio.Protocol):
         if self._malformed:
             self._end(Outcome.MALFORMED, None)
         elif self._whole:
-            response = passed_back(self._parser.get_status_code(), self._fields, b"".join(self._pieces))
+            request, status = self._exchange.request, self._parser.get_status_code()
+            response = passed_back(request, status, self._fields, b"".join(self._pieces))
             self._end(outcome_of(response), response)
 
     # What llhttp calls, in the order of an answer.
