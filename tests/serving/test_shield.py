@@ -57,6 +57,8 @@ def test_the_ordered_share_is_answered_by_the_version_on_trial(front: ServerProc
         (candidates.reset, Outcome.RESET),
         (candidates.write(b""), Outcome.RESET),
         (candidates.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"), Outcome.RESET),
+        (candidates.say(200, **{f"x-{number}": "y" for number in range(101)}), Outcome.MALFORMED),
+        (candidates.say(200, x="y" * 70_000), Outcome.MALFORMED),
         (candidates.write(b"<html>please log in</html>"), Outcome.MALFORMED),
         (candidates.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n"), Outcome.MALFORMED),
         (candidates.write(b"HTTP/1.1 101 Switching\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"), Outcome.MALFORMED),

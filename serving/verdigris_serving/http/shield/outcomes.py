@@ -28,7 +28,7 @@ class Outcome(enum.StrEnum):
     SKIPPED = "skipped"
     """It was not asked, because it had been late several times in a row; or the wait for it was ended by that."""
     BUSY = "busy"
-    """It was not asked, because too many requests to it are under way."""
+    """It was not asked, or its answer not taken in, because too much is under way there."""
 
 
 #: Outcomes that are a fault of the version on trial.
