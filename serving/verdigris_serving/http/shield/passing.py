@@ -11,12 +11,15 @@ _OWN = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect"}
     | {b"proxy-connection", b"content-length", b"host", b"date", b"server", b"content-type"}
 )
+#: That, and what a client keeps beyond the answer: it would depend on a version that may be gone then.
+_NOT_BACK = _OWN | {b"set-cookie", b"set-cookie2", b"alt-svc", b"strict-transport-security", b"clear-site-data"}
 
 
 def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
     """The request as it is passed on: marked, and otherwise as it came."""
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.path.encode()), b"host: " + host]
-    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in _OWN]
+    own = _with_named(_OWN, request.headers.get(b"connection", b""))
+    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in own]
     lines.append(b"content-type: " + request.headers.get(b"content-type", JSON))
     lines.append(b"content-length: %d" % len(request.body))
     lines.append(FORWARDED + b": " + mark)
@@ -26,14 +29,20 @@ def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
 def passed_back(request: Request, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> Response | None:
     """The answer as it came (field names in lower case); None when no client could be given it.
 
-    An inference is answered by 200 and a body that the client can read. Of an error the status alone matters: the
-    active version answers in its stead.
+    Without what belongs to the connection, or would last. An inference is answered by 200 and a body that the client
+    can read. Of an error the status alone matters: the active version answers in its stead.
     """
     if not (400 <= status <= 599 or (status == 200 and body and _is_readable(request, fields))):
         return None
-    kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] not in _OWN)
+    left_out = _with_named(_NOT_BACK, b",".join([value for name, value in fields if name == b"connection"]))
+    kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] not in left_out)
     content_type = next((value for name, value in fields if name == b"content-type"), JSON)
     return Response(status, body, content_type, kept)
+
+
+def _with_named(names: frozenset[bytes], connection: bytes) -> frozenset[bytes]:
+    """And those that a ``Connection`` field says belong to the connection, too (RFC 9110, 7.6.1)."""
+    return names.union(name.strip().lower() for name in connection.split(b",")) if connection else names
 
 
 def _is_readable(request: Request, fields: Sequence[tuple[bytes, bytes]]) -> bool:
