@@ -76,7 +76,7 @@ def _order(text: bytes) -> Order | None:
         return None
     try:
         order = msgspec.json.decode(text, type=Order)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _log.error("the annotation verdigris.dev/shield cannot be read, and nothing is passed on: %s", error)
         return None
     fields = {"revision": order.revision, "share": order.share / WHOLE, "shadow": order.shadow / WHOLE}
