@@ -150,7 +150,10 @@ class Upstream:
             line.abort()
             raise
         else:
-            line.send(exchange, rendered(exchange.request, self._name, self._mark))
+            if line.outlived(time.monotonic()):  # its other end has closed it already: nobody would tell of it again
+                exchange.end(Outcome.RESET)
+            else:
+                line.send(exchange, rendered(exchange.request, self._name, self._mark))
         finally:
             exchange.connecting = None
 
