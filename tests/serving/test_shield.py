@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.serving import candidates
 from tests.serving.candidates import Act, Candidate, candidate
 from tests.serving.shielding import INFER, REVISION, answered_by, counts, order, spared, write
-from tests.serving.support import ServerProcess, ask, eventually, request_body
+from tests.serving.support import ServerProcess, ask, eventually, request_body, server, write_artifact
 from verdigris_serving.http.shield.breaker import LATE_IN_A_ROW
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome
 
@@ -162,6 +163,37 @@ def test_where_both_fail_it_is_told_apart(front: ServerProcess) -> None:
     assert spared(front) == spared(front, "failed") == 0
 
 
+def test_what_one_refuses_and_the_other_cannot_answer_says_nothing_of_either(tmp_path: Path) -> None:
+    """As where the active version has no room for it: that the other one turned it away rightly is not shown."""
+    write_artifact(tmp_path / "model.vmodel", function="log")
+    with server(tmp_path) as failing, candidate(candidates.say(400)) as refusing:
+        order(failing, refusing.port)
+
+        assert failing.infer(request_body([[120.0, 0.0, 40.0]]))[0] == 500
+        assert counts(failing) == {Outcome.REFUSED: 1}
+        assert (spared(failing), spared(failing, "failed")) == (0, 1)
+
+
+def test_a_head_that_has_no_room_for_what_is_added_is_not_passed_on(
+    front: ServerProcess, behind: ServerProcess
+) -> None:
+    """The other version would refuse it, and it would be its fault."""
+    order(front, behind.port)
+
+    def version(fields: dict[str, str]) -> tuple[int, str | None]:
+        connection = front.connect()
+        connection.request("POST", INFER, request_body(), fields)
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.getheader("verdigris-version")
+
+    found = [version({"x-long": "y" * size}) for size in range(15_000, 16_400, 25)]
+    found += [version({f"x-{number}": "y" for number in range(most)}) for most in range(90, 102)]
+
+    assert set(found) == {(200, "2.0.0"), (200, "1.0.0"), (431, None)}
+    assert counts(front) == {Outcome.ANSWERED: found.count((200, "2.0.0"))}
+
+
 def test_a_request_is_passed_on_as_it_came_and_its_answer_too(front: ServerProcess) -> None:
     body = gzip.compress(request_body(id="row 1"))
     fields = {"content-encoding": "gzip", "x-request-id": "7", "accept-encoding": "gzip", "content-type": "text/odd"}
@@ -249,6 +281,7 @@ def test_a_kept_connection_that_was_just_closed_is_nobodys_fault(front: ServerPr
         '{"host": "127.0.0.1", "port": 1, "revision": "r2", "share": 20000, "within": 1}',
         '{"host": "127.0.0.1", "port": 1, "revision": "r2", "share": 100, "within": 0}',
         '{"host": "127.0.0.1", "port": 1, "revision": "r2", "share": 100, "within": 1, "unit": "a b"}',
+        pytest.param('{"later": ' + "[" * 5_000 + "]" * 5_000 + "}", id="too deep"),
     ],
 )
 def test_an_order_that_cannot_be_read_is_none(text: str, front: ServerProcess, behind: ServerProcess) -> None:

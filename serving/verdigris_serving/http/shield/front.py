@@ -19,6 +19,7 @@ from verdigris_serving.http.shield.breaker import Breaker
 from verdigris_serving.http.shield.deadline import Deadline
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
+from verdigris_serving.http.shield.passing import has_room
 from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
 from verdigris_serving.http.shield.shadow.spare import Claimed, Spare
 from verdigris_serving.http.shield.upstream import Exchange, Upstream
@@ -117,6 +118,7 @@ class Shield:
             or self._stopping
             or FORWARDED in request.headers
             or not self.app.may_pass_on(request)
+            or not has_room(request, self.app.limits)
         ):
             return self.app.answer(request, done)
         if not assigned(order, request.headers, self._chance):
@@ -213,7 +215,7 @@ class Passage:
 
     def _answered_here(self, request: Request, response: Response) -> None:
         outcomes, outcome = self._trial.outcomes, self._outcome
-        if outcome is Outcome.REFUSED and response.status >= 400:
+        if outcome is Outcome.REFUSED and 400 <= response.status < 500:
             outcome = Outcome.ANSWERED
         elif outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED

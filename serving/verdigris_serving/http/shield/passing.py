@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from verdigris_serving.http import codings
+from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.messages import FORWARDED, JSON, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
 
@@ -13,6 +14,15 @@ _OWN = frozenset(
 )
 #: That, and what a client keeps beyond the answer: it would depend on a version that may be gone then.
 _NOT_BACK = _OWN | {b"set-cookie", b"set-cookie2", b"alt-svc", b"strict-transport-security", b"clear-site-data"}
+#: What being passed on adds to a head at most, in bytes and in fields, with a host of whatever length.
+_ADDED, _MORE = 512, 4
+
+
+def has_room(request: Request, limits: Limits) -> bool:
+    """Whether the head may have what is added on the way: the version on trial has the same limits as this one."""
+    fields = request.headers
+    size = len(request.path) + sum(len(name) + len(value) + 4 for name, value in fields.items())
+    return size + _ADDED <= limits.head and len(fields) + _MORE <= limits.fields
 
 
 def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
