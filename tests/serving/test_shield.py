@@ -151,7 +151,7 @@ def test_a_version_that_is_killed_or_frozen_under_load_reaches_no_client(
     assert spared(front) == sum(count for outcome, count in so_far.items() if outcome in FAULTS)
 
 
-def test_where_both_fail_it_is_told_apart(front: ServerProcess) -> None:
+def test_what_both_turn_away_is_the_callers_fault_and_no_evidence(front: ServerProcess) -> None:
     broken = request_body([[120.0, "x", 40.0]])  # type: ignore[list-item]
     with candidate(candidates.say(400)) as refusing:
         order(front, refusing.port)
@@ -159,7 +159,7 @@ def test_where_both_fail_it_is_told_apart(front: ServerProcess) -> None:
         status, _, body = front.infer(broken)
 
     assert status == 400, body
-    assert counts(front) == {Outcome.ANSWERED: 1}
+    assert counts(front) == {Outcome.INVALID: 1}
     assert spared(front) == spared(front, "failed") == 0
 
 

@@ -216,7 +216,7 @@ class Passage:
     def _answered_here(self, request: Request, response: Response) -> None:
         outcomes, outcome = self._trial.outcomes, self._outcome
         if outcome is Outcome.REFUSED and 400 <= response.status < 500:
-            outcome = Outcome.ANSWERED
+            outcome = Outcome.INVALID
         elif outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
         outcomes.count(outcome)

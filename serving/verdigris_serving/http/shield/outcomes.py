@@ -10,7 +10,9 @@ class Outcome(enum.StrEnum):
     """How one request that was assigned to the version on trial went there."""
 
     ANSWERED = "answered"
-    """Its answer went to the client. (Or it turned the request away, as the active version does.)"""
+    """Its answer went to the client."""
+    INVALID = "invalid"
+    """It said 4xx, and so does the active version: the caller's fault, and no evidence of how it answers."""
     REFUSED = "refused"
     """It said 4xx where the active version answers."""
     ERROR = "error"
