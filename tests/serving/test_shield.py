@@ -6,7 +6,6 @@ import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from tests.serving import candidates
 from tests.serving.candidates import Act, Candidate, candidate
 from tests.serving.shielding import INFER, REVISION, answered_by, counts, order, spared, write
-from tests.serving.support import ServerProcess, ask, eventually, request_body, server, write_artifact
+from tests.serving.support import ServerProcess, ask, eventually, request_body
 from verdigris_serving.http.shield.breaker import LATE_IN_A_ROW
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome
 
@@ -149,49 +148,6 @@ def test_a_version_that_is_killed_or_frozen_under_load_reaches_no_client(
     so_far = counts(front)
     assert so_far[Outcome.ANSWERED] == found.count("2.0.0")
     assert spared(front) == sum(count for outcome, count in so_far.items() if outcome in FAULTS)
-
-
-def test_what_both_turn_away_is_the_callers_fault_and_no_evidence(front: ServerProcess) -> None:
-    broken = request_body([[120.0, "x", 40.0]])  # type: ignore[list-item]
-    with candidate(candidates.say(400)) as refusing:
-        order(front, refusing.port)
-
-        status, _, body = front.infer(broken)
-
-    assert status == 400, body
-    assert counts(front) == {Outcome.INVALID: 1}
-    assert spared(front) == spared(front, "failed") == 0
-
-
-def test_what_one_refuses_and_the_other_cannot_answer_says_nothing_of_either(tmp_path: Path) -> None:
-    """As where the active version has no room for it: that the other one turned it away rightly is not shown."""
-    write_artifact(tmp_path / "model.vmodel", function="log")
-    with server(tmp_path) as failing, candidate(candidates.say(400)) as refusing:
-        order(failing, refusing.port)
-
-        assert failing.infer(request_body([[120.0, 0.0, 40.0]]))[0] == 500
-        assert counts(failing) == {Outcome.REFUSED: 1}
-        assert (spared(failing), spared(failing, "failed")) == (0, 1)
-
-
-def test_a_head_that_has_no_room_for_what_is_added_is_not_passed_on(
-    front: ServerProcess, behind: ServerProcess
-) -> None:
-    """The other version would refuse it, and it would be its fault."""
-    order(front, behind.port)
-
-    def version(fields: dict[str, str]) -> tuple[int, str | None]:
-        connection = front.connect()
-        connection.request("POST", INFER, request_body(), fields)
-        response = connection.getresponse()
-        response.read()
-        return response.status, response.getheader("verdigris-version")
-
-    found = [version({"x-long": "y" * size}) for size in range(15_000, 16_400, 25)]
-    found += [version({f"x-{number}": "y" for number in range(most)}) for most in range(90, 102)]
-
-    assert set(found) == {(200, "2.0.0"), (200, "1.0.0"), (431, None)}
-    assert counts(front) == {Outcome.ANSWERED: found.count((200, "2.0.0"))}
 
 
 def test_a_request_is_passed_on_as_it_came_and_its_answer_too(front: ServerProcess) -> None:

@@ -204,7 +204,7 @@ class Passage:
     def _answer_here(self, outcome: Outcome) -> None:
         self._outcome = outcome
         if self._request.abandoned:
-            self._trial.outcomes.count(outcome)
+            self._trial.outcomes.count(Outcome.INVALID if outcome is Outcome.REFUSED else outcome)
             self._done(self._request, Response(503, b""))
             return
         # The time that the other version took is not this one's.

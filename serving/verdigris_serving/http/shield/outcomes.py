@@ -12,7 +12,7 @@ class Outcome(enum.StrEnum):
     ANSWERED = "answered"
     """Its answer went to the client."""
     INVALID = "invalid"
-    """It said 4xx, and so does the active version: the caller's fault, and no evidence of how it answers."""
+    """It said 4xx, and so does the active version (or its client had left, and that one was not asked): no evidence."""
     REFUSED = "refused"
     """It said 4xx where the active version answers."""
     ERROR = "error"
