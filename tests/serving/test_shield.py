@@ -168,6 +168,15 @@ def test_a_request_is_passed_on_as_it_came_and_its_answer_too(front: ServerProce
     assert seen["verdigris-forwarded"] == "1"
 
 
+def test_an_answer_that_does_not_say_who_gave_it_is_given_the_name(front: ServerProcess, behind: ServerProcess) -> None:
+    with candidate(candidates.say(200)) as silent:
+        order(front, silent.port, version="2.0.0-rc.1")
+        assert answered_by(front.infer()) == "2.0.0-rc.1"
+
+    order(front, behind.port, version="2.0.0-rc.1")
+    assert answered_by(front.infer()) == "2.0.0"
+
+
 def test_a_front_that_is_told_to_ask_itself_answers_once(front: ServerProcess) -> None:
     order(front, front.port)
 

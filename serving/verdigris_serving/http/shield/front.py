@@ -19,7 +19,7 @@ from verdigris_serving.http.shield.breaker import Breaker
 from verdigris_serving.http.shield.deadline import Deadline
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
-from verdigris_serving.http.shield.passing import has_room
+from verdigris_serving.http.shield.passing import has_room, named
 from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
 from verdigris_serving.http.shield.shadow.spare import Claimed, Spare
 from verdigris_serving.http.shield.upstream import Exchange, Upstream
@@ -156,12 +156,13 @@ class Passage:
         self._done = done
         self._outcome = Outcome.ANSWERED
         self._may_refuse = False
+        self._version: str | None = None
         self._exchange: Exchange | None = None
         self._deadline: Deadline | None = None
 
     def begin(self, order: Order) -> bool:
         """Ask the version on trial, for as long as the order says; False when there is no room to."""
-        self._may_refuse = order.schema_change
+        self._may_refuse, self._version = order.schema_change, order.version
         self._exchange = self._trial.upstream.ask(self._request, self._ended)
         if self._exchange is None:
             return False
@@ -174,6 +175,8 @@ class Passage:
         self._trial.breaker.in_time()
         if outcome is Outcome.ANSWERED and response is not None:
             self._trial.outcomes.count(outcome)
+            if self._version is not None:
+                named(response, self._version)
             # Counted where it was computed.
             self._request.inference = False
             self._done(self._request, response)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from verdigris_serving.http import codings
 from verdigris_serving.http.limits import Limits
-from verdigris_serving.http.messages import FORWARDED, JSON, Request, Response
+from verdigris_serving.http.messages import FORWARDED, JSON, VERSION, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
 
 #: What belongs to one connection, and what is said anew.
@@ -48,6 +48,12 @@ def passed_back(request: Request, status: int, fields: Sequence[tuple[bytes, byt
     kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] not in left_out)
     content_type = next((value for name, value in fields if name == b"content-type"), JSON)
     return Response(status, body, content_type, kept)
+
+
+def named(response: Response, version: str) -> None:
+    """Have an answer say which version gave it, where it does not: an image of somebody else's may not know to."""
+    if b"\r\n" + VERSION + b":" not in b"\r\n" + response.fields:
+        response.fields += b"%b: %b\r\n" % (VERSION, version.encode())
 
 
 def _with_named(names: frozenset[bytes], connection: bytes) -> frozenset[bytes]:
