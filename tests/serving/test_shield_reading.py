@@ -9,10 +9,10 @@ from tests.serving.support import PATIENCE, request_body
 from verdigris_serving.http.messages import Request, Response
 from verdigris_serving.http.shield import upstream
 from verdigris_serving.http.shield.outcomes import Outcome
-from verdigris_serving.http.shield.reading import MOST_FIELDS, MOST_HEAD, AnswerParser
+from verdigris_serving.http.shield.reading import MOST_AROUND, MOST_FIELDS, MOST_HEAD, AnswerParser
 from verdigris_serving.http.shield.upstream import Upstream
 
-MOST = 100_000
+MOST = 200_000
 SOUND = b"HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 2\r\n\r\n{}"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -54,14 +54,25 @@ def test_an_answer_is_its_last_head_and_its_body(data: bytes, fields: list[bytes
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * MOST_HEAD,
         b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000,
         b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (MOST, bytes(MOST)),
-        CHUNKED + b"1\r\ny\r\n" * (MOST // 6),
-        CHUNKED + b"0\r\nx: " + b"y" * MOST,
+        CHUNKED + b"1\r\ny\r\n" * (MOST_AROUND // 4),
+        CHUNKED + b"1;x=" + b"y" * MOST_AROUND,
+        CHUNKED + b"0\r\nx: " + b"y" * MOST_AROUND,
         SOUND + SOUND,
     ],
-    ids=["fields", "head", "no end of a field", "interim", "body", "framing", "trailer", "two"],
+    ids=["fields", "head", "long field", "interim", "body", "small chunks", "extension", "trailer", "two"],
 )
 def test_what_is_too_much_is_malformed(data: bytes, piece: int) -> None:
     assert read(data, piece).malformed
+
+
+def test_a_body_in_chunks_of_a_usual_size_may_be_as_large_as_any() -> None:
+    parser = AnswerParser(10 * 2**20)
+    parser.feed(CHUNKED)
+    for _ in range(100_000):
+        parser.feed(b"40\r\n" + bytes(64) + b"\r\n")
+    parser.feed(b"0\r\n\r\n")
+
+    assert (parser.whole, parser.malformed, len(parser.body)) == (True, False, 6_400_000)
 
 
 async def test_answers_that_have_begun_have_an_end_together(monkeypatch: pytest.MonkeyPatch) -> None:

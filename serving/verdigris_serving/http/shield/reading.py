@@ -4,6 +4,9 @@ import httptools
 
 #: Bytes and fields of an answer's head. Clients have limits, too: Python's own takes 100 fields of 64 KiB each.
 MOST_HEAD, MOST_FIELDS = 16 * 1024, 64
+#: Bytes around a body (head, sizes of chunks, trailers), beside one for this many of its own: some 50 a chunk. What is
+#: cut smaller costs the event loop seconds, and all clients of the pod with it.
+MOST_AROUND, BODY_FOR_ONE = 64 * 1024, 8
 
 
 class AnswerParser:
@@ -38,7 +41,8 @@ class AnswerParser:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.malformed = True
         # A field that has no end yet is not in the head's size.
-        if self._in_head and self.size > MOST_HEAD:
+        around = self.size - len(self._body)
+        if around > (MOST_HEAD if self._in_head else MOST_AROUND + len(self._body) // BODY_FOR_ONE):
             self.malformed = True
 
     @property
