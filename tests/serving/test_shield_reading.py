@@ -1,16 +1,18 @@
 """What is read of an answer of the version on trial, and what is too much: without a server."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from tests.serving.candidates import Stall, candidate, write
 from tests.serving.support import PATIENCE, request_body
+from tests.serving.wire import Paper
 from verdigris_serving.http.messages import Request, Response
 from verdigris_serving.http.shield import upstream
 from verdigris_serving.http.shield.outcomes import Outcome
 from verdigris_serving.http.shield.reading import MOST_AROUND, MOST_FIELDS, MOST_HEAD, AnswerParser
-from verdigris_serving.http.shield.upstream import Upstream
+from verdigris_serving.http.shield.upstream import AT_A_TIME, Exchange, Line, Upstream
 
 MOST = 200_000
 SOUND = b"HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 2\r\n\r\n{}"
@@ -73,6 +75,27 @@ def test_a_body_in_chunks_of_a_usual_size_may_be_as_large_as_any() -> None:
     parser.feed(b"0\r\n\r\n")
 
     assert (parser.whole, parser.malformed, len(parser.body)) == (True, False, 6_400_000)
+
+
+async def test_a_large_answer_leaves_the_loop_to_others_in_between() -> None:
+    """A loop reads on for as long as there is more."""
+    ended: list[Outcome] = []
+    asked, paper = Line(Upstream("", 1)), Paper()
+    asked.connection_made(cast(asyncio.Transport, paper))
+    for _ in range(2):
+        request = Request("POST", "/", {}, request_body(), keep_alive=True)
+        asked.send(Exchange(request, lambda outcome, _: ended.append(outcome)), b"")
+        asked.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (3 * AT_A_TIME))
+        assert paper.reading
+        for _ in range(2):
+            asked.data_received(bytes(AT_A_TIME))
+            assert not paper.reading
+            await asyncio.sleep(0)
+            assert paper.reading
+        asked.data_received(bytes(AT_A_TIME))
+        assert paper.reading
+
+    assert ended == [Outcome.ANSWERED] * 2
 
 
 async def test_answers_that_have_begun_have_an_end_together(monkeypatch: pytest.MonkeyPatch) -> None:

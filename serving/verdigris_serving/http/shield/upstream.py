@@ -24,6 +24,8 @@ MOST_CONNECTIONS = 256
 MOST_BYTES = 64 * 2**20
 #: Bytes of all answers together that have begun and are not whole.
 MOST_HELD = 2 * MOST_BYTES
+#: Bytes of one answer after which whatever else is to be done has its turn.
+AT_A_TIME = 2**20
 #: Ends a connection with a reset: who was to answer learns that nobody waited.
 _WITH_A_RESET = struct.pack("ii", 1, 0)
 #: Takes in how an exchange ended, and the answer where there is one.
@@ -199,6 +201,7 @@ class Line(asyncio.Protocol):
         self._answer = AnswerParser(upstream.most_bytes)
         #: Bytes accounted for with the upstream.
         self._held = 0
+        self._read_until = AT_A_TIME
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, first."""
@@ -224,6 +227,7 @@ class Line(asyncio.Protocol):
     def send(self, exchange: Exchange, data: bytes) -> None:
         """Send a request."""
         self._exchange, exchange.line = exchange, self
+        self._read_until = AT_A_TIME
         if self._transport is not None:
             self._transport.write(data)
 
@@ -252,6 +256,15 @@ class Line(asyncio.Protocol):
             self._end(outcome_of(response), response)
         elif not self._hold(answer.size):
             self._end(Outcome.BUSY, None)
+        elif answer.size >= self._read_until and self._transport is not None:
+            # The loop would read on for as long as there is more, and everybody else would wait.
+            self._read_until = answer.size + AT_A_TIME
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _hold(self, size: int) -> bool:
         more, self._held = size - self._held, size
