@@ -6,6 +6,7 @@ from verdigris_serving.http import codings
 from verdigris_serving.http.limits import Limits
 from verdigris_serving.http.messages import FORWARDED, JSON, VERSION, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
+from verdigris_serving.protocol.binary import HEADER
 
 #: What belongs to one connection, and what is said anew.
 _OWN = frozenset(
@@ -28,8 +29,7 @@ def has_room(request: Request, limits: Limits) -> bool:
 def rendered(request: Request, host: bytes, mark: bytes) -> bytes:
     """The request as it is passed on: marked, and otherwise as it came."""
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.path.encode()), b"host: " + host]
-    own = _with_named(_OWN, request.headers.get(b"connection", b""))
-    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in own]
+    lines += [b"%b: %b" % field for field in request.headers.items() if field[0] not in _OWN]
     lines.append(b"content-type: " + request.headers.get(b"content-type", JSON))
     lines.append(b"content-length: %d" % len(request.body))
     lines.append(FORWARDED + b": " + mark)
@@ -44,7 +44,7 @@ def passed_back(request: Request, status: int, fields: Sequence[tuple[bytes, byt
     """
     if not (400 <= status <= 599 or (status == 200 and body and _is_readable(request, fields))):
         return None
-    left_out = _with_named(_NOT_BACK, b",".join([value for name, value in fields if name == b"connection"]))
+    left_out = _not_back(b",".join([value for name, value in fields if name == b"connection"]))
     kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] not in left_out)
     content_type = next((value for name, value in fields if name == b"content-type"), JSON)
     return Response(status, body, content_type, kept)
@@ -56,9 +56,15 @@ def named(response: Response, version: str) -> None:
         response.fields += b"%b: %b\r\n" % (VERSION, version.encode())
 
 
-def _with_named(names: frozenset[bytes], connection: bytes) -> frozenset[bytes]:
-    """And those that a ``Connection`` field says belong to the connection, too (RFC 9110, 7.6.1)."""
-    return names.union(name.strip().lower() for name in connection.split(b",")) if connection else names
+def _not_back(connection: bytes) -> frozenset[bytes]:
+    """With those that a ``Connection`` field says belong to the connection, too, and without what tells of the body.
+
+    (RFC 9110, 7.6.1. Of a request nothing of the kind is left out: the active version looks at all of it as well.)
+    """
+    if not connection:
+        return _NOT_BACK
+    named = frozenset(name.strip().lower() for name in connection.split(b","))
+    return _NOT_BACK | (named - {b"content-encoding", HEADER})
 
 
 def _is_readable(request: Request, fields: Sequence[tuple[bytes, bytes]]) -> bool:
