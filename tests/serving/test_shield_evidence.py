@@ -8,7 +8,7 @@ from typing import Any
 from tests.serving import candidates
 from tests.serving.candidates import candidate
 from tests.serving.shielding import INFER, counts, order, spared
-from tests.serving.support import ServerProcess, eventually, request_body, server, write_artifact
+from tests.serving.support import ROW, ServerProcess, eventually, request_body, server, write_artifact
 from tests.serving.wire import infer
 from verdigris_serving.http.shield.outcomes import Outcome
 
@@ -75,3 +75,19 @@ def test_a_head_that_has_no_room_for_what_is_added_is_not_passed_on(
 
     assert set(found) == {(200, "2.0.0"), (200, "1.0.0"), (431, None)}
     assert counts(front) == {Outcome.ANSWERED: found.count((200, "2.0.0"))}
+
+
+def test_what_takes_the_active_version_as_long_is_no_lateness(front: ServerProcess) -> None:
+    stall = candidates.Stall()
+    with candidate(stall) as late:
+        order(front, late.port, within=0.01)
+        try:
+            assert front.infer(request_body([ROW] * 20_000))[0] == 200
+            assert counts(front) == {Outcome.LONG: 1}
+            assert spared(front) == spared(front, "failed") == 0
+
+            order(front, late.port, within=0.5)
+            assert front.infer()[0] == 200
+            assert counts(front) == {Outcome.LONG: 1, Outcome.LATE: 1}
+        finally:
+            stall.over.set()

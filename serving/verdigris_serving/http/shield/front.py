@@ -157,12 +157,13 @@ class Passage:
         self._outcome = Outcome.ANSWERED
         self._may_refuse = False
         self._version: str | None = None
+        self._within = 0.0
         self._exchange: Exchange | None = None
         self._deadline: Deadline | None = None
 
     def begin(self, order: Order) -> bool:
         """Ask the version on trial, for as long as the order says; False when there is no room to."""
-        self._may_refuse, self._version = order.schema_change, order.version
+        self._may_refuse, self._version, self._within = order.schema_change, order.version, order.within
         self._exchange = self._trial.upstream.ask(self._request, self._ended)
         if self._exchange is None:
             return False
@@ -222,6 +223,8 @@ class Passage:
             outcome = Outcome.INVALID
         elif outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
+        elif outcome is Outcome.LATE and time.monotonic() - request.arrived > self._within:
+            outcome = Outcome.LONG
         outcomes.count(outcome)
         if outcome in FAULTS:
             outcomes.spare(answered=response.status < 500)

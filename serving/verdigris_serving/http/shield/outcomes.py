@@ -27,6 +27,8 @@ class Outcome(enum.StrEnum):
     """It said 4xx where the active version answers, and is meant to: it takes other requests."""
     LATE = "late"
     """No answer in time."""
+    LONG = "long"
+    """No answer in time, and the active version took as long: so does the request, and it is no evidence."""
     SKIPPED = "skipped"
     """It was not asked, because it had been late several times in a row; or the wait for it was ended by that."""
     BUSY = "busy"
