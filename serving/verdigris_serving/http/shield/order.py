@@ -18,6 +18,7 @@ WHOLE = 10_000
 _MOST = 16 * 1024
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+_Version = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[!-~]+\Z")]
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
@@ -35,7 +36,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     header by whose value a request always meets the same version (empty: by chance); ``salt`` what the units are
     hashed with: the same in all pods and steps of a rollout. ``shadow``, in hundredths of a percent as well: the share
     of what is not passed on whose answers are compared. ``schema_change``: the version on trial is meant to take other
-    requests, so what it turns away is no fault of it.
+    requests, so what it turns away is no fault of it. ``version`` is what it is called in answers that do not say so.
     """
 
     host: _Text
@@ -48,6 +49,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     testers: Testers | None = None
     shadow: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)] = 0
     schema_change: bool = False
+    version: _Version | None = None
 
 
 class Orders:
@@ -74,7 +76,7 @@ def _order(text: bytes) -> Order | None:
         return None
     try:
         order = msgspec.json.decode(text, type=Order)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _log.error("the annotation verdigris.dev/shield cannot be read, and nothing is passed on: %s", error)
         return None
     fields = {"revision": order.revision, "share": order.share / WHOLE, "shadow": order.shadow / WHOLE}
