@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from tests.runtime.fake_api import Json
@@ -24,6 +25,8 @@ LASTS = 20.0
 """Seconds that it goes on."""
 LATE = 5.0
 """Seconds by which events are late."""
+SLICES_LATE = timedelta(seconds=20)
+"""How late EndpointSlices are: as where their controller has many Services to go through."""
 RELISTS_AFTER = 40.0
 """Seconds after which a late watch begins anew."""
 
@@ -94,6 +97,22 @@ WATCHES = (
     Fault("watches: a late relist", _beside_the_call(_lost(RELISTS_AFTER)), takes=RELISTS_AFTER, begins="phase"),
     Fault("watches: events told again", _beside_the_call(_told_again), begins="phase"),
 )
+
+
+def _slices_late(host: Host) -> None:
+    host.controllers.slices_late = SLICES_LATE
+    _later(2 * LASTS, lambda: setattr(host.controllers, "slices_late", timedelta()))
+
+
+SLICES = (
+    Fault(
+        "EndpointSlices follow late",
+        _beside_the_call(_slices_late),
+        takes=2 * LASTS + SLICES_LATE.total_seconds(),
+        begins="phase",
+    ),
+)
+"""Of what brings clients to pods."""
 
 
 def _files_late(host: Host) -> None:

@@ -274,7 +274,8 @@ def _leftovers(turn: Turn) -> Iterator[Action]:
     used = roles(turn)
     for color in COLORS:
         name = color_name(observed.owner.name, color)
-        if color not in used and (has_clients(observed, color) or may_send_to(observed, color)):
+        reachable = has_clients(observed, color) or color in observed.still_behind or may_send_to(observed, color)
+        if color not in used and reachable:
             # Whoever sends clients there, they are answered as long as they come.
             continue
         if color in observed.hpas and (color not in used or not _autoscaled(turn, color) or color in observed.scalers):

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from verdigris.adapters.kube.reading import decisions, unseen, views
+from verdigris.adapters.kube.reading import decisions, endpoints, unseen, views
 from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
 from verdigris.adapters.kube.reading.port import Key, Reader
@@ -126,6 +126,7 @@ def _observed(
     found, mine, name = seen.found, seen.mine, seen.owner.name
     service = mine.get((kinds.SERVICE.kind, name))
     deployments = {color: mine.get((kinds.DEPLOYMENT.kind, color_name(name, color))) for color in COLORS}
+    pods = tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name)))
     return Observed(
         owner=seen.owner,
         generation=seen.generation,
@@ -133,8 +134,9 @@ def _observed(
         status=seen.status,
         defaults=defaults,
         deployments={color: views.deployment_view(raw) for color, raw in deployments.items() if raw is not None},
-        pods=tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name))),
-        endpoints=views.ready_endpoints(found.slices, name),
+        pods=pods,
+        endpoints=endpoints.ready_endpoints(found.slices, name),
+        still_behind=endpoints.still_behind(found.slices, name, pods),
         selected=views.selected_color(service),
         withdrawn=views.withdrawn(service),
         snapshots=_snapshots(mine.values()),
@@ -192,12 +194,12 @@ class _Found:
 async def _children(reader: Reader, key: Key, tolerant: TolerantReads) -> _Found:
     """What bears the model's label."""
     labels = f"{MODEL_LABEL}={key.name}"
-    services = ",".join(color_name(key.name, color) for color in COLORS)
+    services = ",".join(endpoints.services_of(key.name))
     none: Listed | None = []
     plain = [kind for kind in kinds.CHILDREN if kind not in kinds.OPTIONAL]
     pods, slices, decided, *lists = await _together(
         reader.list(kinds.POD, key.namespace, labels),
-        reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"kubernetes.io/service-name in ({services})"),
+        reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"{endpoints.SERVICE_LABEL} in ({services})"),
         tolerant.listed(kinds.ROLLOUT_DECISION, partial(decisions.open_decisions, reader, key.namespace, key.name)),
         *(tolerant.read(kind, partial(_unless_unknown, reader, kind, key, labels), none) for kind in kinds.OPTIONAL),
         *(tolerant.listed(kind, partial(reader.list, kind, key.namespace, labels)) for kind in plain),
