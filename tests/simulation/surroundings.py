@@ -18,7 +18,7 @@ from tests.simulation.registry import AWAY, EVERY
 from tests.simulation.registry import Trouble as RegistryTrouble
 from tests.simulation.server import ref_of
 from tests.simulation.wire import Call, Wire, Work
-from verdigris.children.names import COLOR_LABEL, MODEL_LABEL
+from verdigris.children.names import COLOR_LABEL, MODEL_LABEL, REVISION_LABEL
 from verdigris.core.steps.source import LOOK_EVERY
 
 LASTS = 20.0
@@ -113,6 +113,18 @@ SLICES = (
     ),
 )
 """Of what brings clients to pods."""
+
+
+def _snapshots_deleted(host: Host) -> None:
+    """Those of what runs: an idle one is gone for good."""
+    runs = {labels_of(raw["spec"]["template"]).get(REVISION_LABEL) for raw in host.server.of("Deployment")}
+    for raw in host.server.of("ControllerRevision"):
+        if MODEL_LABEL in labels_of(raw) and labels_of(raw)[REVISION_LABEL] in runs:
+            host.server.end(ref_of(raw))
+
+
+LOST = (Fault("snapshots are deleted", _beside_the_call(_snapshots_deleted), begins="phase"),)
+"""Of what people remove."""
 
 
 def _files_late(host: Host) -> None:

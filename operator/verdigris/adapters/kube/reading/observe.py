@@ -23,7 +23,7 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.inventory import Ref
-from verdigris.children.names import COLORS, MODEL_LABEL, Defaults, Owner, color_name
+from verdigris.children.names import COLORS, MODEL_LABEL, REVISION_LABEL, Defaults, Owner, color_name
 from verdigris.core.facts.observed import Observed, Snapshot
 from verdigris.core.facts.skew import Skew, wanted_target
 
@@ -139,7 +139,7 @@ def _observed(
         still_behind=endpoints.still_behind(found.slices, name, pods),
         selected=views.selected_color(service),
         withdrawn=views.withdrawn(service),
-        snapshots=_snapshots(mine.values()),
+        snapshots=_snapshots(mine) if kinds.CONTROLLER_REVISION.kind not in unread else {},
         decisions=decisions.understood(found.decisions),
         hpas=_autoscaled(mine, name),
         unknown=found.unknown,
@@ -174,7 +174,8 @@ def _understood(
 ) -> tuple[ModelDeploymentSpec, ModelDeploymentStatus, Skew]:
     """As `understand`. What only an unseen snapshot could tell is a failed read, and no fault of the object."""
     try:
-        return understand(parent, mine, _snapshots(mine.values()))
+        unread = kinds.CONTROLLER_REVISION.kind in tolerant.unseen
+        return understand(parent, mine, {} if unread else _snapshots(mine))
     except Malformed:
         error = tolerant.unseen.get(kinds.CONTROLLER_REVISION.kind)
         if error is None:
@@ -260,9 +261,15 @@ def _behind_others(service: Raw | None, own: Raw | None, deployments: Mapping[Co
     return frozenset(color for color, raw in deployments.items() if raw is not None and views.selects(service, raw))
 
 
-def _snapshots(children: Iterable[Raw]) -> dict[str, Snapshot]:
-    revisions = (raw for raw in children if raw["kind"] == kinds.CONTROLLER_REVISION.kind)
-    return {snapshot.revision: snapshot for snapshot in map(_snapshot, revisions) if snapshot is not None}
+def _snapshots(mine: Mapping[tuple[str, str], Raw]) -> dict[str, Snapshot]:
+    """By revision. One that was deleted while its pods run is read back from their Deployment."""
+    kept = {name: raw for (kind, name), raw in mine.items() if kind == kinds.CONTROLLER_REVISION.kind}
+    running = (raw for (kind, _), raw in mine.items() if kind == kinds.DEPLOYMENT.kind)
+    parsed = {snapshot.revision: snapshot for snapshot in map(_snapshot, kept.values()) if snapshot is not None}
+    # One that is there and is none of ours to read is told by the write that it refuses.
+    known = {views.metadata(raw).get("labels", {}).get(REVISION_LABEL) for raw in kept.values()}
+    back = filter(None, map(controller_revision.of_running, running))
+    return {snapshot.revision: snapshot for snapshot in back if snapshot.revision not in known} | parsed
 
 
 def _snapshot(raw: Raw) -> Snapshot | None:
