@@ -18,8 +18,9 @@ from tests.rollout.test_follow import says, serving_it
 from tests.rollout.test_gates import FAIRNESS, QUALITY, answers
 from tests.rollout.world import World, serving
 from verdigris.api.status import GateGroup, ModelDeploymentStatus, RemovedPod
-from verdigris.audit.event import KINDS, Entry, Model, spelled
+from verdigris.audit.event import KINDS, Entry, spelled
 from verdigris.audit.facts import changes, removed
+from verdigris.audit.model import Model
 from verdigris.core.actions import SetOrder
 from verdigris.core.facts.observed import GateJob
 

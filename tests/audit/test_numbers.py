@@ -13,8 +13,9 @@ from verdigris.adapters.audit.folder import read
 from verdigris.adapters.audit.log import Log
 from verdigris.api.status import GateCheck, GateStatus, ModelDeploymentStatus, RolloutStatus, StepStatus
 from verdigris.audit.check import Sound, check
-from verdigris.audit.event import Entry, Model, numbered, read_line
+from verdigris.audit.event import Entry, numbered, read_line
 from verdigris.audit.facts import changes
+from verdigris.audit.model import Model
 
 MODEL = Model("clinic", "diabetes", "uid-1")
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**308), 10**308)

@@ -15,6 +15,7 @@ from tests.audit.test_trail import ConfigMaps
 from verdigris.app.audit import Trail
 from verdigris.app.audit_setup import trail
 from verdigris.app.settings import from_environment
+from verdigris.app.statuses import Statuses
 
 
 def made(folder: Path, registry: CollectorRegistry) -> Trail:
@@ -22,7 +23,7 @@ def made(folder: Path, registry: CollectorRegistry) -> Trail:
     settings = from_environment(
         {f"VERDIGRIS_{name}": text for name, text in words.items()} | {"VERDIGRIS_LEASE_NAMESPACE": "system"}
     )
-    found = trail(settings, ConfigMaps(), registry, "operator-1", lambda: NOW)  # type: ignore[arg-type]
+    found = trail(settings, ConfigMaps(), Statuses(), registry, identity="operator-1", now=lambda: NOW)  # type: ignore[arg-type]
     assert found is not None
     return found
 
@@ -55,7 +56,7 @@ async def test_while_the_key_is_missing_entries_wait_and_it_is_said(tmp_path: Pa
 def test_an_operator_without_an_audit_log_imports_nothing_of_it() -> None:
     program = (
         "import sys; import verdigris.app.runtime; print(*[name for name in sys.modules if name.startswith("
-        "('cryptography', 'rfc8785', 'verdigris.app.audit.', 'verdigris.adapters.audit'))])"
+        "('cryptography', 'rfc8785', 'verdigris.adapters.audit', 'verdigris.app.audit_notes'))])"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == ""

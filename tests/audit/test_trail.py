@@ -24,7 +24,9 @@ from verdigris.adapters.kube.transport.errors import NotFound, Unreachable
 from verdigris.adapters.kube.transport.kinds import Resource
 from verdigris.adapters.kube.writing.spool import Spool
 from verdigris.api.status import ModelDeploymentStatus
-from verdigris.app.audit import Event, OpenLog, Trail
+from verdigris.app.audit import OpenLog, Trail
+from verdigris.app.audit_notes import Event
+from verdigris.app.statuses import Statuses
 from verdigris.audit.check import Sound, check
 from verdigris.audit.event import WHAT, read_line
 
@@ -126,7 +128,9 @@ class Operator:
 
     def restarted(self, identity: str) -> None:
         """Another process leads."""
+        self.models = Statuses()
         self.trail = Trail(
+            statuses=self.models,
             opener=self.volume.open,
             spool=Spool(self.maps, "system", "spool", self._bound),
             told=self.gauges,
@@ -136,6 +140,7 @@ class Operator:
             patience=self._patience,
             retry=0.01,
         )
+        self.models.follow(self.trail.notes)
 
     def __enter__(self) -> Operator:
         self.task = asyncio.create_task(self.trail.run())
@@ -163,8 +168,8 @@ SERVED = [("operator", "1.2.3"), ("deployed", "1.0.0"), ("serves", "1.1.0")]
 async def test_what_a_status_tells_is_in_the_log_once(tmp_path: Path, promoted: World) -> None:
     with Operator(tmp_path) as operator:
         for _ in range(3):
-            operator.trail.saw(KEY, UID, promoted.status)
-        await operator.when(lambda: not operator.trail._waiting)
+            operator.models.saw(KEY, UID, promoted.status)
+        await operator.when(lambda: not operator.trail.notes.waiting)
         assert operator.volume.told == SERVED
         assert operator.trail.sentence is None
         assert operator.maps.data == {}
@@ -173,13 +178,13 @@ async def test_what_a_status_tells_is_in_the_log_once(tmp_path: Path, promoted: 
 async def test_an_operator_that_comes_after_records_nothing_again(tmp_path: Path, promoted: World) -> None:
     operator = Operator(tmp_path)
     with operator:
-        operator.trail.saw(KEY, UID, promoted.status)
-        await operator.when(lambda: not operator.trail._waiting)
+        operator.models.saw(KEY, UID, promoted.status)
+        await operator.when(lambda: not operator.trail.notes.waiting)
     await operator.trail.close(1.0)
     operator.restarted("operator-2")
     with operator:
-        operator.trail.saw(KEY, UID, promoted.status)
-        await operator.when(lambda: not operator.trail._waiting)
+        operator.models.saw(KEY, UID, promoted.status)
+        await operator.when(lambda: not operator.trail.notes.waiting)
     assert operator.volume.told == [*SERVED, ("operator", "1.2.3")]
 
 
@@ -205,8 +210,8 @@ async def test_while_the_log_is_away_the_spool_keeps_entries_and_they_come_in_or
     operator = Operator(tmp_path)
     operator.volume.away = True
     with operator:
-        operator.trail.saw(KEY, UID, ModelDeploymentStatus())
-        operator.trail.saw(KEY, UID, promoted.status)
+        operator.models.saw(KEY, UID, ModelDeploymentStatus())
+        operator.models.saw(KEY, UID, promoted.status)
         await operator.when(lambda: operator.gauges.spooled == 3)
         assert "The audit log cannot be written: the volume is away." in (operator.trail.sentence or "")
     # The operator is replaced in the meantime: the spool is not its memory.
@@ -222,7 +227,7 @@ async def test_a_volume_that_hangs_holds_nothing_and_nothing_is_written_twice(tm
     with operator:
         await operator.when(lambda: operator.gauges.up[-1:] == [True] and not operator.maps.data)
         operator.volume.hangs.clear()
-        operator.trail.saw(KEY, UID, promoted.status)
+        operator.models.saw(KEY, UID, promoted.status)
         await operator.when(lambda: operator.gauges.spooled == 2)
         assert "has not ended" in (operator.trail.sentence or "")
         operator.volume.hangs.set()
@@ -234,11 +239,11 @@ async def test_without_log_and_api_server_entries_wait_in_memory(tmp_path: Path,
     operator = Operator(tmp_path)
     operator.volume.away = operator.maps.away = True
     with operator:
-        operator.trail.saw(KEY, UID, promoted.status)
+        operator.models.saw(KEY, UID, promoted.status)
         await operator.when(lambda: len(operator.gauges.up) > 2)
         assert operator.maps.data == {}
         operator.volume.away = operator.maps.away = False
-        await operator.when(lambda: not operator.trail._waiting and operator.trail.sentence is None)
+        await operator.when(lambda: not operator.trail.notes.waiting and operator.trail.sentence is None)
     assert operator.volume.told == SERVED
 
 
@@ -248,12 +253,12 @@ async def test_a_full_spool_is_told_and_what_the_status_still_tells_is_recorded_
     operator = Operator(tmp_path, bound=1_200)
     operator.volume.away = True
     with operator:
-        operator.trail.saw(KEY, UID, ModelDeploymentStatus())
-        operator.trail.saw(KEY, UID, promoted.status)
+        operator.models.saw(KEY, UID, ModelDeploymentStatus())
+        operator.models.saw(KEY, UID, promoted.status)
         await operator.when(lambda: "The spool is full" in (operator.trail.sentence or ""))
         assert operator.gauges.lost == 2
         operator.volume.away = False
-        await operator.when(lambda: not operator.trail._waiting and operator.trail.sentence is None)
+        await operator.when(lambda: not operator.trail.notes.waiting and operator.trail.sentence is None)
     assert operator.volume.told[0] == SERVED[0]
     assert sorted(operator.volume.told) == sorted([*SERVED, ("gap", "")])
 
@@ -262,7 +267,7 @@ async def test_a_start_with_more_to_tell_than_there_is_room_for_loses_nothing_an
     tmp_path: Path, promoted: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hundreds of models are seen before a log is open: what their statuses go on telling need not wait in memory."""
-    monkeypatch.setattr("verdigris.app.audit.WAITING", 20)
+    monkeypatch.setattr("verdigris.app.audit_notes.WAITING", 20)
     keys = [Key("clinic", f"model-{number}") for number in range(40)]
     operator = Operator(tmp_path)
     for identity in ("operator-1", "operator-2"):
@@ -270,11 +275,11 @@ async def test_a_start_with_more_to_tell_than_there_is_room_for_loses_nothing_an
         operator.volume.hangs.clear()
         with operator:
             for key in keys:
-                operator.trail.saw(key, f"uid-{key.name}", promoted.status)
-            operator.trail.saw(keys[0], f"uid-{keys[0].name}", promoted.status.model_copy(update={"history": ()}))
-            operator.trail.gone(keys[0])
+                operator.models.saw(key, f"uid-{key.name}", promoted.status)
+            operator.models.saw(keys[0], f"uid-{keys[0].name}", promoted.status.model_copy(update={"history": ()}))
+            operator.models.gone(keys[0])
             operator.volume.hangs.set()
-            await operator.when(lambda: operator.gauges.up and not operator.trail._waiting)
+            await operator.when(lambda: operator.gauges.up and not operator.trail.notes.waiting)
         await operator.trail.close(10.0)
     assert operator.gauges.lost == 0
     told = Counter(operator.volume.told)
@@ -288,18 +293,18 @@ async def test_a_start_with_more_to_tell_than_there_is_room_for_loses_nothing_an
 
 async def test_a_model_that_is_deleted_is_recorded_with_what_it_served(tmp_path: Path, promoted: World) -> None:
     with Operator(tmp_path) as operator:
-        operator.trail.saw(KEY, UID, promoted.status)
-        operator.trail.gone(KEY)
-        operator.trail.gone(KEY)
-        await operator.when(lambda: not operator.trail._waiting)
+        operator.models.saw(KEY, UID, promoted.status)
+        operator.models.gone(KEY)
+        operator.models.gone(KEY)
+        await operator.when(lambda: not operator.trail.notes.waiting)
         assert operator.volume.told == [*SERVED, ("removed", "1.1.0")]
 
 
 async def test_a_model_of_the_same_name_is_another_one(tmp_path: Path, promoted: World) -> None:
     with Operator(tmp_path) as operator:
-        operator.trail.saw(KEY, UID, promoted.status)
-        operator.trail.saw(KEY, "uid-2", promoted.status)
-        await operator.when(lambda: not operator.trail._waiting)
+        operator.models.saw(KEY, UID, promoted.status)
+        operator.models.saw(KEY, "uid-2", promoted.status)
+        await operator.when(lambda: not operator.trail.notes.waiting)
         assert operator.volume.told == [*SERVED, ("removed", "1.1.0"), *SERVED[1:]], "the first one was deleted"
 
 
@@ -309,8 +314,8 @@ async def test_an_entry_that_json_cannot_spell_keeps_no_other_from_being_written
     last = promoted.status.history[-1].model_copy(update={"reason": "half a character: \ud800"})
     odd = promoted.status.model_copy(update={"history": (*promoted.status.history[:-1], last)})
     with Operator(tmp_path) as operator:
-        operator.trail.saw(KEY, UID, odd)
-        await operator.when(lambda: operator.gauges.up and not operator.trail._waiting)
+        operator.models.saw(KEY, UID, odd)
+        await operator.when(lambda: operator.gauges.up and not operator.trail.notes.waiting)
     assert operator.volume.told == SERVED[:2]
     assert "is not recorded" in caplog.text
 
@@ -319,8 +324,8 @@ async def test_a_spool_that_cannot_be_emptied_is_emptied_later(tmp_path: Path, p
     operator = Operator(tmp_path)
     operator.volume.away = True
     with operator:
-        operator.trail.saw(KEY, UID, ModelDeploymentStatus())
-        operator.trail.saw(KEY, UID, promoted.status)
+        operator.models.saw(KEY, UID, ModelDeploymentStatus())
+        operator.models.saw(KEY, UID, promoted.status)
         await operator.when(lambda: operator.gauges.spooled == 3)
         operator.maps.away, operator.volume.away = True, False
         await operator.when(lambda: operator.gauges.up[-1])
@@ -331,7 +336,7 @@ async def test_a_spool_that_cannot_be_emptied_is_emptied_later(tmp_path: Path, p
 
 async def test_what_is_noted_last_is_written_as_the_operator_ends(tmp_path: Path, promoted: World) -> None:
     operator = Operator(tmp_path)
-    operator.trail.saw(KEY, UID, promoted.status)
+    operator.models.saw(KEY, UID, promoted.status)
     await operator.trail.close(10.0)
     assert operator.volume.told == SERVED
 

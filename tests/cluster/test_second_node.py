@@ -176,6 +176,7 @@ def test_without_its_kubelet_its_pods_go_on_serving(cluster: Cluster, far: str) 
     assert _answers(far)
 
 
+@pytest.mark.thorough
 def test_a_node_that_loses_power_is_silent_then_not_ready_and_comes_back_with_its_pods(
     cluster: Cluster, namespace: str, far: str, machine: SecondMachine
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_node_that_loses_power_is_silent_then_not_ready_and_comes_back_with_it
     assert _far_pod(cluster, namespace)["metadata"]["uid"] == before, "the very pod: it was not evicted in that minute"
 
 
+@pytest.mark.thorough
 def test_another_size_makes_the_node_anew_and_down_leaves_nothing_of_it(
     cluster: Cluster, machine: SecondMachine
 ) -> None:

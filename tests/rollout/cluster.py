@@ -99,6 +99,8 @@ class Cluster:
     """How it went to tell the model registry who serves."""
     withdrawn: str | None = None
     """The mark on the clients' Service."""
+    followed_late: Selection | None = None
+    """What the EndpointSlices of the clients' Service still go by, where they do not follow its selector."""
     route: RouteView | None = None
     """The HTTPRoute, whosever it is."""
     route_fault: Failure | None = None
@@ -122,6 +124,11 @@ class Cluster:
             pods=pods,
             endpoints={c: sum(p.ready for p in pods if p.color == c) for c in COLORS},
             selected=self.selected,
+            still_behind=frozenset(
+                color
+                for color in reached(self.followed_late or self.selected)
+                if any(p.color == color and p.ready for p in pods)
+            ),
             withdrawn=self.withdrawn,
             addresses={"blue": "10.96.0.1", "green": "10.96.0.2"},
             snapshots=dict(self.snapshots),

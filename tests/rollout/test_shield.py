@@ -163,6 +163,7 @@ def test_the_active_pods_are_told_whom_to_ask_and_for_how_long_to_wait() -> None
         "revision": revision_of(world.spec),
         "salt": "diabetes",
         "share": 10_000,
+        "version": "1.1.0",
         "within": 0.4,
     }
     assert orders(world)["green"] == {None}

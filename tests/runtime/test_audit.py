@@ -8,8 +8,8 @@ from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.kube.transport.errors import Transient
 from verdigris.api.status import ModelDeploymentStatus
-from verdigris.audit.event import Model
 from verdigris.audit.facts import changes
+from verdigris.audit.model import Model
 
 Told = list[tuple[Key, str, ModelDeploymentStatus]]
 

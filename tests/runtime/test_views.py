@@ -9,8 +9,9 @@ import pytest
 
 from tests.resources.samples import DEFAULTS, MINIMAL, OWNER, spec
 from tests.runtime.raws import container, ended, endpoint_slice, owned, pod, waiting
-from verdigris.adapters.kube.reading import views
+from verdigris.adapters.kube.reading import endpoints, views
 from verdigris.children import pod_template
+from verdigris.children.names import COLORS
 from verdigris.core.facts.observed import Exit, PodView
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -209,7 +210,7 @@ def test_a_replica_failure_that_is_over_is_no_trouble() -> None:
     ids=["none", "not ready ones", "two colors", "two slices", "dual stack", "a stranger's", "empty"],
 )
 def test_endpoints_are_counted_by_color_each_pod_once(slices: list[dict[str, Any]], counts: dict[str, int]) -> None:
-    assert views.ready_endpoints(slices, "diabetes") == counts
+    assert endpoints.ready_endpoints(slices, "diabetes") == counts
 
 
 @pytest.mark.parametrize(
@@ -224,3 +225,22 @@ def test_endpoints_are_counted_by_color_each_pod_once(slices: list[dict[str, Any
 )
 def test_the_selected_color_is_what_the_service_really_selects(service: Any, color: str | None) -> None:
     assert views.selected_color(service) == color
+
+
+@pytest.mark.parametrize(
+    ("slices", "colors"),
+    [
+        ([], set()),
+        ([endpoint_slice("diabetes", True)], {"blue"}),
+        ([endpoint_slice("diabetes", False, True)], {"green"}),
+        ([endpoint_slice("diabetes", None), endpoint_slice("diabetes", True, start=1)], {"blue", "green"}),
+        ([endpoint_slice("diabetes", True, start=7)], set()),
+        ([endpoint_slice("diabetes-blue", True), endpoint_slice("diabetes-green", True, start=1)], set()),
+    ],
+    ids=["none", "one color", "not ready ones", "both", "a stranger's pod", "the colors' own"],
+)
+def test_whose_pods_new_connections_reach_is_what_the_clients_slices_say(slices: Any, colors: set[str]) -> None:
+    raws = (pod(color, color=color, metadata={"uid": f"pod-{number}"}) for number, color in enumerate(COLORS))
+    pods = list(filter(None, map(views.pod_view, raws)))
+    assert len(pods) == 2
+    assert endpoints.still_behind(slices, "diabetes", pods) == colors

@@ -17,7 +17,7 @@ from tritonclient import http as tritonclient
 
 from tests.serving.support import ROW, ServerProcess, request_body, server, write_artifact
 from tests.serving.wire import Answered, answers, exchange, head
-from verdigris_serving.http.codings import Unreadable, acceptable, packed, unpacked
+from verdigris_serving.http.codings import Unreadable, acceptable, is_acceptable, packed, unpacked
 
 LIMIT = 200_000
 LARGE = request_body([ROW] * 5_000)
@@ -152,6 +152,23 @@ def test_a_small_answer_comes_as_it_is(running: ServerProcess) -> None:
 )
 def test_the_coding_of_an_answer_is_the_one_that_the_client_likes_best(accepted: bytes, expected: bytes | None) -> None:
     assert acceptable(accepted) == expected
+
+
+@pytest.mark.parametrize(
+    ("coding", "accepted", "readable"),
+    [
+        (b"gzip", b"deflate, x-gzip", True),
+        (b"br", b"gzip, br", True),
+        (b"br", b"*", True),
+        (b"br", b"*, br;q=0", False),
+        (b"gzip", b"", False),
+        (b"gzip, br", b"gzip", False),
+        (b"identity", b"", True),
+        (b"", b"", True),
+    ],
+)
+def test_who_reads_a_coding_has_said_so(coding: bytes, accepted: bytes, *, readable: bool) -> None:
+    assert is_acceptable(coding, accepted) is readable
 
 
 @given(st.binary(max_size=3_000), st.sampled_from([b"gzip", b"deflate"]))

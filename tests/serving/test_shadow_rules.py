@@ -1,5 +1,7 @@
 """When two answers agree, what is read of an answer, and how many copies there is time for: without a server."""
 
+import math
+import sys
 import time
 from typing import Any
 
@@ -18,6 +20,8 @@ from verdigris_serving.protocol.messages import OutputTensor
 
 LIMIT = 10_000
 EXACT = Tolerance()
+#: An integer of JSON that is the largest float.
+MOST = int(sys.float_info.max)
 LABEL = OutputTensor("label", "BYTES", [2], ["no", "yes"])
 SHARES = OutputTensor("probabilities", "FP64", [2, 2], [0.75, 0.25, 0.25, 0.75])
 VALUES = OutputTensor("value", "FP64", [2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
@@ -127,6 +131,12 @@ def test_whatever_is_no_answer_is_refused_or_compared_but_nothing_else(
             Told(None, [[1.0], [2.0]], ("value", "1")),
             Told(None, [[None], [2.0]], ("value", "1")),
             Compared(Likeness.DIFFERED, 1, 1, (0.0,)),
+        ),
+        # Nor is what no float can hold, of which JSON has no end.
+        (
+            Told(None, [[1.0], [-MOST], [MOST]], ("value", "1")),
+            Told(None, [[10**400], [MOST], [-1.0]], ("value", "1")),
+            Compared(Likeness.DIFFERED, 0, 3, (math.inf, sys.float_info.max)),
         ),
         (
             Told(None, [[1.0, 5.0], [2.0, 5.0]], ("value", "2")),

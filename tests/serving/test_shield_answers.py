@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -122,7 +122,7 @@ def test_what_a_version_of_another_schema_turns_away_is_answered_here_and_no_fau
 
         assert [answered_by(front.infer()) for _ in range(3)] == ["1.0.0"] * 3
         assert front.infer(b"{}")[0] == 400
-        assert counts(front) == {Outcome.DECLINED: 3, Outcome.ANSWERED: 1}
+        assert counts(front) == {Outcome.DECLINED: 3, Outcome.INVALID: 1}
     order(front, behind.port, schemaChange=True)
     assert answered_by(front.infer()) == "2.0.0"
 
@@ -174,6 +174,28 @@ async def test_there_are_never_more_connections_than_may_be() -> None:
         await _until(lambda: len(ended) == 2)
 
     assert ended == [Outcome.ANSWERED] * 2, "of the two that were not given up"
+
+
+async def test_a_connection_that_ended_before_its_request_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told at once: whoever waited for it would be late."""
+    ended: list[Outcome] = []
+    loop = asyncio.get_running_loop()
+    connect_to = loop.create_connection
+
+    async def told_late(*whereto: Any) -> Any:
+        made = await connect_to(*whereto)
+        made[0].abort()
+        await _until(lambda: upstream.connections == 1)
+        return made
+
+    with candidate(candidates.say(200)) as closing:
+        upstream = Upstream("127.0.0.1", closing.port)
+        monkeypatch.setattr(loop, "create_connection", told_late)
+        request = Request("POST", INFER, {}, request_body(), keep_alive=True)
+        upstream.ask(request, lambda outcome, _: ended.append(outcome))
+        await _until(lambda: bool(ended))
+
+    assert ended == [Outcome.RESET]
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -69,11 +69,14 @@ class Controllers:
     """Pods that the namespace may have; None: as many as anybody likes."""
     load: int = 1
     """Pods that the autoscalers find needed, within their bounds."""
+    slices_late: timedelta = timedelta()
+    """How long the EndpointSlices take to follow."""
     _serial: int = 0
     _seen: int = -1
     _digests: list[tuple[Json, str]] = field(default_factory=list)
     _refused: dict[str, tuple[datetime, Json]] = field(default_factory=dict)
     _scheduled: dict[str, datetime] = field(default_factory=dict)
+    _differ_since: dict[Ref, datetime] = field(default_factory=dict)
 
     def tick(self) -> None:
         """One pass of all, in the order in which they hear of each other. Cheap while nothing happens."""
@@ -101,6 +104,8 @@ class Controllers:
     def _something_is_due(self) -> bool:
         now = self.server.now()
         if any(now >= at + BACK_OFF for at, _ in self._refused.values()):
+            return True
+        if self._differ_since:
             return True
         return any(not is_ready(pod) or is_ending(pod) for pod in self.server.of("Pod") if is_placed(pod))
 
@@ -222,5 +227,8 @@ class Controllers:
         ]
         if ref not in self.server.objects:
             self.server.put(new_slice(service, ref, endpoints))
-        elif self.server.objects[ref]["endpoints"] != endpoints:
+        elif self.server.objects[ref]["endpoints"] == endpoints:
+            self._differ_since.pop(ref, None)
+        elif self.server.now() >= self._differ_since.setdefault(ref, self.server.now()) + self.slices_late:
+            del self._differ_since[ref]
             self.server.change(ref, lambda raw: raw.update(endpoints=endpoints), "endpointslices")

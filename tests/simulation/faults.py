@@ -14,6 +14,7 @@ from verdigris.adapters.kube.transport.errors import ApiError, Conflict, Forbidd
 
 if TYPE_CHECKING:
     from tests.simulation.branches import Branches
+    from tests.simulation.controllers import Controllers
     from tests.simulation.edits import Edit
     from tests.simulation.elsewhere import Elsewhere
     from tests.simulation.fronts import Fronts
@@ -43,6 +44,7 @@ class Host(Protocol):
     """What faults need of the world that do not happen to a call alone."""
 
     server: Server
+    controllers: Controllers
     prometheus: Prometheus
     fronts: Fronts
     gates: Gates

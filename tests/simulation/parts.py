@@ -9,13 +9,13 @@ from typing import Any
 from tests.runtime.fake_api import Json
 from tests.simulation.edits import FAULTS as EDITS
 from tests.simulation.faults import CALLS, Fault
-from tests.simulation.surroundings import FRONTS, PROMETHEUS, WATCHES
+from tests.simulation.surroundings import FRONTS, LOST, PROMETHEUS, SLICES, WATCHES
 from tests.simulation.wire import Call
 from tests.simulation.world import World
 
 FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
 Script = Callable[[World], Awaitable[None]]
-JUDGED = (*CALLS, *WATCHES, *PROMETHEUS, *EDITS)
+JUDGED = (*CALLS, *WATCHES, *PROMETHEUS, *SLICES, *LOST, *EDITS)
 SHIELDED = (*JUDGED, *FRONTS)
 
 

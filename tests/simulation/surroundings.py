@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from tests.runtime.fake_api import Json
@@ -17,13 +18,15 @@ from tests.simulation.registry import AWAY, EVERY
 from tests.simulation.registry import Trouble as RegistryTrouble
 from tests.simulation.server import ref_of
 from tests.simulation.wire import Call, Wire, Work
-from verdigris.children.names import COLOR_LABEL, MODEL_LABEL
+from verdigris.children.names import COLOR_LABEL, MODEL_LABEL, REVISION_LABEL
 from verdigris.core.steps.source import LOOK_EVERY
 
 LASTS = 20.0
 """Seconds that it goes on."""
 LATE = 5.0
 """Seconds by which events are late."""
+SLICES_LATE = timedelta(seconds=20)
+"""How late EndpointSlices are: as where their controller has many Services to go through."""
 RELISTS_AFTER = 40.0
 """Seconds after which a late watch begins anew."""
 
@@ -94,6 +97,34 @@ WATCHES = (
     Fault("watches: a late relist", _beside_the_call(_lost(RELISTS_AFTER)), takes=RELISTS_AFTER, begins="phase"),
     Fault("watches: events told again", _beside_the_call(_told_again), begins="phase"),
 )
+
+
+def _slices_late(host: Host) -> None:
+    host.controllers.slices_late = SLICES_LATE
+    _later(2 * LASTS, lambda: setattr(host.controllers, "slices_late", timedelta()))
+
+
+SLICES = (
+    Fault(
+        "EndpointSlices follow late",
+        _beside_the_call(_slices_late),
+        takes=2 * LASTS + SLICES_LATE.total_seconds(),
+        begins="phase",
+    ),
+)
+"""Of what brings clients to pods."""
+
+
+def _snapshots_deleted(host: Host) -> None:
+    """Those of what runs: an idle one is gone for good."""
+    runs = {labels_of(raw["spec"]["template"]).get(REVISION_LABEL) for raw in host.server.of("Deployment")}
+    for raw in host.server.of("ControllerRevision"):
+        if MODEL_LABEL in labels_of(raw) and labels_of(raw)[REVISION_LABEL] in runs:
+            host.server.end(ref_of(raw))
+
+
+LOST = (Fault("snapshots are deleted", _beside_the_call(_snapshots_deleted), begins="phase"),)
+"""Of what people remove."""
 
 
 def _files_late(host: Host) -> None:

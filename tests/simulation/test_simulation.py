@@ -27,7 +27,7 @@ from verdigris.core.steps import full_share, measure, start
 from verdigris.core.steps.step import NEXT
 
 ROOT = Path(__file__).resolve().parents[2]
-SLICE = ("--every", "110", "--walks", "3", "--jobs", "1")
+SLICE = ("--every", "165", "--walks", "2", "--jobs", "1")
 
 
 def test_a_slice_of_all_runs_goes_right(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.simulation.parts import (
     is_rejected,
     spec,
 )
-from tests.simulation.surroundings import FRONTS, PROMETHEUS, WATCHES
+from tests.simulation.surroundings import FRONTS, PROMETHEUS, SLICES, WATCHES
 from tests.simulation.wire import Call
 from tests.simulation.world import World
 
@@ -156,7 +156,7 @@ def while_warm(call: Call) -> bool:
     return call.phase.startswith(f"{SECOND}/")
 
 
-_BESIDE = (*WATCHES, *PROMETHEUS)
+_BESIDE = (*WATCHES, *PROMETHEUS, *SLICES)
 _TOLD = (*CALLS, TOLD, *FRONTS)
 # Where no pod in front passes anything on there is nothing but its own word.
 _BELIE = tuple(fault for fault in (*FRONTS, *PROMETHEUS) if fault.name != "files never change")

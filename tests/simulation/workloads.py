@@ -19,7 +19,7 @@ from tests.simulation.parts import (
     nothing,
     spec,
 )
-from tests.simulation.surroundings import GATES
+from tests.simulation.surroundings import GATES, LOST, WATCHES
 from tests.simulation.wire import Call
 from tests.simulation.world import KEY, World
 
@@ -194,7 +194,7 @@ WORKLOADS = (
     Workload("delete", delete, known=as_in_a_release),
     Workload("in place", in_place, three_in_three),
     Workload("recreate", recreate),
-    Workload("upgrade", upgrade, known=as_in_a_release),
+    Workload("upgrade", upgrade, faults=(*CALLS, *WATCHES, *LOST), known=as_in_a_release),
     Workload("revert", revert, known=as_in_a_release),
     Workload("edited by hand", edited_by_hand),
 )

@@ -6,7 +6,8 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from verdigris.audit.event import Entry, Model, What, entry_of
+from verdigris.audit.event import Entry, What, entry_of
+from verdigris.audit.model import Model
 from verdigris.webhooks.receiver import Receiver
 
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()

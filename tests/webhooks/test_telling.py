@@ -24,6 +24,7 @@ from tests.webhooks.samples import KEY, entry, receiver
 from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.webhooks.post import SECONDS, Try, post
 from verdigris.api.status import GateStatus, ModelDeploymentStatus, RolloutStatus, StepStatus
+from verdigris.app.statuses import Statuses
 from verdigris.app.webhook_setup import webhooks
 from verdigris.app.webhooks import GIVEN_UP, LONGEST, MOST_BYTES, WAITING, Webhooks
 from verdigris.webhooks.message import Message, message
@@ -59,6 +60,8 @@ class Stage:
             receivers, post=self._post, told=self.counts, now=lambda: self.world.now, clock=lambda: self.seconds,
             chance=lambda: 1.0, sleep=self._sleep,
         )  # fmt: skip
+        self.models = Statuses()
+        self.models.follow(self.webhooks)
 
     async def _post(self, asked: Receiver, sent: Message) -> Try:
         await asyncio.sleep(0)
@@ -74,7 +77,7 @@ class Stage:
         return [sent.body.decode() for to, sent in self.sent if to == name]
 
     def look(self) -> None:
-        self.webhooks.saw(MODEL, UID, self.world.status)
+        self.models.saw(MODEL, UID, self.world.status)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -201,12 +204,12 @@ async def test_a_gate_that_has_answered_is_not_told_again_by_who_leads_next() ->
     stage = Stage(receiver(tell=["gate"]))
     stage.world.run(5)
     stage.webhooks.begin()
-    stage.webhooks.saw(MODEL, UID, ModelDeploymentStatus(rollout=rollout))
+    stage.models.saw(MODEL, UID, ModelDeploymentStatus(rollout=rollout))
     assert not stage.webhooks._rows[0].messages
     answered = rollout.model_copy(
         update={"steps": (rollout.steps[0].model_copy(update={"gate": gate.model_copy(update={"verdict": "Pass"})}),)}
     )
-    stage.webhooks.saw(MODEL, UID, ModelDeploymentStatus(rollout=answered))
+    stage.models.saw(MODEL, UID, ModelDeploymentStatus(rollout=answered))
     assert len(stage.webhooks._rows[0].messages) == 1
 
 
@@ -323,8 +326,10 @@ async def test_metrics_name_the_receiver_and_what_became_of_its_messages(tmp_pat
         made = webhooks(file, session, registry, lambda: world.now)
         assert made is not None
         made.begin()
-        made.saw(MODEL, UID, world.status)
-        made.gone(MODEL)
+        models = Statuses()
+        models.follow(made)
+        models.saw(MODEL, UID, world.status)
+        models.gone(MODEL)
         task = asyncio.create_task(made.run())
         async with asyncio.timeout(PATIENCE):
             while b'verdigris_webhooks_total{outcome="sent",receiver="ops"} 1.0' not in generate_latest(registry):

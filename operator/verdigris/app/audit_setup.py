@@ -16,9 +16,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from verdigris import __version__
 from verdigris.adapters.kube.transport.client import Client
 from verdigris.app.settings import Settings
+from verdigris.app.statuses import Statuses
 
 if TYPE_CHECKING:
     from verdigris.app.audit import OpenLog, Trail
+
+Clock = Callable[[], datetime]
 
 
 class AuditMetrics:
@@ -50,7 +53,7 @@ class AuditMetrics:
 
 
 def trail(
-    settings: Settings, client: Client, registry: CollectorRegistry, identity: str, now: Callable[[], datetime]
+    settings: Settings, client: Client, statuses: Statuses, registry: CollectorRegistry, *, identity: str, now: Clock
 ) -> Trail | None:
     """The trail that the settings ask for, if they ask for one. `identity` is who holds the lease."""
     if settings.audit_folder is None:
@@ -59,6 +62,7 @@ def trail(
     from verdigris.app.audit import Trail  # noqa: PLC0415
 
     return Trail(
+        statuses=statuses,
         opener=partial(_opened, settings.audit_folder, settings.audit_key, now),
         spool=Spool(client, settings.lease_namespace, settings.audit_spool),
         told=AuditMetrics(registry),
@@ -68,7 +72,7 @@ def trail(
     )
 
 
-def _opened(folder: Path, key: Path, now: Callable[[], datetime]) -> OpenLog:
+def _opened(folder: Path, key: Path, now: Clock) -> OpenLog:
     """Raises FolderError, NoteError, OSError. The key is read each time: it may be mended while the operator runs."""
     from verdigris.adapters.audit.folder import FolderError  # noqa: PLC0415
     from verdigris.adapters.audit.log import Log  # noqa: PLC0415

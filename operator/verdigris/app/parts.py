@@ -23,7 +23,6 @@ from verdigris.adapters.prometheus.access import Access
 from verdigris.adapters.prometheus.session import open_session
 from verdigris.adapters.prometheus.source import PrometheusSource
 from verdigris.adapters.registry.mlflow import MlflowRegistry
-from verdigris.api.status import ModelDeploymentStatus
 from verdigris.app import audit_setup, webhook_setup
 from verdigris.app.aliases import AliasDesk
 from verdigris.app.evidence import GRACE, EvidenceDesk
@@ -32,6 +31,7 @@ from verdigris.app.namespaces import NamespaceAccess
 from verdigris.app.queue import WorkQueue
 from verdigris.app.reconcile import Reconciler
 from verdigris.app.settings import Settings
+from verdigris.app.statuses import Statuses
 from verdigris.app.tags import TagDesk
 from verdigris.children.names import Defaults
 
@@ -67,8 +67,8 @@ class Parts:
     reconciler: Reconciler
 
     @property
-    def listeners(self) -> list[Trail | Webhooks]:
-        """Who is told what each status says has happened."""
+    def tellers(self) -> list[Trail | Webhooks]:
+        """Who tells others what each status says has happened, beside the reconciles."""
         return [one for one in (self.trail, self.webhooks) if one is not None]
 
     async def close(self) -> None:
@@ -92,18 +92,14 @@ def build(settings: Settings, connection: Connection) -> Parts:
     tags = TagDesk(registry, queue.add, settings.registry_cluster)
     guard = Guard(client, settings.decision_policy, time.monotonic)
     memory = Memory(client, time.monotonic)
-    trail = audit_setup.trail(settings, client, metrics.registry, terms.identity, _now)
+    statuses = Statuses()
+    trail = audit_setup.trail(settings, client, statuses, metrics.registry, identity=terms.identity, now=_now)
     webhooks = webhook_setup.webhooks(settings.webhooks, questions, metrics.registry, _now)
-    listeners = [one for one in (trail, webhooks) if one is not None]
-
-    def saw(key: Key, uid: str, status: ModelDeploymentStatus) -> None:
-        for listener in listeners:
-            listener.saw(key, uid, status)
+    statuses.follow(*([trail.notes] if trail else ()), *([webhooks] if webhooks else ()))
 
     def gone(key: Key) -> None:
         desk.forget(key)
-        for listener in listeners:
-            listener.gone(key)
+        statuses.gone(key)
 
     reconciler = Reconciler(
         client=client,
@@ -111,7 +107,8 @@ def build(settings: Settings, connection: Connection) -> Parts:
         usage=desk,
         grace=GRACE,
         on_gone=gone,
-        saw=saw,
+        # All of them are kept: where nobody follows them, none.
+        saw=statuses.saw if trail or webhooks else None,
         aliases=aliases,
         tags=tags,
         recorder=Recorder(client, time.monotonic, _now, socket.gethostname()),

@@ -121,7 +121,7 @@ class Runtime:
         )
         guarding = start("guard", self._watch_guard())
         routes = [start("watch of routes", self._watch_routes())] if self._settings.gateway_api else []
-        following = [start(type(one).__name__, one.run()) for one in self._parts.listeners]
+        following = [start(type(one).__name__, one.run()) for one in self._parts.tellers]
         parts = [hold, watching, again, guarding, *routes, *workers]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.webhooks.post import Try
 from verdigris.api.status import ModelDeploymentStatus
-from verdigris.audit.event import Entry, Model
+from verdigris.audit.event import Entry
 from verdigris.audit.facts import changes, removed
+from verdigris.audit.model import Model
 from verdigris.webhooks.message import Message, message
 from verdigris.webhooks.receiver import Receiver
 
@@ -86,41 +86,25 @@ class Webhooks:
         self._post, self._told, self._now, self._clock, self._chance = post, told, now, clock, chance
         self._sleep = sleep
         self._since = now()
-        self._known: dict[Key, tuple[str, ModelDeploymentStatus]] = {}
 
     def begin(self) -> None:
         """This replica leads from now on. What happened before was told by who led then."""
         self._since = self._now()
 
-    def saw(self, key: Key, uid: str, status: ModelDeploymentStatus) -> None:
-        """The model's status is so in the cluster. Never waits, never raises."""
-        known = self._known.get(key)
-        if known is not None and known[0] != uid:
-            # Deleted and made anew between two looks.
-            self.gone(key)
-            known = None
-        before = known[1] if known is not None else None
-        self._known[key] = uid, status
-        if before == status:
+    def changed(self, model: Model, before: ModelDeploymentStatus | None, after: ModelDeploymentStatus | None) -> None:
+        """A status is so in the cluster now (`app.statuses.Follower`)."""
+        if after is None:
+            self._note(model, [removed(before or ModelDeploymentStatus(), model, self._now())])
             return
         # What has no time of its own is from before where nobody knows since when it is so.
         now = self._now() if before is not None else _LONG_AGO
-        try:
-            found = changes(before, status, Model(key.namespace, key.name, uid), now)
-            self._note(key, (entry for entry in found if before is not None or entry.at >= self._since))
-        except Exception:  # whatever it is: a rollout goes on without being told of
-            log.exception("a bug in the operator: a change is told to no webhook. Please report it")
+        found = changes(before, after, model, now)
+        self._note(model, (entry for entry in found if before is not None or entry.at >= self._since))
 
-    def gone(self, key: Key) -> None:
-        """The model was deleted."""
-        if (known := self._known.pop(key, None)) is not None:
-            uid, status = known
-            self._note(key, [removed(status, Model(key.namespace, key.name, uid), self._now())])
-
-    def _note(self, key: Key, entries: Iterable[Entry]) -> None:
+    def _note(self, model: Model, entries: Iterable[Entry]) -> None:
         for entry in entries:
             for row in self._rows:
-                if row.receiver.wants(entry.what, key.namespace):
+                if row.receiver.wants(entry.what, model.namespace):
                     self._put(row, message(row.receiver, entry))
 
     def _put(self, row: _Row, sent: Message) -> None:

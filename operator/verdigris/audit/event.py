@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 import rfc8785
 
+from verdigris.audit.model import API, Model
+
 CDEVENTS = "0.4.1"
-_API = "/apis/verdigris.dev/v1alpha1"
 
 What = Literal[
     "moved",
@@ -63,25 +64,6 @@ KINDS: Mapping[What, Kind] = {
     "gap": Kind("dev.cdeventsx.verdigris-log.gap.0.1.0", "verdigris-log"),
 }
 WHAT: Mapping[str, What] = {kind.type: what for what, kind in KINDS.items()}
-
-
-@dataclass(frozen=True)
-class Model:
-    """Whose entry it is. The UID tells a model from a later one of the same name."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    @property
-    def subject(self) -> str:
-        """`namespace/name`."""
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def source(self) -> str:
-        """Its path at the API server."""
-        return f"{_API}/namespaces/{quote(self.namespace, safe='')}/modeldeployments/{quote(self.name, safe='')}"
 
 
 @dataclass(frozen=True)
@@ -202,11 +184,11 @@ def timestamp(at: datetime) -> str:
 
 def operator_started(version: str, identity: str, at: datetime) -> Entry:
     """The entry that says which operator, of which version, writes from here on."""
-    source = f"{_API}/operators/{quote(identity, safe='')}"
+    source = f"{API}/operators/{quote(identity, safe='')}"
     return Entry(f"operator/{identity}", "operator", source, identity, at, {"version": version})
 
 
 def gap(dropped: int, at: datetime, identity: str, ordinal: int) -> Entry:
     """The entry that says that so many could not be kept; those that the statuses still tell come after it."""
-    source = f"{_API}/operators/{quote(identity, safe='')}"
+    source = f"{API}/operators/{quote(identity, safe='')}"
     return Entry(f"gap/{identity}/{ordinal}", "gap", source, identity, at, {"dropped": dropped})

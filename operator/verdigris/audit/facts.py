@@ -27,7 +27,8 @@ from verdigris.api.status import (
     StepStatus,
     Verdict,
 )
-from verdigris.audit.event import Entry, Model, What, entry_of, timestamp
+from verdigris.audit.event import Entry, What, entry_of, timestamp
+from verdigris.audit.model import Model
 
 _OUTCOME: Mapping[Verdict, str] = {"Pass": "pass", "Fail": "fail", "Inconclusive": "error"}
 """The words of CDEvents: an error is a test that came to no verdict."""

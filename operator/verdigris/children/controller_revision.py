@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from verdigris.children.meta import Manifest, metadata
-from verdigris.children.names import REVISION_LABEL, Owner, snapshot_name
-from verdigris.children.pod_template import is_built
+from verdigris.children.names import COLOR_LABEL, REVISION_LABEL, Owner, snapshot_name
+from verdigris.children.pod_template import environment, is_built, source
 from verdigris.children.snapshot import Snapshot
 
 
@@ -27,6 +27,31 @@ def build(owner: Owner, snapshot: Snapshot) -> Manifest:
             "podTemplate": dict(snapshot.pod_template),
         },
     }
+
+
+def of_running(deployment: Mapping[str, Any]) -> Snapshot | None:
+    """What a colour's Deployment runs, for a revision whose snapshot somebody has deleted; None where that is unclear.
+
+    To render it again would give its pods what another operator has in mind for new ones (law 7).
+    """
+    template: Any = (deployment.get("spec") or {}).get("template")
+    if not is_built(template):
+        return None
+    meta, told = template["metadata"], dict(environment(template))
+    labels = {name: value for name, value in meta["labels"].items() if name != COLOR_LABEL}
+    names = ("VERDIGRIS_MODEL_VERSION", "VERDIGRIS_MODEL_URI")
+    if REVISION_LABEL not in labels or not all(told.get(name) for name in names):
+        return None
+    return Snapshot(
+        revision=labels[REVISION_LABEL],
+        version=told["VERDIGRIS_MODEL_VERSION"],
+        sha256=told.get("VERDIGRIS_MODEL_SHA256", ""),
+        uri=source(template, told["VERDIGRIS_MODEL_URI"]),
+        pod_template={
+            "metadata": {"labels": labels, "annotations": dict(meta.get("annotations") or {})},
+            "spec": template["spec"],
+        },
+    )
 
 
 def parse(raw: Mapping[str, Any]) -> Snapshot:

@@ -250,6 +250,14 @@ def mounted(uri: str, folder: str) -> str:
     return f"file://{folder}{uri.removeprefix(f'pvc://{claim}')}" if claim else uri
 
 
+def source(template: Mapping[str, Any], uri: str) -> str:
+    """The `spec.model.uri` of a built template whose init step is told this one: `mounted` the other way round."""
+    volume = next((one for one in template["spec"].get("volumes", ()) if one["name"] == "artifact"), None)
+    if volume is None:
+        return uri
+    return f"pvc://{volume['persistentVolumeClaim']['claimName']}{uri.removeprefix(f'file://{ARTIFACT_DIRECTORY}')}"
+
+
 def _placement(serving: ServingSpec, defaults: Defaults) -> Manifest:
     """Only what was given: the API server does not keep empty lists and maps."""
     secrets = [secret.name for secret in serving.image_pull_secrets] or defaults.pull_secrets

@@ -60,6 +60,7 @@ class App:
         self._infer = Inference(service, admission.limits.body, lock, spellings).answer
         self._metrics = metrics
         self._admission = admission
+        self.limits = admission.limits
         self._access = access
         self._routes = Routes(service, page, spellings)
         self._largest_inline = -1 if blocking else LARGE_BODY

@@ -80,10 +80,24 @@ def _has_zlib_header(body: bytes) -> bool:
 
 def acceptable(accepted: bytes) -> bytes | None:
     """The coding to answer in, by the value of ``Accept-Encoding``; None: as it is."""
-    weights = dict(_weight(item) for item in accepted.lower().split(b","))
+    weights = _weights(accepted)
     rest = weights.get(b"*", 0.0)
     best = max(CODINGS, key=lambda name: weights.get(name, rest))  # the first of equals
     return best if weights.get(best, rest) > 0 else None
+
+
+def is_acceptable(coding: bytes, accepted: bytes) -> bool:
+    """Whether who sends ``accepted`` as ``Accept-Encoding`` reads a body of this ``Content-Encoding``, or of several.
+
+    Who sends nothing gets a body as it is: this server packs none for them either.
+    """
+    weights = _weights(accepted)
+    names = map(_name, coding.split(b","))
+    return all(name in {b"", b"identity"} or weights.get(name, weights.get(b"*", 0.0)) > 0 for name in names)
+
+
+def _weights(accepted: bytes) -> dict[bytes, float]:
+    return dict(_weight(item) for item in accepted.lower().split(b","))
 
 
 def _weight(item: bytes) -> tuple[bytes, float]:

@@ -12,9 +12,14 @@ a request and lose it.
 import logging
 from pathlib import Path
 
+from verdigris_serving.http.shown import shown
+
 _log = logging.getLogger("verdigris.drain")
 #: Seconds for which a connection is kept while the version is on trial.
 TRIAL_AGE = 1.0
+
+#: Bytes of the file that are read.
+_MOST = 64
 
 _KEPT_FOR = {b"off": 0.0, b"trial": TRIAL_AGE, b"": TRIAL_AGE}
 
@@ -35,10 +40,8 @@ class Drain:
 
     def look(self) -> None:
         """Read the traffic file once. A missing or unreadable file means that traffic is on."""
-        try:
-            word = self._file.read_bytes().strip()
-        except OSError:
-            word = b"on"
+        found = shown(self._file, _MOST)
+        word = b"on" if found is None else found
         if word != self._word:
             _log.info("traffic is %s", (word or b"trial").decode(errors="replace"))
         self._word = word

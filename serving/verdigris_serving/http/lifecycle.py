@@ -90,6 +90,8 @@ class Server:
         self._grace = grace
         self._stopping = stopping
         self._ports = ports
+        #: The second that the answers are dated with.
+        self._dated = 0
         metrics.connections = lambda: len(self.shared.connections)
         metrics.shield = shield.collect
 
@@ -126,7 +128,8 @@ class Server:
         shared, now = self.shared, time.monotonic()
         shared.drain.look()
         shared.app.look()
-        shared.date = formatdate(usegmt=True).encode()
+        if (second := int(time.time())) != self._dated:
+            self._dated, shared.date = second, formatdate(second, usegmt=True).encode()
         self._metrics.observations.count()
         for connection in list(shared.connections):
             connection.look(now)

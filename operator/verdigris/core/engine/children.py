@@ -30,7 +30,7 @@ from verdigris.core.engine.names import AUTOSCALER
 from verdigris.core.engine.sizes import bounds, exact_size, floor
 from verdigris.core.facts.observed import Observed, Selection, Traffic
 from verdigris.core.facts.route import HTTP_ROUTE
-from verdigris.core.rendering import render, template_of
+from verdigris.core.rendering import snapshot_of, template_of
 from verdigris.core.routing.gateway import may_send_to, sends_to, wanted_share
 from verdigris.core.routing.late import fence
 from verdigris.core.routing.service import has_clients, reached, route, wanted_selection
@@ -132,10 +132,11 @@ def _speaks_grpc(turn: Turn) -> bool:
 
 
 def _snapshots(turn: Turn) -> Iterator[Action]:
-    """Keep what the spec asks for before anything is made from it."""
-    wanted = any(ref.revision == turn.target for ref in roles(turn).values())
-    if wanted and turn.target not in turn.observed.snapshots and not turn.observed.skew.pods_unclear:
-        yield Keep(controller_revision.build(turn.observed.owner, render(turn)))
+    """Keep what the spec asks for before anything is made from it, and what runs although its snapshot was deleted."""
+    for ref in roles(turn).values():
+        snapshot = snapshot_of(turn, ref.revision)
+        if snapshot is not None and snapshot.created is None:
+            yield Keep(controller_revision.build(turn.observed.owner, snapshot))
 
 
 def _slot(turn: Turn, color: Color, ref: RevisionRef) -> Iterator[Action]:
@@ -274,7 +275,8 @@ def _leftovers(turn: Turn) -> Iterator[Action]:
     used = roles(turn)
     for color in COLORS:
         name = color_name(observed.owner.name, color)
-        if color not in used and (has_clients(observed, color) or may_send_to(observed, color)):
+        reachable = has_clients(observed, color) or color in observed.still_behind or may_send_to(observed, color)
+        if color not in used and reachable:
             # Whoever sends clients there, they are answered as long as they come.
             continue
         if color in observed.hpas and (color not in used or not _autoscaled(turn, color) or color in observed.scalers):

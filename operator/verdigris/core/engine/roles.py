@@ -207,7 +207,9 @@ def _is_moving(turn: Turn) -> bool:
 
 def _still_drains(turn: Turn) -> bool:
     """Whether clients of the version before may still be on the pods that a new one would replace."""
-    warm = turn.status.warm
+    warm, active = turn.status.warm, turn.active
+    if active is not None and other(active.color) in turn.observed.still_behind:
+        return True
     return warm is not None and warm.left is not None and turn.now < warm.left + DRAIN and turn.size(warm.color) > 0
 
 

@@ -18,7 +18,7 @@ from verdigris.api.status import (
     StepStatus,
 )
 from verdigris.core.engine.endings import KEPT, remember
-from verdigris.core.engine.way_back import candidate_answers, may_have_clients, waits_for, waits_for_gateway
+from verdigris.core.engine.way_back import candidate_answers, may_have_clients, waits_for, waits_for_followers
 from verdigris.core.routing.gateway import PATIENCE, lags, sends_to
 from verdigris.core.routing.shield import is_passed_on
 from verdigris.core.routing.split import DRAIN, had_clients, had_requests
@@ -114,8 +114,8 @@ def finish_taking_back(turn: Turn) -> Turn:
     # Its pods stay while the active ones may still ask them, so that no request is late. Nobody depends on it.
     if is_passed_on(turn.observed, rollout) and turn.now < rollout.since + DRAIN:
         return turn
-    if _gateway_is_waited_for(turn):
-        return turn.change_rollout(message=waits_for_gateway(turn))
+    if _followers_are_waited_for(turn):
+        return turn.change_rollout(message=waits_for_followers(turn))
     restored = traffic_is_back(turn)
     if restored is not turn:
         # The drain is counted from here.
@@ -129,10 +129,12 @@ def finish_taking_back(turn: Turn) -> Turn:
     return _close(turn, rollout)
 
 
-def _gateway_is_waited_for(turn: Turn) -> bool:
-    last = turn.status.last_rollback
-    waits = last is not None and last.traffic_restored_at is None and had_clients(turn.rollout)
-    return waits and lags(turn.observed) and turn.now < turn.rollout.since + PATIENCE
+def _followers_are_waited_for(turn: Turn) -> bool:
+    """Whether what was written of clients has yet to be followed, by Kubernetes or by a gateway."""
+    last, rollout = turn.status.last_rollback, turn.rollout
+    waits = last is not None and last.traffic_restored_at is None and had_clients(rollout)
+    behind = rollout.color in turn.observed.still_behind or lags(turn.observed)
+    return waits and behind and turn.now < rollout.since + PATIENCE
 
 
 def _refused_pods(turn: Turn, active: ActiveStatus) -> str | None:

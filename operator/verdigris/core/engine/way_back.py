@@ -51,15 +51,15 @@ def waits_for(turn: Turn, active: ActiveStatus) -> str:
     )
 
 
-def waits_for_gateway(turn: Turn) -> str:
-    """A gateway that is away holds no rollback: the weights are written, and it is not waited for for long."""
+def waits_for_followers(turn: Turn) -> str:
+    """Who is away holds no rollback: what moves the clients is written, and nobody is waited for for long."""
     rollout = turn.rollout
     why = rollout.failure.message if rollout.failure else ""
     until = rollout.since + PATIENCE
-    return (
-        f"{why} The weights are back, and a gateway has yet to take them up: the pods of {rollout.version} stay until "
-        f"it does, or until {until:%H:%M:%S} UTC."
-    )
+    written = "The weights are back, and a gateway has yet to take them up"
+    if rollout.color in turn.observed.still_behind:
+        written = "The clients' Service selects the active version, and its EndpointSlices have yet to follow"
+    return f"{why} {written}: the pods of {rollout.version} stay until then, or until {until:%H:%M:%S} UTC."
 
 
 def is_stranded(turn: Turn) -> bool:

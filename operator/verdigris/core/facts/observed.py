@@ -235,7 +235,8 @@ class Observed:
 
     `last_look` is None for the first look of a process.
 
-    `behind_others` are the colours that the clients' Service selects although it is somebody else's.
+    `behind_others` are the colours that the clients' Service selects although it is somebody else's. `still_behind` are
+    those to whose pods its new connections go: Kubernetes follows what it selects some time later.
 
     `leaving`: it was deleted, and somebody's finalizer keeps it: it serves on, and nothing goes forward.
 
@@ -279,6 +280,7 @@ class Observed:
     unseen: frozenset[str] = frozenset()
     leaving: bool = False
     behind_others: frozenset[Color] = frozenset()
+    still_behind: frozenset[Color] = frozenset()
     last_look: LastLook | None = None
     gate: GateJob | None = None
     source: SourceView | None = None

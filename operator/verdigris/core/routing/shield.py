@@ -57,6 +57,7 @@ def wanted_order(observed: Observed, status: ModelDeploymentStatus) -> str | Non
         "share": share,
         "within": answer_within(in_force(observed.spec, rollout)).total_seconds(),
         "salt": observed.owner.name,
+        "version": rollout.version,
     }
     if shadow:
         order["shadow"] = shadow

@@ -20,6 +20,7 @@ from verdigris_serving.http.shield.deadline import Deadline
 from verdigris_serving.http.shield.faults import Faults
 from verdigris_serving.http.shield.order import WHOLE, Order, Orders
 from verdigris_serving.http.shield.outcomes import FAULTS, Outcome, Outcomes
+from verdigris_serving.http.shield.passing import has_room, named
 from verdigris_serving.http.shield.shadow.copies import Comparison, Copies
 from verdigris_serving.http.shield.shadow.spare import Claimed, Spare
 from verdigris_serving.http.shield.upstream import Exchange, Upstream
@@ -121,6 +122,7 @@ class Shield:
             or self._stopping
             or FORWARDED in request.headers
             or not self.app.may_pass_on(request)
+            or not has_room(request, self.app.limits)
         ):
             return self.app.answer(request, done)
         if not assigned(order, request.headers, self._chance):
@@ -160,12 +162,14 @@ class Passage:
         #: What the version on trial said, where that is not the client's answer.
         self._said: Response | None = None
         self._may_refuse = False
+        self._version: str | None = None
+        self._within = 0.0
         self._exchange: Exchange | None = None
         self._deadline: Deadline | None = None
 
     def begin(self, order: Order) -> bool:
         """Ask the version on trial, for as long as the order says; False when there is no room to."""
-        self._may_refuse = order.schema_change
+        self._may_refuse, self._version, self._within = order.schema_change, order.version, order.within
         self._exchange = self._trial.upstream.ask(self._request, self._ended)
         if self._exchange is None:
             return False
@@ -178,6 +182,8 @@ class Passage:
         self._trial.breaker.in_time()
         if outcome is Outcome.ANSWERED and response is not None:
             self._trial.outcomes.count(outcome)
+            if self._version is not None:
+                named(response, self._version)
             # Counted where it was computed.
             self._request.inference = False
             self._done(self._request, response)
@@ -209,7 +215,7 @@ class Passage:
     def _answer_here(self, outcome: Outcome) -> None:
         self._outcome = outcome
         if self._request.abandoned:
-            self._trial.outcomes.count(outcome)
+            self._trial.outcomes.count(Outcome.INVALID if outcome is Outcome.REFUSED else outcome)
             self._done(self._request, Response(503, b""))
             return
         # The time that the other version took is not this one's.
@@ -220,10 +226,12 @@ class Passage:
 
     def _answered_here(self, request: Request, response: Response) -> None:
         outcomes, outcome = self._trial.outcomes, self._outcome
-        if outcome is Outcome.REFUSED and response.status >= 400:
-            outcome = Outcome.ANSWERED
+        if outcome is Outcome.REFUSED and 400 <= response.status < 500:
+            outcome = Outcome.INVALID
         elif outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
+        elif outcome is Outcome.LATE and time.monotonic() - request.arrived > self._within:
+            outcome = Outcome.LONG
         outcomes.count(outcome)
         if outcome in FAULTS:
             outcomes.spare(answered=response.status < 500)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import msgspec
 
+from verdigris_serving.http.shown import shown
+
 _log = logging.getLogger("verdigris.shield")
 #: A share is a whole number of these: 0.01 %.
 WHOLE = 10_000
@@ -16,6 +18,7 @@ WHOLE = 10_000
 _MOST = 16 * 1024
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+_Version = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[!-~]+\Z")]
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
@@ -33,7 +36,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     header by whose value a request always meets the same version (empty: by chance); ``salt`` what the units are
     hashed with: the same in all pods and steps of a rollout. ``shadow``, in hundredths of a percent as well: the share
     of what is not passed on whose answers are compared. ``schema_change``: the version on trial is meant to take other
-    requests, so what it turns away is no fault of it.
+    requests, so what it turns away is no fault of it. ``version`` is what it is called in answers that do not say so.
     """
 
     host: _Text
@@ -46,6 +49,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     testers: Testers | None = None
     shadow: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)] = 0
     schema_change: bool = False
+    version: _Version | None = None
 
 
 class Orders:
@@ -59,11 +63,7 @@ class Orders:
 
     def look(self) -> bool:
         """Read the file once; True when the order is another than before. No file, or an empty one: no order."""
-        try:
-            with self._file.open("rb") as file:
-                text = file.read(_MOST).strip()
-        except OSError:
-            text = b""
+        text = shown(self._file, _MOST) or b""
         if text == self._text:
             return False
         before, self._text, self.current = self.current, text, _order(text)
@@ -76,7 +76,7 @@ def _order(text: bytes) -> Order | None:
         return None
     try:
         order = msgspec.json.decode(text, type=Order)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _log.error("the annotation verdigris.dev/shield cannot be read, and nothing is passed on: %s", error)
         return None
     fields = {"revision": order.revision, "share": order.share / WHOLE, "shadow": order.shadow / WHOLE}

@@ -10,7 +10,9 @@ class Outcome(enum.StrEnum):
     """How one request that was assigned to the version on trial went there."""
 
     ANSWERED = "answered"
-    """Its answer went to the client. (Or it turned the request away, as the active version does.)"""
+    """Its answer went to the client."""
+    INVALID = "invalid"
+    """It said 4xx, and so does the active version (or its client had left, and that one was not asked): no evidence."""
     REFUSED = "refused"
     """It said 4xx where the active version answers."""
     ERROR = "error"
@@ -25,10 +27,12 @@ class Outcome(enum.StrEnum):
     """It said 4xx where the active version answers, and is meant to: it takes other requests."""
     LATE = "late"
     """No answer in time."""
+    LONG = "long"
+    """No answer in time, and the active version took as long: so does the request, and it is no evidence."""
     SKIPPED = "skipped"
     """It was not asked, because it had been late several times in a row; or the wait for it was ended by that."""
     BUSY = "busy"
-    """It was not asked, because too many requests to it are under way."""
+    """It was not asked, or its answer not taken in, because too much is under way there."""
 
 
 #: Outcomes that are a fault of the version on trial.

@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-import httptools
-
 from verdigris_serving.http.messages import PASSED_ON, Request, Response
 from verdigris_serving.http.shield.outcomes import Outcome
 from verdigris_serving.http.shield.passing import outcome_of, passed_back, rendered
+from verdigris_serving.http.shield.reading import AnswerParser
 
 #: Seconds for which a connection is used.
 MOST_AGE = 1.0
@@ -23,6 +22,10 @@ MOST_AGE = 1.0
 MOST_CONNECTIONS = 256
 #: Bytes of an answer.
 MOST_BYTES = 64 * 2**20
+#: Bytes of all answers together that have begun and are not whole.
+MOST_HELD = 2 * MOST_BYTES
+#: Bytes of one answer after which whatever else is to be done has its turn.
+AT_A_TIME = 2**20
 #: Ends a connection with a reset: who was to answer learns that nobody waited.
 _WITH_A_RESET = struct.pack("ii", 1, 0)
 #: Takes in how an exchange ended, and the answer where there is one.
@@ -84,6 +87,7 @@ class Upstream:
         self._idle: list[Line] = []
         self._connecting = 0
         self._open = 0
+        self._held = 0
         self._closed = False
 
     @property
@@ -148,13 +152,21 @@ class Upstream:
             line.abort()
             raise
         else:
-            line.send(exchange, rendered(exchange.request, self._name, self._mark))
+            if line.outlived(time.monotonic()):  # its other end has closed it already: nobody would tell of it again
+                exchange.end(Outcome.RESET)
+            else:
+                line.send(exchange, rendered(exchange.request, self._name, self._mark))
         finally:
             exchange.connecting = None
 
     def made(self) -> None:
         """A connection is open."""
         self._open += 1
+
+    def hold(self, size: int) -> bool:
+        """Account for ``size`` more bytes of answers (negative: fewer); False when that is more than there may be."""
+        self._held += size
+        return self._held <= MOST_HELD
 
     def keep(self, line: "Line") -> None:
         """A connection is free for the next request."""
@@ -186,13 +198,10 @@ class Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._opened = 0.0
         self._exchange: Exchange | None = None
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._whole = self._malformed = self._stays = False
-        self._parser = httptools.HttpResponseParser(self)
-        #: Whether a part of the answer is here.
-        self.answering = False
+        self._answer = AnswerParser(upstream.most_bytes)
+        #: Bytes accounted for with the upstream.
+        self._held = 0
+        self._read_until = AT_A_TIME
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, first."""
@@ -202,6 +211,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended changes nothing
         """Called once, last."""
+        self._hold(0)
         exchange, self._exchange = self._exchange, None
         self._upstream.lost(self, exchange)
 
@@ -209,10 +219,15 @@ class Line(asyncio.Protocol):
         """Whether it is too old for another request, or closing."""
         return self._transport is None or self._transport.is_closing() or now - self._opened >= MOST_AGE
 
+    @property
+    def answering(self) -> bool:
+        """Whether a part of the answer is here."""
+        return self._answer.size > 0
+
     def send(self, exchange: Exchange, data: bytes) -> None:
         """Send a request."""
         self._exchange, exchange.line = exchange, self
-        self.answering = self._whole = False
+        self._read_until = AT_A_TIME
         if self._transport is not None:
             self._transport.write(data)
 
@@ -232,46 +247,36 @@ class Line(asyncio.Protocol):
         if self._exchange is None:  # nobody has asked
             self.abort()
             return
-        self.answering = True
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._malformed = True
-        if self._malformed:
+        answer = self._answer
+        answer.feed(data)
+        if answer.malformed:
             self._end(Outcome.MALFORMED, None)
-        elif self._whole:
-            response = passed_back(self._parser.get_status_code(), self._fields, b"".join(self._pieces))
+        elif answer.whole:
+            response = passed_back(self._exchange.request, answer.status, answer.fields, answer.body)
             self._end(outcome_of(response), response)
+        elif not self._hold(answer.size):
+            self._end(Outcome.BUSY, None)
+        elif answer.size >= self._read_until and self._transport is not None:
+            # The loop would read on for as long as there is more, and everybody else would wait.
+            self._read_until = answer.size + AT_A_TIME
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
 
-    # What llhttp calls, in the order of an answer.
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
-    def on_message_begin(self) -> None:
-        """An answer's first byte."""
-        self._malformed = self._whole
-        self._fields, self._pieces, self._size = [], [], 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One whole field, of the head or (after the body) a trailer."""
-        self._fields.append((name.lower(), value))
-
-    def on_body(self, data: bytes) -> None:
-        """A part of the body."""
-        self._size += len(data)
-        if self._size > self._upstream.most_bytes:
-            self._malformed = True
-        else:
-            self._pieces.append(data)
-
-    def on_message_complete(self) -> None:
-        """The answer is whole. What follows from it waits until these bytes are read: it may be another request."""
-        self._whole = True
-        self._stays = self._parser.should_keep_alive()
+    def _hold(self, size: int) -> bool:
+        more, self._held = size - self._held, size
+        return self._upstream.hold(more)
 
     def _end(self, outcome: Outcome, response: Response | None) -> None:
         exchange, self._exchange = self._exchange, None
-        if outcome is not Outcome.MALFORMED and self._stays:
+        self._hold(0)
+        if self._answer.stays and not self._answer.malformed:
             self._upstream.keep(self)
         else:
             self.abort()
+        self._answer.await_another()
         if exchange is not None:
             exchange.end(outcome, response)

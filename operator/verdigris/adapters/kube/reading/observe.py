@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from verdigris.adapters.kube.reading import decisions, unseen, views
+from verdigris.adapters.kube.reading import decisions, endpoints, unseen, views
 from verdigris.adapters.kube.reading.misconfigured import misconfigured
 from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
 from verdigris.adapters.kube.reading.port import Key, Reader
@@ -23,7 +23,7 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.inventory import Ref
-from verdigris.children.names import COLORS, MODEL_LABEL, Defaults, Owner, color_name
+from verdigris.children.names import COLORS, MODEL_LABEL, REVISION_LABEL, Defaults, Owner, color_name
 from verdigris.core.facts.observed import Observed, Snapshot
 from verdigris.core.facts.skew import Skew, wanted_target
 
@@ -126,6 +126,7 @@ def _observed(
     found, mine, name = seen.found, seen.mine, seen.owner.name
     service = mine.get((kinds.SERVICE.kind, name))
     deployments = {color: mine.get((kinds.DEPLOYMENT.kind, color_name(name, color))) for color in COLORS}
+    pods = tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name)))
     return Observed(
         owner=seen.owner,
         generation=seen.generation,
@@ -133,11 +134,12 @@ def _observed(
         status=seen.status,
         defaults=defaults,
         deployments={color: views.deployment_view(raw) for color, raw in deployments.items() if raw is not None},
-        pods=tuple(sorted(filter(None, map(views.pod_view, found.pods)), key=lambda pod: (pod.created, pod.name))),
-        endpoints=views.ready_endpoints(found.slices, name),
+        pods=pods,
+        endpoints=endpoints.ready_endpoints(found.slices, name),
+        still_behind=endpoints.still_behind(found.slices, name, pods),
         selected=views.selected_color(service),
         withdrawn=views.withdrawn(service),
-        snapshots=_snapshots(mine.values()),
+        snapshots=_snapshots(mine) if kinds.CONTROLLER_REVISION.kind not in unread else {},
         decisions=decisions.understood(found.decisions),
         hpas=_autoscaled(mine, name),
         unknown=found.unknown,
@@ -172,7 +174,8 @@ def _understood(
 ) -> tuple[ModelDeploymentSpec, ModelDeploymentStatus, Skew]:
     """As `understand`. What only an unseen snapshot could tell is a failed read, and no fault of the object."""
     try:
-        return understand(parent, mine, _snapshots(mine.values()))
+        unread = kinds.CONTROLLER_REVISION.kind in tolerant.unseen
+        return understand(parent, mine, {} if unread else _snapshots(mine))
     except Malformed:
         error = tolerant.unseen.get(kinds.CONTROLLER_REVISION.kind)
         if error is None:
@@ -192,12 +195,12 @@ class _Found:
 async def _children(reader: Reader, key: Key, tolerant: TolerantReads) -> _Found:
     """What bears the model's label."""
     labels = f"{MODEL_LABEL}={key.name}"
-    services = ",".join(color_name(key.name, color) for color in COLORS)
+    services = ",".join(endpoints.services_of(key.name))
     none: Listed | None = []
     plain = [kind for kind in kinds.CHILDREN if kind not in kinds.OPTIONAL]
     pods, slices, decided, *lists = await _together(
         reader.list(kinds.POD, key.namespace, labels),
-        reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"kubernetes.io/service-name in ({services})"),
+        reader.list(kinds.ENDPOINT_SLICE, key.namespace, f"{endpoints.SERVICE_LABEL} in ({services})"),
         tolerant.listed(kinds.ROLLOUT_DECISION, partial(decisions.open_decisions, reader, key.namespace, key.name)),
         *(tolerant.read(kind, partial(_unless_unknown, reader, kind, key, labels), none) for kind in kinds.OPTIONAL),
         *(tolerant.listed(kind, partial(reader.list, kind, key.namespace, labels)) for kind in plain),
@@ -258,9 +261,15 @@ def _behind_others(service: Raw | None, own: Raw | None, deployments: Mapping[Co
     return frozenset(color for color, raw in deployments.items() if raw is not None and views.selects(service, raw))
 
 
-def _snapshots(children: Iterable[Raw]) -> dict[str, Snapshot]:
-    revisions = (raw for raw in children if raw["kind"] == kinds.CONTROLLER_REVISION.kind)
-    return {snapshot.revision: snapshot for snapshot in map(_snapshot, revisions) if snapshot is not None}
+def _snapshots(mine: Mapping[tuple[str, str], Raw]) -> dict[str, Snapshot]:
+    """By revision. One that was deleted while its pods run is read back from their Deployment."""
+    kept = {name: raw for (kind, name), raw in mine.items() if kind == kinds.CONTROLLER_REVISION.kind}
+    running = (raw for (kind, _), raw in mine.items() if kind == kinds.DEPLOYMENT.kind)
+    parsed = {snapshot.revision: snapshot for snapshot in map(_snapshot, kept.values()) if snapshot is not None}
+    # One that is there and is none of ours to read is told by the write that it refuses.
+    known = {views.metadata(raw).get("labels", {}).get(REVISION_LABEL) for raw in kept.values()}
+    back = filter(None, map(controller_revision.of_running, running))
+    return {snapshot.revision: snapshot for snapshot in back if snapshot.revision not in known} | parsed
 
 
 def _snapshot(raw: Raw) -> Snapshot | None:

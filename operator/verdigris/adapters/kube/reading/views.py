@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +27,6 @@ from verdigris.core.words import clip, one_line
 
 Raw = Mapping[str, Any]
 
-SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
-"""What Kubernetes' own controller calls itself on the EndpointSlices that it makes."""
 _COLLECTORS = frozenset({"foregroundDeletion", "orphan"})
 """Finalizers of the garbage collector."""
 MAX_MESSAGE = 900
@@ -209,29 +207,6 @@ def _autoscaler_name(raw: Raw) -> str:
     name = f"HorizontalPodAutoscaler {meta['name']}"
     by = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
     return f"{name} (of {by.get('kind')} {by.get('name')})" if by else name
-
-
-def ready_endpoints(slices: Iterable[Raw], name: str) -> dict[Color, int]:
-    """How many pods each colour's own Service really has behind it. A dual-stack pod counts once.
-
-    Only Kubernetes' own controller says so: what others slice says nothing of the clients' Service.
-    """
-    seen: dict[Color, set[str]] = {color: set() for color in COLORS}
-    services = {color_name(name, color): color for color in COLORS}
-    for raw in slices:
-        labels = metadata(raw).get("labels") or {}
-        color = services.get(labels.get("kubernetes.io/service-name", ""))
-        if color is not None and labels.get("endpointslice.kubernetes.io/managed-by") == SLICE_CONTROLLER:
-            seen[color].update(_ready_targets(raw))
-    return {color: len(targets) for color, targets in seen.items()}
-
-
-def _ready_targets(raw: Raw) -> Iterator[str]:
-    for endpoint in raw.get("endpoints") or ():
-        # A missing `ready` means ready, says the API.
-        if (endpoint.get("conditions") or {}).get("ready", True):
-            target = (endpoint.get("targetRef") or {}).get("uid")
-            yield target or "".join(endpoint.get("addresses") or ())
 
 
 def _condition(status: Raw, kind: str) -> Raw:

@@ -6,7 +6,7 @@ its caller decides.
 """
 
 import enum
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +93,9 @@ def _difference(one: Sequence[Any], two: Sequence[Any]) -> float | None:
     """The largest of the row; None where something in it is no number."""
     if len(one) != len(two) or not all(map(_is_number, (*one, *two))):
         return None
-    return max((abs(a - b) for a, b in zip(one, two, strict=True)), default=None)
+    return max((abs(float(a) - float(b)) for a, b in zip(one, two, strict=True)), default=None)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Whether one can calculate with it: an integer of JSON may be larger than any float."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max

@@ -1,0 +1,77 @@
+"""EndpointSlices follow the clients' Service late: no pod ends to which new connections still go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.rollout.parts import spec
+from tests.rollout.test_rollout import bake, condition
+from tests.rollout.world import World, serving
+from verdigris.api.status import Color
+from verdigris.core.facts.revision import revision_of
+from verdigris.core.routing.gateway import PATIENCE
+
+LONG = PATIENCE.total_seconds() + 30
+
+
+def taken_back() -> World:
+    """A second version that somebody aborts in its bake, while its pods are what the slices name."""
+    world = bake(serving("1.0.0").apply(spec("1.1.0")))
+    world.followed_late = "green"
+    return world.decide("abort", revision_of(world.spec)).run(40)
+
+
+def superseded() -> World:
+    world = bake(serving("1.0.0").apply(spec("1.1.0")))
+    world.followed_late = "green"
+    return world.apply(spec("1.2.0")).run(40)
+
+
+def promoted() -> World:
+    """A second version after which nothing is kept warm, while the first one's pods are what the slices name."""
+    world = serving("1.0.0").apply(spec("1.1.0", rollout={"keepWarm": "0s"}))
+    world.followed_late = "blue"
+    return world.run(120)
+
+
+def _names(world: World, color: Color) -> set[str]:
+    return {pod.name for pod in world.observe().pods if pod.color == color}
+
+
+@pytest.mark.parametrize(("way", "left"), [(taken_back, "green"), (superseded, "green"), (promoted, "blue")])
+def test_pods_to_which_new_connections_go_stay(way: Callable[[], World], left: Color) -> None:
+    world = way()
+    assert world.selected != left
+    pods = _names(world, left)
+    assert pods
+    world.run(LONG)
+    assert pods <= _names(world, left)
+    world.followed_late = None
+    world.run(30)
+    assert not pods & _names(world, left)
+
+
+def test_the_way_back_says_who_has_not_followed_and_is_not_timed_before() -> None:
+    world = taken_back()
+    _, _, message = condition(world, "Ready")
+    assert "its EndpointSlices have yet to follow: the pods of 1.1.0 stay until then, or until " in message
+    assert world.status.last_rollback
+    assert world.status.last_rollback.traffic_restored_at is None
+    world.followed_late = None
+    world.run(1)
+    assert world.status.last_rollback.traffic_restored_at == world.now
+
+
+def test_slices_that_never_follow_end_the_rollout_all_the_same_and_nothing_takes_the_places() -> None:
+    world = taken_back().run(LONG)
+    assert world.status.rollout is None
+    assert world.status.rejected[-1].version == "1.1.0"
+    world.apply(spec("1.2.0")).run(30)
+    assert world.status.rollout is None
+    assert "green" in world.deployments
+    world.followed_late = None
+    world.run(5)
+    assert world.status.rollout
+    assert world.status.rollout.version == "1.2.0"
