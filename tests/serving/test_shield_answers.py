@@ -1,6 +1,7 @@
 """What a client gets through the shield, byte by byte and row by row, and under the faults that the bars are about."""
 
 import asyncio
+import errno
 import http.client
 import signal
 import threading
@@ -196,6 +197,30 @@ async def test_a_connection_that_ended_before_its_request_is_no_silence(monkeypa
         await _until(lambda: bool(ended))
 
     assert ended == [Outcome.RESET]
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"),
+    [
+        (errno.ECONNREFUSED, Outcome.UNREACHABLE),
+        (errno.EHOSTUNREACH, Outcome.UNREACHABLE),
+        (errno.EMFILE, Outcome.BUSY),
+        (errno.EADDRNOTAVAIL, Outcome.BUSY),
+    ],
+)
+async def test_what_the_pod_in_front_lacks_is_no_fault_of_the_other(
+    number: int, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> Any:
+        raise OSError(number, "")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", fail)
+    ended: list[Outcome] = []
+    request = Request("POST", INFER, {}, request_body(), keep_alive=True)
+    Upstream("127.0.0.1", 1).ask(request, lambda outcome, _: ended.append(outcome))
+    await _until(lambda: bool(ended))
+
+    assert ended == [outcome]
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ a pod that is new has its share within a second or two, and one that is gone get
 """
 
 import asyncio
+import errno
 import socket
 import struct
 import time
@@ -26,6 +27,8 @@ MOST_BYTES = 64 * 2**20
 MOST_HELD = 2 * MOST_BYTES
 #: Bytes of one answer after which whatever else is to be done has its turn.
 AT_A_TIME = 2**20
+#: Why this pod can make no connection, whoever is at the other end: no file, port or memory is left.
+_WANTS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 #: Ends a connection with a reset: who was to answer learns that nobody waited.
 _WITH_A_RESET = struct.pack("ii", 1, 0)
 #: Takes in how an exchange ended, and the answer where there is one.
@@ -146,8 +149,8 @@ class Upstream:
         line = Line(self)
         try:
             await asyncio.get_running_loop().create_connection(lambda: line, *self.address)
-        except OSError:
-            exchange.end(Outcome.UNREACHABLE)
+        except OSError as error:
+            exchange.end(Outcome.BUSY if error.errno in _WANTS else Outcome.UNREACHABLE)
         except asyncio.CancelledError:
             line.abort()
             raise
