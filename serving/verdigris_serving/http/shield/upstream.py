@@ -92,6 +92,7 @@ class Upstream:
         self._open = 0
         self._held = 0
         self._closed = False
+        self._keeps = True
 
     @property
     def connections(self) -> int:
@@ -115,6 +116,9 @@ class Upstream:
     def close(self) -> None:
         """Keep no connection until it is asked again; what is under way may end."""
         self._closed = True
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
         for line in self._idle:
             line.abort()
         self._idle.clear()
@@ -173,10 +177,18 @@ class Upstream:
 
     def keep(self, line: "Line") -> None:
         """A connection is free for the next request."""
-        if self._closed or line.outlived(time.monotonic()):
+        if self._closed or not self._keeps or line.outlived(time.monotonic()):
             line.abort()
         else:
             self._idle.append(line)
+
+    def distrust(self) -> None:
+        """Something came that nobody had asked for: on a kept connection it would be taken for another's answer.
+
+        From here on each connection has one request.
+        """
+        self._keeps = False
+        self._drop_idle()
 
     def lost(self, line: "Line", exchange: Exchange | None) -> None:
         """A connection is gone, with a request on it or without."""
@@ -247,12 +259,15 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of the answer."""
-        if self._exchange is None:  # nobody has asked
+        if self._exchange is None:
+            self._upstream.distrust()
             self.abort()
             return
         answer = self._answer
         answer.feed(data)
         if answer.malformed:
+            if answer.whole:  # and more
+                self._upstream.distrust()
             self._end(Outcome.MALFORMED, None)
         elif answer.whole:
             response = passed_back(self._exchange.request, answer.status, answer.fields, answer.body)
