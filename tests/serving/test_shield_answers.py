@@ -1,6 +1,7 @@
 """What a client gets through the shield, byte by byte and row by row, and under the faults that the bars are about."""
 
 import asyncio
+import errno
 import http.client
 import signal
 import threading
@@ -176,6 +177,35 @@ async def test_there_are_never_more_connections_than_may_be() -> None:
     assert ended == [Outcome.ANSWERED] * 2, "of the two that were not given up"
 
 
+@pytest.mark.parametrize("moment", ["at once", "later"])
+async def test_who_answers_unasked_is_asked_once_on_each_connection(moment: str) -> None:
+    """What comes late would else be the answer to somebody else's request."""
+    read = threading.Event()
+    if moment == "at once":
+        read.set()
+
+    def twice(handler: http.client.HTTPResponse) -> None:
+        if answering.opened > 1:
+            return candidates.say(200)(handler)
+        whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+        handler.wfile.write(whole * 2 if moment == "at once" else whole)
+        read.wait()
+        return candidates.write(whole)(handler)
+
+    request = Request("POST", INFER, {}, request_body(), keep_alive=True)
+    ended: list[Outcome] = []
+    with candidate(twice) as answering:
+        upstream = Upstream("127.0.0.1", answering.port)
+        for number in range(1, 4):
+            upstream.ask(request, lambda outcome, _: ended.append(outcome))
+            await _until(lambda number=number: len(ended) == number)
+            read.set()
+            await _until(lambda: upstream.connections == 0)
+
+    assert ended[1:] == [Outcome.ANSWERED] * 2
+    assert answering.opened == 3
+
+
 async def test_a_connection_that_ended_before_its_request_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told at once: whoever waited for it would be late."""
     ended: list[Outcome] = []
@@ -196,6 +226,30 @@ async def test_a_connection_that_ended_before_its_request_is_no_silence(monkeypa
         await _until(lambda: bool(ended))
 
     assert ended == [Outcome.RESET]
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"),
+    [
+        (errno.ECONNREFUSED, Outcome.UNREACHABLE),
+        (errno.EHOSTUNREACH, Outcome.UNREACHABLE),
+        (errno.EMFILE, Outcome.BUSY),
+        (errno.EADDRNOTAVAIL, Outcome.BUSY),
+    ],
+)
+async def test_what_the_pod_in_front_lacks_is_no_fault_of_the_other(
+    number: int, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> Any:
+        raise OSError(number, "")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", fail)
+    ended: list[Outcome] = []
+    request = Request("POST", INFER, {}, request_body(), keep_alive=True)
+    Upstream("127.0.0.1", 1).ask(request, lambda outcome, _: ended.append(outcome))
+    await _until(lambda: bool(ended))
+
+    assert ended == [outcome]
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -32,7 +32,7 @@ class Outcome(enum.StrEnum):
     SKIPPED = "skipped"
     """It was not asked, because it had been late several times in a row; or the wait for it was ended by that."""
     BUSY = "busy"
-    """It was not asked, or its answer not taken in, because too much is under way there."""
+    """It was not asked, or its answer not taken in: too much is under way, or this pod has no file or port left."""
 
 
 #: Outcomes that are a fault of the version on trial.

@@ -5,6 +5,7 @@ a pod that is new has its share within a second or two, and one that is gone get
 """
 
 import asyncio
+import errno
 import socket
 import struct
 import time
@@ -26,6 +27,8 @@ MOST_BYTES = 64 * 2**20
 MOST_HELD = 2 * MOST_BYTES
 #: Bytes of one answer after which whatever else is to be done has its turn.
 AT_A_TIME = 2**20
+#: Why this pod can make no connection, whoever is at the other end: no file, port or memory is left.
+_WANTS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 #: Ends a connection with a reset: who was to answer learns that nobody waited.
 _WITH_A_RESET = struct.pack("ii", 1, 0)
 #: Takes in how an exchange ended, and the answer where there is one.
@@ -89,6 +92,7 @@ class Upstream:
         self._open = 0
         self._held = 0
         self._closed = False
+        self._keeps = True
 
     @property
     def connections(self) -> int:
@@ -112,6 +116,9 @@ class Upstream:
     def close(self) -> None:
         """Keep no connection until it is asked again; what is under way may end."""
         self._closed = True
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
         for line in self._idle:
             line.abort()
         self._idle.clear()
@@ -146,8 +153,8 @@ class Upstream:
         line = Line(self)
         try:
             await asyncio.get_running_loop().create_connection(lambda: line, *self.address)
-        except OSError:
-            exchange.end(Outcome.UNREACHABLE)
+        except OSError as error:
+            exchange.end(Outcome.BUSY if error.errno in _WANTS else Outcome.UNREACHABLE)
         except asyncio.CancelledError:
             line.abort()
             raise
@@ -170,10 +177,18 @@ class Upstream:
 
     def keep(self, line: "Line") -> None:
         """A connection is free for the next request."""
-        if self._closed or line.outlived(time.monotonic()):
+        if self._closed or not self._keeps or line.outlived(time.monotonic()):
             line.abort()
         else:
             self._idle.append(line)
+
+    def distrust(self) -> None:
+        """Something came that nobody had asked for: on a kept connection it would be taken for another's answer.
+
+        From here on each connection has one request.
+        """
+        self._keeps = False
+        self._drop_idle()
 
     def lost(self, line: "Line", exchange: Exchange | None) -> None:
         """A connection is gone, with a request on it or without."""
@@ -244,12 +259,15 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of the answer."""
-        if self._exchange is None:  # nobody has asked
+        if self._exchange is None:
+            self._upstream.distrust()
             self.abort()
             return
         answer = self._answer
         answer.feed(data)
         if answer.malformed:
+            if answer.whole:  # and more
+                self._upstream.distrust()
             self._end(Outcome.MALFORMED, None)
         elif answer.whole:
             response = passed_back(self._exchange.request, answer.status, answer.fields, answer.body)
