@@ -193,6 +193,44 @@ def test_variables_of_the_users_stand_after_the_operators_own(helm: Helm) -> Non
     assert container["env"][-2:] == extra
 
 
+def test_no_label_is_written_twice_and_the_nearest_counts(helm: Helm) -> None:
+    """Helm takes the last of two; what applies its output may refuse the whole manifest."""
+    mine = {"release": "nearest"}
+    values = {
+        "commonLabels": {"release": "all", "team": "models"},
+        "serviceMonitor": {"enabled": True, "labels": mine},
+        "monitoring": {
+            "prometheusRule": {"enabled": True, "labels": mine},
+            "dashboards": {"enabled": True, "labels": mine},
+        },
+    }
+    text = helm.run("template", "verdigris", CHART, "--kube-version", "1.35.0", values=values)
+    for manifest in yaml.compose_all(text):
+        (labels,) = (value for key, value in _fields(_of(manifest, "metadata")) if key == "labels")
+        names = [name for name, _ in _fields(labels)]
+        assert len(names) == len(set(names)), names
+    manifests = helm.render(values)
+    for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap"):
+        for manifest in of_kind(manifests, kind):
+            labels = manifest["metadata"]["labels"]
+            assert (labels["release"], labels["team"]) == ("nearest", "models")
+            assert labels["app.kubernetes.io/instance"] == "verdigris"
+
+
+def _fields(node: Any) -> list[tuple[str, Any]]:
+    return [(key.value, value) for key, value in node.value]
+
+
+def _of(node: Any, field: str) -> Any:
+    return next(value for key, value in _fields(node) if key == field)
+
+
+def test_a_lease_of_minutes_is_one_that_grows(helm: Helm) -> None:
+    lease = {"duration": "1m30s", "renewDeadline": "1m", "retryPeriod": "59s500ms"}
+    told = environment(helm.render({"lease": lease}))
+    assert from_environment(told | {"VERDIGRIS_LEASE_NAMESPACE": NAMESPACE}).lease_duration == timedelta(seconds=90)
+
+
 def test_values_kept_from_before_these_were_there_render_as_well(helm: Helm) -> None:
     """`helm upgrade --reuse-values` gives the templates the old values, and no new default."""
     younger = {"workers": None, "lease": None, "podSecurity": None, "extraEnv": None}
