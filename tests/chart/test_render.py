@@ -225,6 +225,16 @@ def _of(node: Any, field: str) -> Any:
     return next(value for key, value in _fields(node) if key == field)
 
 
+def test_where_a_version_has_to_come_from_somewhere_that_is_before_any_share(helm: Helm) -> None:
+    manifests = helm.render({"requiredGates": {"enabled": True, "from": "staging", "gates": []}})
+    policies = {made["metadata"]["name"]: made for made in of_kind(manifests, "ValidatingAdmissionPolicy")}
+    (ordered,) = (
+        one for one in policies["verdigris-required-gates"]["spec"]["validations"] if "isSorted()" in one["expression"]
+    )
+    assert "step.from.namespace == 'staging'" in ordered["expression"]
+    assert "put from before the weights" in ordered["message"]
+
+
 def test_a_lease_of_minutes_is_one_that_grows(helm: Helm) -> None:
     lease = {"duration": "1m30s", "renewDeadline": "1m", "retryPeriod": "59s500ms"}
     told = environment(helm.render({"lease": lease}))
