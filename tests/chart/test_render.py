@@ -138,7 +138,8 @@ def test_credentials_are_mounted_where_they_are_read(helm: Helm, whose: str) -> 
     (spec,) = [spec for name, spec in pod_specs(manifests) if name.startswith("Deployment/")]
     (volume,) = [volume for volume in spec["volumes"] if "secret" in volume]
     (mount,) = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == volume["name"]]
-    assert volume["secret"] == {"secretName": "its-login"}
+    # Whoever deletes it keeps no operator from starting, and so no version from being taken back (law 1).
+    assert volume["secret"] == {"secretName": "its-login", "optional": True}
     assert (mount["mountPath"], mount["readOnly"]) == (
         environment(manifests)[f"VERDIGRIS_{whose.upper()}_CREDENTIALS"],
         True,
@@ -190,6 +191,54 @@ def test_variables_of_the_users_stand_after_the_operators_own(helm: Helm) -> Non
     ]
     container = only(helm.render({"extraEnv": extra}), "Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert container["env"][-2:] == extra
+
+
+def test_no_label_is_written_twice_and_the_nearest_counts(helm: Helm) -> None:
+    """Helm takes the last of two; what applies its output may refuse the whole manifest."""
+    mine = {"release": "nearest"}
+    values = {
+        "commonLabels": {"release": "all", "team": "models"},
+        "serviceMonitor": {"enabled": True, "labels": mine},
+        "monitoring": {
+            "prometheusRule": {"enabled": True, "labels": mine},
+            "dashboards": {"enabled": True, "labels": mine},
+        },
+    }
+    text = helm.run("template", "verdigris", CHART, "--kube-version", "1.35.0", values=values)
+    for manifest in yaml.compose_all(text):
+        (labels,) = (value for key, value in _fields(_of(manifest, "metadata")) if key == "labels")
+        names = [name for name, _ in _fields(labels)]
+        assert len(names) == len(set(names)), names
+    manifests = helm.render(values)
+    for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap"):
+        for manifest in of_kind(manifests, kind):
+            labels = manifest["metadata"]["labels"]
+            assert (labels["release"], labels["team"]) == ("nearest", "models")
+            assert labels["app.kubernetes.io/instance"] == "verdigris"
+
+
+def _fields(node: Any) -> list[tuple[str, Any]]:
+    return [(key.value, value) for key, value in node.value]
+
+
+def _of(node: Any, field: str) -> Any:
+    return next(value for key, value in _fields(node) if key == field)
+
+
+def test_where_a_version_has_to_come_from_somewhere_that_is_before_any_share(helm: Helm) -> None:
+    manifests = helm.render({"requiredGates": {"enabled": True, "from": "staging", "gates": []}})
+    policies = {made["metadata"]["name"]: made for made in of_kind(manifests, "ValidatingAdmissionPolicy")}
+    (ordered,) = (
+        one for one in policies["verdigris-required-gates"]["spec"]["validations"] if "isSorted()" in one["expression"]
+    )
+    assert "step.from.namespace == 'staging'" in ordered["expression"]
+    assert "put from before the weights" in ordered["message"]
+
+
+def test_a_lease_of_minutes_is_one_that_grows(helm: Helm) -> None:
+    lease = {"duration": "1m30s", "renewDeadline": "1m", "retryPeriod": "59s500ms"}
+    told = environment(helm.render({"lease": lease}))
+    assert from_environment(told | {"VERDIGRIS_LEASE_NAMESPACE": NAMESPACE}).lease_duration == timedelta(seconds=90)
 
 
 def test_values_kept_from_before_these_were_there_render_as_well(helm: Helm) -> None:

@@ -72,6 +72,10 @@ def api(helm: Helm, kubectl: Kubectl) -> Iterator[Kubectl]:
         (model({**WHOLE, "steps": [QUALITY, FAIRNESS, FROM]}), "a person has to approve"),
         (model({**WHOLE, "onInconclusive": "Promote"}), "must not let a version pass"),
         (model({**WHOLE, "steps": [QUALITY, {"weight": 5}, FAIRNESS, {"approval": {}}]}), "before the weights"),
+        (
+            model({**WHOLE, "steps": [QUALITY, FAIRNESS, {"weight": 5}, FROM, {"approval": {}}]}),
+            "put from before the weights",
+        ),
         (model(WHOLE, sha256=None, allowUnverified=True), "without a checksum"),
     ],
 )

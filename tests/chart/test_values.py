@@ -114,6 +114,29 @@ def test_every_block_of_values_is_explained_where_it_stands() -> None:
         ({"lease": {"duration": 15}}, ["/lease/duration", "want string"]),
         ({"extraEnv": [{"name": "VERDIGRIS_PORT", "value": "1"}]}, ["extraEnv names 'VERDIGRIS_PORT'", "other values"]),
         ({"fullnameOverride": "x" * 41}, ["/fullnameOverride", "maxLength"]),
+        ({"fullnameOverride": "My_Name"}, ["all objects would be named 'My_Name'", "lower-case letters"]),
+        ({"fullnameOverride": "1st"}, ["all objects would be named '1st'", "beginning with a letter"]),
+        ({"lease": {"duration": "soon"}}, ["lease.duration is 'soon'", "for example 15s"]),
+        ({"lease": {"retryPeriod": "0s"}}, ["lease.retryPeriod is '0s'", "above zero"]),
+        ({"lease": {"duration": "5s"}}, ["lease.duration is 5s", "retryPeriod < renewDeadline < duration"]),
+        ({"extraEnv": [{"name": "A"}, {"name": "A", "value": "1"}]}, ["extraEnv names 'A' twice"]),
+        (
+            {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]},
+            ["extraEnv gives 'A' a value and a valueFrom"],
+        ),
+        (
+            {"commonLabels": {"app.kubernetes.io/name": "models"}},
+            ["commonLabels names 'app.kubernetes.io/name', which the chart sets"],
+        ),
+        (
+            {"serviceMonitor": {"labels": {"app.kubernetes.io/component": "models"}}},
+            ["serviceMonitor.labels names 'app.kubernetes.io/component', which the chart sets"],
+        ),
+        (
+            {"podAnnotations": {"kubectl.kubernetes.io/default-container": "proxy"}},
+            ["podAnnotations names 'kubectl.kubernetes.io/default-container', which the chart sets"],
+        ),
+        ({"requiredGates": {"from": "staging'"}}, ["/requiredGates/from", "does not match pattern"]),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_in_words(helm: Helm, values: dict[str, Any], words: list[str]) -> None:

@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from tests.resources.pod_security import breaches
-from tests.resources.samples import DEFAULTS, MINIMAL, OWNER, REVISION, spec
+from tests.resources.samples import DEFAULTS, GATE, MINIMAL, OWN, OWNER, REVISION, spec
 from verdigris.adapters.kube.writing.compare import difference
-from verdigris.children import deployment, pod_template
-from verdigris.children.names import MODEL_LABEL, REVISION_LABEL
+from verdigris.children import deployment, gate_job, pod_template
+from verdigris.children.names import GATE_LABEL, MODEL_LABEL, REVISION_LABEL
 from verdigris.core.facts.revision import meaning_of, revision_of
 
 AFFINITY = {
@@ -139,6 +139,18 @@ def test_a_sidecar_is_up_before_the_artifact_is_fetched_and_stays() -> None:
     assert (proxy["name"], proxy["restartPolicy"], fetch["name"]) == ("proxy", "Always", "fetch")
     assert [container["name"] for container in pod["containers"]] == ["server"]
     assert proxy["resources"] == {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}
+
+
+@pytest.mark.parametrize(("asked", "has_sidecars"), [(GATE, True), (OWN, False)], ids=["ours", "the user's own"])
+def test_a_gate_fetches_through_the_sidecars_and_has_what_injectors_go_by(asked: Any, has_sidecars: bool) -> None:
+    made = template(ALL)
+    pod = gate_job.build(OWNER, "gate", asked, made, REVISION)["spec"]["template"]
+    sidecars = [one for one in made["spec"]["initContainers"] if one["name"] == PROXY["name"]]
+    assert sidecars
+    assert pod["spec"].get("initContainers", []) == (sidecars if has_sidecars else [])
+    mounted = {mount["name"] for one in sidecars for mount in one.get("volumeMounts", ())}
+    assert not has_sidecars or mounted <= {volume["name"] for volume in pod["spec"]["volumes"]}
+    assert pod["metadata"] == {"labels": {GATE_LABEL: OWNER.name}, "annotations": dict(ALL["annotations"])}
 
 
 def test_what_a_sidecar_is_told_opens_no_port() -> None:

@@ -116,8 +116,9 @@ SLICES = (
 
 
 def _snapshots_deleted(host: Host) -> None:
-    """Those of what runs: an idle one is gone for good."""
-    runs = {labels_of(raw["spec"]["template"]).get(REVISION_LABEL) for raw in host.server.of("Deployment")}
+    """Those of what has the clients: one that is idle, or about to be, is gone for good."""
+    endpoints = (("Pod", "clinic", name) for name in host.fronts.endpoints("clinic", "diabetes"))
+    runs = {labels_of(host.server.objects[ref]).get(REVISION_LABEL) for ref in endpoints if ref in host.server.objects}
     for raw in host.server.of("ControllerRevision"):
         if MODEL_LABEL in labels_of(raw) and labels_of(raw)[REVISION_LABEL] in runs:
             host.server.end(ref_of(raw))

@@ -22,6 +22,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* These labels, and `more` of the values, which come before commonLabels. No name is written twice. */}}
+{{- define "verdigris.labelsAnd" -}}
+{{- toYaml (merge (dict) (default (dict) .more) (include "verdigris.labels" .root | fromYaml)) -}}
+{{- end -}}
+
+{{/* Milliseconds of a duration such as 1m30s; 0 for what is none. */}}
+{{- define "verdigris.milliseconds" -}}
+{{- $total := 0 -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 -}}
+{{- if regexMatch "^([0-9]{1,5}h|[0-9]{1,6}(m|s|ms)){1,4}$" . -}}
+{{- range regexFindAll "[0-9]+[a-z]+" . -1 -}}
+{{- $total = add $total (mul (regexFind "[0-9]+" . | atoi) (get $units (regexFind "[a-z]+" .))) -}}
+{{- end -}}
+{{- end -}}
+{{- $total -}}
+{{- end -}}
+
 {{- define "verdigris.image" -}}
 {{- if .Values.image.digest -}}
 {{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
@@ -93,11 +110,21 @@ capabilities:
 {{- if and .Values.image.digest (not (regexMatch "^sha256:[0-9a-f]{64}$" .Values.image.digest)) -}}
 {{- fail (printf "image.digest is '%s': give sha256: and 64 hex digits, or leave it empty and set image.tag" .Values.image.digest) -}}
 {{- end -}}
+{{- $named := dict -}}
 {{- range .Values.extraEnv }}
 {{- if hasPrefix "VERDIGRIS_" .name -}}
 {{- fail (printf "extraEnv names '%s': variables of the operator's own are set by the chart's other values" .name) -}}
 {{- end -}}
+{{- if hasKey $named .name -}}
+{{- fail (printf "extraEnv names '%s' twice: give it once" .name) -}}
 {{- end -}}
+{{- if and .value .valueFrom -}}
+{{- fail (printf "extraEnv gives '%s' a value and a valueFrom: give one of them" .name) -}}
+{{- end -}}
+{{- $_ := set $named .name true -}}
+{{- end -}}
+{{- include "verdigris.validateNames" . -}}
+{{- include "verdigris.validateLease" . -}}
 {{- if (.Values.audit).enabled -}}
 {{- if and (gt (int .Values.replicas) 1) (ne .Values.audit.volume.accessMode "ReadWriteMany") -}}
 {{- fail (printf "audit.volume.accessMode is %s, which one node, or pod, can mount, and replicas is %d: set replicas to 1, or give a volume that is ReadWriteMany" .Values.audit.volume.accessMode (int .Values.replicas)) -}}
@@ -107,5 +134,42 @@ capabilities:
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .) -}}
 {{- fail (printf "watchNamespaces names '%s': give names of namespaces, without patterns; leave the list empty to serve all" .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the chart names itself is no name of the values': it would be written twice, or change whom a selector finds. */}}
+{{- define "verdigris.validateNames" -}}
+{{- $name := include "verdigris.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "all objects would be named '%s': set fullnameOverride to lower-case letters, digits and '-', beginning with a letter" $name) -}}
+{{- end -}}
+{{- $monitoring := default (dict) .Values.monitoring -}}
+{{- $labels := dict "commonLabels" .Values.commonLabels "serviceMonitor.labels" .Values.serviceMonitor.labels -}}
+{{- $_ := set $labels "monitoring.prometheusRule.labels" ($monitoring.prometheusRule).labels -}}
+{{- $_ := set $labels "monitoring.dashboards.labels" ($monitoring.dashboards).labels -}}
+{{- range $where, $given := $labels -}}
+{{- range $label, $_ := $given -}}
+{{- if regexMatch "^(helm[.]sh/chart|app[.]kubernetes[.]io/(name|instance|version|component|part-of|managed-by))$" $label -}}
+{{- fail (printf "%s names '%s', which the chart sets: choose another name" $where $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey (default (dict) .Values.podAnnotations) "kubectl.kubernetes.io/default-container" -}}
+{{- fail "podAnnotations names 'kubectl.kubernetes.io/default-container', which the chart sets: remove it" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "verdigris.validateLease" -}}
+{{- $lease := merge (dict) (default (dict) .Values.lease) (dict "retryPeriod" "2s" "renewDeadline" "10s" "duration" "15s") -}}
+{{- $least := 0 -}}
+{{- range $field := list "retryPeriod" "renewDeadline" "duration" -}}
+{{- $time := include "verdigris.milliseconds" (get $lease $field) | atoi -}}
+{{- if eq $time 0 -}}
+{{- fail (printf "lease.%s is '%s': give a duration above zero, for example 15s" $field (get $lease $field)) -}}
+{{- end -}}
+{{- if le $time $least -}}
+{{- fail (printf "lease.%s is %s: the lease's times must grow, retryPeriod < renewDeadline < duration, for example 2s, 10s and 15s" $field (get $lease $field)) -}}
+{{- end -}}
+{{- $least = $time -}}
 {{- end -}}
 {{- end -}}

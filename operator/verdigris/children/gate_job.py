@@ -1,7 +1,9 @@
 """The Job of a gate: one pod of the revision's own image, which fetches, judges and leaves its answer behind; or one
 of the user's own, which judges and answers as it likes.
 
-It has no label by which the model's pods are found: it gets no client, and counts for nobody's size or budget.
+It has no label by which the model's pods are found, nor one of `podTemplate.labels`, by which Services and budgets of
+the users' may find them: it gets no client, and counts for nobody's size or budget. Their annotations it has: injectors
+go by them. What fetches as the init step does has the sidecars, too, which may be what it reaches the store through.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from verdigris.api.spec import JobGate
 from verdigris.api.status import Verdict
 from verdigris.children import pod_additions
 from verdigris.children.meta import Manifest, metadata
-from verdigris.children.names import FETCH_CONTAINER, GATE_CONTAINER, GATE_LABEL, SERVER_CONTAINER, Owner
+from verdigris.children.names import FETCH_CONTAINER, GATE_CONTAINER, GATE_LABEL, GROUP, SERVER_CONTAINER, Owner
 from verdigris.children.pod_template import ARTIFACT_DIRECTORY, MODEL_DIRECTORY
 
 API_VERSION = "batch/v1"
@@ -66,6 +68,9 @@ def build(owner: Owner, name: str, asked: Question, template: Mapping[str, Any],
         **(_ours(asked, fetch, server) if asked.own is None else _users_own(asked.document, asked.own)),
     }
     volumes = _volumes(spec["volumes"], asked.claims) if asked.own is None else _volumes_of(asked.own, spec["volumes"])
+    sidecars = (
+        [one for one in spec["initContainers"] if one.get("restartPolicy") == "Always"] if asked.own is None else []
+    )
     left_out = {"initContainers", "containers", "volumes", "topologySpreadConstraints"}
     pod = {field: value for field, value in spec.items() if field not in left_out}
     return {
@@ -80,16 +85,24 @@ def build(owner: Owner, name: str, asked: Question, template: Mapping[str, Any],
                 "rules": [_end_at_an_answer(asked.own is not None), _begin_again_after_a_disruption()]
             },
             "template": {
-                "metadata": {"labels": {GATE_LABEL: owner.name}},
+                "metadata": {"labels": {GATE_LABEL: owner.name}, **_annotations(template)},
                 "spec": {
                     **pod,
                     "restartPolicy": "Never",
+                    **({"initContainers": sidecars} if sidecars else {}),
                     "containers": [gate],
                     "volumes": volumes,
                 },
             },
         },
     }
+
+
+def _annotations(template: Mapping[str, Any]) -> Manifest:
+    """Those of the users, if there are any."""
+    found = template["metadata"].get("annotations") or {}
+    theirs = {name: value for name, value in found.items() if not name.startswith(f"{GROUP}/")}
+    return {"annotations": theirs} if theirs else {}
 
 
 def _ours(asked: Question, fetch: Mapping[str, Any], server: Mapping[str, Any]) -> Manifest:
