@@ -70,6 +70,9 @@ def test_slices_that_never_follow_end_the_rollout_all_the_same_and_nothing_takes
     assert world.status.rejected[-1].version == "1.1.0"
     world.apply(spec("1.2.0")).run(30)
     assert world.status.rollout is None
+    status, reason, message = condition(world, "Ready")
+    assert (status, reason) == ("False", "Draining")
+    assert "1.2.0 waits. The EndpointSlices of the clients' Service still name pods whose places it takes" in message
     assert "green" in world.deployments
     world.followed_late = None
     world.run(5)

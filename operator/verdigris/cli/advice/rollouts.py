@@ -70,6 +70,7 @@ CONDITIONS: Mapping[str, Hint] = {
         "Somebody's finalizer keeps it: kubectl get mdep {name}{n} -o jsonpath='{{.metadata.finalizers}}'.",
         "kept",
     ),
+    "Draining": Hint(STATE, "Nothing: it starts by itself. " + _FOLLOW, "the other colour has no clients"),
     "EndpointsReady": ok(),
     "EverythingKnown": ok(),
     "InvalidSpec": Hint(

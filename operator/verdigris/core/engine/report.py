@@ -68,7 +68,7 @@ def _progress(turn: Turn) -> Iterator[Line]:
     """Ready, Reconciling and Stalled, as kstatus reads them."""
     rollout, refused, spec, fault = turn.status.rollout, rejection(turn), turn.observed.spec, unread(turn)
     if rollout is not None:
-        held = f" {_held(turn)}" if turn.observed.held else ""
+        held = f" {_held(turn)[1]}" if turn.observed.held else ""
         message = clip(f"Version {rollout.version}: {rollout.message}{held}{_edited(turn, rollout)}")
         yield "Ready", "False", rollout.stage, message
         yield "Reconciling", "True", rollout.stage, message
@@ -84,8 +84,8 @@ def _progress(turn: Turn) -> Iterator[Line]:
         yield "Reconciling", "False", "Rejected", ""
         yield "Stalled", "True", refused.reason, message
     elif turn.active is None or turn.active.revision != turn.target:
-        message = f"Version {spec.model.version} waits. {_held(turn)}"
-        reason = "Deleting" if turn.observed.leaving else "NotSeen" if turn.observed.unseen else "Paused"
+        reason, why = _held(turn)
+        message = f"Version {spec.model.version} waits. {why}"
         yield "Ready", "False", reason, message
         yield "Reconciling", "True", reason, message
         yield "Stalled", "False", reason, ""
@@ -93,14 +93,25 @@ def _progress(turn: Turn) -> Iterator[Line]:
         yield from _serving(turn, turn.active)
 
 
-def _held(turn: Turn) -> str:
-    if turn.observed.leaving:
-        return "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
-    if turn.observed.routing.fault is not None:
-        return turn.observed.routing.fault.message
-    if not turn.observed.unseen:
-        return "Paused by spec.paused."
-    return f"Held, as no {' and no '.join(sorted(turn.observed.unseen))} can be read."
+def _held(turn: Turn) -> tuple[str, str]:
+    """Why nothing goes forward: a reason, and a sentence."""
+    observed = turn.observed
+    if observed.leaving:
+        why = "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
+        return "Deleting", why
+    if observed.routing.fault is not None:
+        return observed.routing.fault.reason, observed.routing.fault.message
+    if observed.unseen:
+        return "NotSeen", f"Held, as no {' and no '.join(sorted(observed.unseen))} can be read."
+    if observed.spec.paused:
+        return "Paused", "Paused by spec.paused."
+    why = "Clients may still be on the pods whose places it takes: it starts once they have left."
+    if observed.still_behind:
+        why = (
+            "The EndpointSlices of the clients' Service still name pods whose places it takes: it starts once they "
+            "have followed the Service. If that takes long: does kube-controller-manager run?"
+        )
+    return "Draining", why
 
 
 def _serving(turn: Turn, active: ActiveStatus) -> Iterator[Line]:
