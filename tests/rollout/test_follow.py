@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,21 @@ def test_it_moves_back_and_that_is_a_rollout_like_any_other() -> None:
     world.registry = says("1", "1.0.0", "a" * 64)
     until(world, lambda w: w.status.rollout is not None)
     until(world, lambda w: version_of(w) == "1.0.0" and over(w), seconds=600)
+
+
+def test_an_answer_from_before_the_alias_was_seen_where_it_is_moves_nothing() -> None:
+    """A leader that was held up goes on with the registry's answer of then; another has begun the next rollout."""
+    world = serving_it()
+    held_up = world.now
+    world.registry = says("2", "1.1.0")
+    until(world, lambda w: w.status.rollout is not None)
+    world.registry = replace(says("1", "1.0.0", "a" * 64), asked_at=held_up)
+    world.run(5)
+    assert world.status.rollout
+    assert world.status.rollout.version == "1.1.0"
+    world.registry = replace(world.registry, asked_at=world.now)
+    until(world, lambda w: w.status.rollout is None)
+    assert version_of(world) == "1.0.0"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
@@ -59,12 +60,16 @@ def follows(stage: Stage, alias: str = "champion", every: str = "1m") -> None:
 
 async def test_a_moved_alias_is_rolled_out_and_asked_for_once_in_its_time() -> None:
     registry, pauses, woken = FakeRegistry(), Pauses(), list[Key]()
-    desk = AliasDesk(registry, woken.append, pauses)
+    asked_at = datetime(2026, 11, 28, tzinfo=UTC)
+    desk = AliasDesk(registry, woken.append, pauses, lambda: asked_at)
     stage = Stage(aliases=desk)
     follows(stage)
     await settled(stage)
     await stage.reconcile(20)
     assert registry.asked == [Alias("diabetes", "champion")]
+    told = desk._askers[KEY].answer
+    assert told
+    assert told.asked_at == asked_at
     assert (woken, pauses.waits) == ([KEY], [60.0])
     assert stage.condition("Followed") == ("True", "AliasFollowed")
     await pauses.end()

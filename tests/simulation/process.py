@@ -53,7 +53,7 @@ class Process:
             clock=clock, chance=_no_chance, namespace_of=lambda key: key.namespace, per_namespace=2 * WORKERS
         )
         self._desk = EvidenceDesk(prometheus, prometheus, self._queue.add, clock)
-        self._aliases = AliasDesk(registry, self._queue.add)
+        self._aliases = AliasDesk(registry, self._queue.add, now=now)
         client: Any = wire
         self._memory = Memory(client, clock)
         self._reconciler = Reconciler(

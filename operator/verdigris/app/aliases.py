@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from verdigris.adapters.kube.reading.port import Key
 from verdigris.adapters.registry.port import Registry
@@ -47,6 +48,7 @@ class AliasDesk:
     Args:
         wake: called with the model that has another answer now.
         pause: waits for so many seconds.
+        now: the time of day.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class AliasDesk:
         registry: Registry | None,
         wake: Callable[[Key], None],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self._registry = registry
         self._wake = wake
         self._pause = pause
@@ -96,9 +100,10 @@ class AliasDesk:
         while True:
             asker.sooner.clear()
             async with self._slots:
-                answer = await self._answer(registry, asker.alias)
-            if answer != asker.answer:
-                asker.answer = answer
+                asked_at = self._now()
+                answer = replace(await self._answer(registry, asker.alias), asked_at=asked_at)
+            before, asker.answer = asker.answer, answer
+            if answer != before:
                 self._wake(key)
             await until(asker.sooner, asker.every, self._pause)
 

@@ -88,7 +88,7 @@ def build(settings: Settings, connection: Connection) -> Parts:
     terms = _terms(settings)
     desk = _desk(settings, questions, queue, metrics)
     registry = _registry(settings, questions)
-    aliases = AliasDesk(registry, queue.add)
+    aliases = AliasDesk(registry, queue.add, now=_now)
     tags = TagDesk(registry, queue.add, settings.registry_cluster)
     guard = Guard(client, settings.decision_policy, time.monotonic)
     memory = Memory(client, time.monotonic)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -37,10 +38,15 @@ class Registered:
 
 @dataclass(frozen=True)
 class RegistryView:
-    """The registry's newest answer, or why there is none."""
+    """The registry's newest answer, or why there is none. `asked_at` is when it was asked; None: just now."""
 
     found: Registered | None = None
     problem: Failure | None = None
+    asked_at: datetime | None = field(default=None, compare=False)
+
+    def is_older_than(self, known: FollowedStatus) -> bool:
+        """Whether it was asked before the alias was seen where it is known to be: another leader's answer is newer."""
+        return self.asked_at is not None and self.asked_at <= known.since
 
 
 def registered_model(uri: str) -> str | None:
