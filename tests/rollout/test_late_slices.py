@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.rollout.parts import spec
+from tests.rollout.small import until
 from tests.rollout.test_rollout import bake, condition
 from tests.rollout.world import World, serving
 from verdigris.api.status import Color
@@ -78,3 +79,14 @@ def test_slices_that_never_follow_end_the_rollout_all_the_same_and_nothing_takes
     world.run(5)
     assert world.status.rollout
     assert world.status.rollout.version == "1.2.0"
+
+
+def test_a_version_that_waits_for_clients_to_leave_says_so_and_starts() -> None:
+    world = serving("1.0.0").apply(spec("1.1.0", rollout={"bake": "0s"}))
+    until(world, lambda world: world.status.active is not None and world.status.active.version == "1.1.0")
+    world.apply(spec("1.2.0"))
+    waits = (
+        "Version 1.2.0 waits. Clients may still be on the pods whose places it takes: it starts once they have left."
+    )
+    until(world, lambda world: condition(world, "Ready") == ("False", "Draining", waits), seconds=15)
+    until(world, lambda world: world.status.rollout is not None and world.status.rollout.version == "1.2.0")

@@ -12,7 +12,8 @@ from tests.rollout.test_follow import following, says, serving_it, version_of
 from tests.rollout.test_rollout import condition
 from tests.rollout.world import World
 from verdigris.api.status import Failure
-from verdigris.core.facts.served import MOST_LEFT, Edit, Serving, Told, Wish, edits, to_tell
+from verdigris.children.snapshot import Snapshot
+from verdigris.core.facts.served import MOST_LEFT, Edit, Serving, Told, Wish, edits, first_wish, to_tell
 
 TAG = "verdigris.serving.clinic.diabetes"
 
@@ -84,6 +85,12 @@ SERVES = Serving("diabetes", TAG, "2", "1.1.0 since then")
 )
 def test_only_what_differs_is_written_and_who_serves_first(tagged: dict[str, str], expected: tuple[Edit, ...]) -> None:
     assert edits(SERVES, tagged) == expected
+
+
+def test_who_has_told_nothing_yet_looks_at_each_model_that_a_kept_revision_is_of() -> None:
+    uris = ("models:/b/1", "models:/diabetes/2", "models:/a/3", "models:/a/4", "https://models.example.com/a.vmodel")
+    kept = {uri: Snapshot(uri, "1.0.0", "", uri, {}) for uri in uris}
+    assert first_wish(SERVES, kept) == Wish(SERVES, ("a", "b"))
 
 
 def test_where_nobody_serves_by_number_all_lose_the_tag() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from verdigris.api.conditions import set_condition
-from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict
+from verdigris.api.status import ActiveStatus, Color, RolloutStatus, TrafficStatus, Verdict, other
 from verdigris.core.engine import following, gateway, monitoring, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
@@ -106,7 +106,7 @@ def _held(turn: Turn) -> tuple[str, str]:
     if observed.spec.paused:
         return "Paused", "Paused by spec.paused."
     why = "Clients may still be on the pods whose places it takes: it starts once they have left."
-    if observed.still_behind:
+    if turn.active is not None and other(turn.active.color) in observed.still_behind:
         why = (
             "The EndpointSlices of the clients' Service still name pods whose places it takes: it starts once they "
             "have followed the Service. If that takes long: does kube-controller-manager run?"
