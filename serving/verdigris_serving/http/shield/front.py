@@ -211,6 +211,8 @@ class Passage:
         self._trial.passages.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
+        # They know whom to tell: left there, each request would wait for the garbage collector, which holds up others.
+        self._deadline = self._exchange = None
 
     def _answer_here(self, outcome: Outcome) -> None:
         self._outcome = outcome

@@ -114,6 +114,8 @@ class _Copy:
     def _answered(self, outcome: Outcome, other: Response | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+        # As with a request that is passed on: nothing is left for the garbage collector.
+        self._deadline = self._exchange = None
         if outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
         if outcome in FAULTS:
@@ -123,5 +125,6 @@ class _Copy:
     def _late(self) -> None:
         if self._exchange is not None:
             self._exchange.drop()
+        self._deadline = self._exchange = None
         self._faults.note(Outcome.LATE, None)
         self._ended(Compared(Likeness.FAILED))
