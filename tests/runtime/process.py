@@ -73,10 +73,13 @@ class OperatorProcess:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def sum(self, metric: str, *, without: str = "no such label") -> float:
-        """The sum over a metric's series, except those whose labels contain `without`."""
+    def series(self, metric: str) -> dict[str, float]:
+        """A metric's series as they are exposed, name and labels, with their values."""
         lines = [line for line in self.get("/metrics")[1].splitlines() if re.match(rf"{metric}(\{{| )", line)]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if without not in line)
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def sum(self, metric: str) -> float:
+        return sum(self.series(metric).values())
 
     @property
     def leads(self) -> bool:
