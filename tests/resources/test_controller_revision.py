@@ -43,9 +43,22 @@ def test_a_damaged_one_is_refused_with_what_is_missing(key: str) -> None:
         controller_revision.parse(live)
 
 
-def test_one_without_the_revision_label_is_refused() -> None:
-    live = _live(spec(MINIMAL))
-    del live["metadata"]["labels"][REVISION_LABEL]
+@pytest.mark.parametrize("label", [None, "v9-another"])
+def test_one_whose_label_is_lost_or_says_otherwise_is_what_its_data_says_and_is_applied_again(
+    label: str | None,
+) -> None:
+    parsed = spec(MINIMAL)
+    live = _live(parsed)
+    live["metadata"]["labels"].pop(REVISION_LABEL)
+    if label:
+        live["metadata"]["labels"][REVISION_LABEL] = label
+    assert controller_revision.parse(live) == replace(snapshot(OWNER, parsed), created=None)
 
-    with pytest.raises(ValueError, match=f"has no label {REVISION_LABEL}"):
+
+def test_one_whose_data_names_no_revision_is_what_its_label_says_or_is_refused() -> None:
+    live = _live(spec(MINIMAL))
+    del live["data"]["podTemplate"]["metadata"]["labels"][REVISION_LABEL]
+    assert controller_revision.parse(live).revision == live["metadata"]["labels"].pop(REVISION_LABEL)
+
+    with pytest.raises(ValueError, match="does not say which revision it is: delete it"):
         controller_revision.parse(live)

@@ -12,7 +12,7 @@ from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
 from verdigris.adapters.kube.reading.observe import observe
 from verdigris.children import controller_revision, deployment, pod_template
-from verdigris.children.names import Defaults
+from verdigris.children.names import MODEL_LABEL, REVISION_LABEL, Defaults
 
 COLORED = ("diabetes-blue", "diabetes-green")
 
@@ -46,6 +46,29 @@ async def test_an_upgrade_touches_no_pod_and_what_runs_is_kept_again(reached: An
     await stage.reconcile()
     assert templates(stage) == run
     assert snapshots(stage) == kept
+
+
+@pytest.mark.parametrize("labels", [[REVISION_LABEL], [REVISION_LABEL, MODEL_LABEL]], ids=["one", "all"])
+@pytest.mark.parametrize("reached", [settled, bakes], ids=["steady", "in a bake"])
+async def test_one_that_lost_its_labels_is_no_lost_one_and_gets_them_back(reached: Any, labels: list[str]) -> None:
+    """Nothing else may be written of it: the API server refuses any other data for good."""
+    stage = Stage()
+    await reached(stage)
+    upgraded(stage)
+    kept = snapshots(stage)
+    for (kind, _, name), raw in stage.api.objects.items():
+        if kind == "ControllerRevision":
+            for label in labels:
+                del raw["metadata"]["labels"][label]
+            stage.api.put({**raw})
+        elif kind == "Deployment" and name in COLORED:
+            raw["spec"]["template"]["spec"] |= {"dnsPolicy": "ClusterFirst", "restartPolicy": "Always"}
+    await stage.reconcile(2)
+    assert snapshots(stage) == kept
+    found = [
+        raw["metadata"]["labels"] for (kind, _, _), raw in stage.api.objects.items() if kind == "ControllerRevision"
+    ]
+    assert all(label in one for one in found for label in labels)
 
 
 async def test_one_that_somebody_has_tampered_with_is_not_taken_for_lost() -> None:

@@ -55,13 +55,14 @@ def of_running(deployment: Mapping[str, Any]) -> Snapshot | None:
 
 
 def parse(raw: Mapping[str, Any]) -> Snapshot:
-    """The snapshot back from the live object. Raises ValueError when it is none of ours, saying what is missing."""
+    """The snapshot back from the live object. Raises ValueError when it is none of ours, saying what is missing.
+
+    Which revision it is stands in its data, which nobody can change. One whose label says otherwise has no time, like
+    one that has yet to be applied: so it is, and the label is back.
+    """
     meta = raw.get("metadata") or {}
     data = raw.get("data") or {}
     name = meta.get("name", "?")
-    revision = (meta.get("labels") or {}).get(REVISION_LABEL)
-    if not revision:
-        raise ValueError(f"ControllerRevision {name} has no label {REVISION_LABEL}: put it back, or delete the object")
     missing = [key for key in ("version", "sha256", "uri", "podTemplate") if key not in data]
     if missing:
         raise ValueError(
@@ -69,7 +70,11 @@ def parse(raw: Mapping[str, Any]) -> Snapshot:
         )
     if not (all(isinstance(data[key], str) for key in ("version", "sha256", "uri")) and is_built(data["podTemplate"])):
         raise ValueError(f"ControllerRevision {name} has data that is none of ours: delete it, and roll it out again")
-    created = meta.get("creationTimestamp")
+    label = (meta.get("labels") or {}).get(REVISION_LABEL)
+    revision = data["podTemplate"]["metadata"]["labels"].get(REVISION_LABEL) or label
+    if not revision:
+        raise ValueError(f"ControllerRevision {name} does not say which revision it is: delete it")
+    created = meta.get("creationTimestamp") if label == revision else None
     return Snapshot(
         revision=revision,
         version=data["version"],

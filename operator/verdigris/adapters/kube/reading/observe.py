@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from verdigris.adapters.kube.reading import decisions, endpoints, unseen, views
 from verdigris.adapters.kube.reading.misconfigured import misconfigured
-from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, needed_names
+from verdigris.adapters.kube.reading.owned import OwnershipFilter, foreign_scalers, is_new, kept_names, needed_names
 from verdigris.adapters.kube.reading.port import Key, Reader
 from verdigris.adapters.kube.reading.routes import Routes, read_routes, routing
 from verdigris.adapters.kube.reading.understand import Malformed, understand
@@ -23,7 +23,7 @@ from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children import controller_revision
 from verdigris.children.inventory import Ref
-from verdigris.children.names import COLORS, MODEL_LABEL, REVISION_LABEL, Defaults, Owner, color_name
+from verdigris.children.names import COLORS, MODEL_LABEL, Defaults, Owner, color_name, snapshot_name
 from verdigris.core.facts.observed import Observed, Snapshot
 from verdigris.core.facts.skew import Skew, wanted_target
 
@@ -112,7 +112,7 @@ async def _read(reader: Reader, key: Key, parent: Raw, now: datetime | None, tol
     spec, status, skew = _understood(parent, mine, tolerant)
     names = needed_names(owner, spec, wanted_target(spec, key.name, generation, status, skew)[0])
     routes = await read_routes(reader, owner, spec, status, tolerant)
-    live = found.live | routes.live | await _by_name(reader, key, found, names, tolerant)
+    live = found.live | routes.live | await _by_name(reader, key, found, (*names, *kept_names(owner, status)), tolerant)
     if len(live) > len(found.live):
         mine = ownership.mine(live)
         spec, status, skew = _understood(parent, mine, tolerant)
@@ -139,7 +139,7 @@ def _observed(
         still_behind=endpoints.still_behind(found.slices, name, pods),
         selected=views.selected_color(service),
         withdrawn=views.withdrawn(service),
-        snapshots=_snapshots(mine) if kinds.CONTROLLER_REVISION.kind not in unread else {},
+        snapshots=_snapshots(mine, name) if kinds.CONTROLLER_REVISION.kind not in unread else {},
         decisions=decisions.understood(found.decisions),
         hpas=_autoscaled(mine, name),
         unknown=found.unknown,
@@ -175,7 +175,7 @@ def _understood(
     """As `understand`. What only an unseen snapshot could tell is a failed read, and no fault of the object."""
     try:
         unread = kinds.CONTROLLER_REVISION.kind in tolerant.unseen
-        return understand(parent, mine, {} if unread else _snapshots(mine))
+        return understand(parent, mine, {} if unread else _snapshots(mine, views.metadata(parent)["name"]))
     except Malformed:
         error = tolerant.unseen.get(kinds.CONTROLLER_REVISION.kind)
         if error is None:
@@ -261,15 +261,15 @@ def _behind_others(service: Raw | None, own: Raw | None, deployments: Mapping[Co
     return frozenset(color for color, raw in deployments.items() if raw is not None and views.selects(service, raw))
 
 
-def _snapshots(mine: Mapping[tuple[str, str], Raw]) -> dict[str, Snapshot]:
+def _snapshots(mine: Mapping[tuple[str, str], Raw], model: str) -> dict[str, Snapshot]:
     """By revision. One that was deleted while its pods run is read back from their Deployment."""
     kept = {name: raw for (kind, name), raw in mine.items() if kind == kinds.CONTROLLER_REVISION.kind}
     running = (raw for (kind, _), raw in mine.items() if kind == kinds.DEPLOYMENT.kind)
     parsed = {snapshot.revision: snapshot for snapshot in map(_snapshot, kept.values()) if snapshot is not None}
     # One that is there and is none of ours to read is told by the write that it refuses.
-    known = {views.metadata(raw).get("labels", {}).get(REVISION_LABEL) for raw in kept.values()}
     back = filter(None, map(controller_revision.of_running, running))
-    return {snapshot.revision: snapshot for snapshot in back if snapshot.revision not in known} | parsed
+    lost = (one for one in back if snapshot_name(model, one.revision) not in kept)
+    return {snapshot.revision: snapshot for snapshot in lost} | parsed
 
 
 def _snapshot(raw: Raw) -> Snapshot | None:

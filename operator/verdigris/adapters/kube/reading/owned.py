@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from verdigris.adapters.kube.transport import kinds
 from verdigris.api.spec import ModelDeploymentSpec
 from verdigris.api.status import Color, ModelDeploymentStatus
 from verdigris.children.inventory import Ref, every_name
-from verdigris.children.names import COLORS, Owner, color_name
+from verdigris.children.names import COLORS, Owner, color_name, snapshot_name
 from verdigris.children.ownership import whose
 from verdigris.core.facts.observed import FOREIGN_AUTOSCALER, TakenName
 
@@ -36,6 +36,12 @@ def needed_names(owner: Owner, spec: ModelDeploymentSpec, target: str) -> tuple[
         gated=any(step.gate is not None for step in spec.rollout.steps),
         routed=spec.traffic.gateway is not None and spec.traffic.gateway.route is None,
     )
+
+
+def kept_names(owner: Owner, status: ModelDeploymentStatus) -> Iterator[Ref]:
+    """The snapshots of the revisions in use: one that lost its labels is no lost one."""
+    for ref in filter(None, (status.active, status.rollout, status.warm)):
+        yield Ref("apps/v1", kinds.CONTROLLER_REVISION.kind, snapshot_name(owner.name, ref.revision))
 
 
 def is_new(parent: Raw, now: datetime | None) -> bool:
