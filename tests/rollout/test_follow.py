@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -79,6 +80,17 @@ def test_an_answer_from_before_the_alias_was_seen_where_it_is_moves_nothing() ->
     world.registry = replace(world.registry, asked_at=world.now)
     until(world, lambda w: w.status.rollout is None)
     assert version_of(world) == "1.0.0"
+
+
+def test_a_leader_whose_clock_was_ahead_has_the_alias_stay_nowhere() -> None:
+    world = serving_it()
+    assert world.status.followed
+    later = world.status.followed.model_copy(update={"since": world.now + timedelta(hours=1)})
+    world.status = world.status.model_copy(update={"followed": later})
+    world.registry = replace(says("2", "1.1.0"), asked_at=world.now)
+    world.run(2)
+    assert world.status.rollout
+    assert world.status.rollout.version == "1.1.0"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.runtime.raws import KEY
 from tests.runtime.stage import Stage, settled
@@ -127,6 +127,24 @@ async def test_another_leader_writes_no_status_when_nothing_has_changed() -> Non
     assert second.api.writes == []
     for desk in desks:
         await desk.close()
+
+
+async def test_an_answer_that_another_leader_has_overtaken_wakes_when_it_is_given_again() -> None:
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    registry, pauses, woken = FakeRegistry(), Pauses(), list[Key]()
+    desk = AliasDesk(registry, woken.append, pauses, lambda: now)
+    stage = Stage(aliases=desk)
+    follows(stage)
+    await settled(stage)
+    await stage.reconcile(2)
+    raw = stage.api.at("ModelDeployment", *KEY)
+    raw["status"]["followed"] |= {"number": "2", "version": "1.1.0", "since": "2026-11-28T00:00:01Z"}
+    stage.api.put(raw)
+    await stage.reconcile()
+    now += timedelta(minutes=1)
+    await pauses.end()
+    assert woken == [KEY, KEY], "the registry says the first still, and is right"
+    await desk.close()
 
 
 async def test_a_bug_in_asking_is_told_and_ends_no_look() -> None:

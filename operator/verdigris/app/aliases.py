@@ -17,7 +17,7 @@ from verdigris.adapters.registry.port import Registry
 from verdigris.api.schema.fields import parse_duration
 from verdigris.api.status import Failure
 from verdigris.app.waits import until
-from verdigris.core.facts.followed import Alias, RegistryView, asked_alias
+from verdigris.core.facts.followed import Alias, RegistryView, asked_alias, followed_now
 from verdigris.core.facts.observed import Observed
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,9 @@ class AliasDesk:
         if every < asker.every:
             asker.sooner.set()
         asker.every = every
+        if _is_overtaken(asker.answer, observed, self._now()):
+            # Another leader's answer is newer. The next one wakes the model, also when it says the same as this.
+            asker.answer = None
         return asker.answer
 
     def forget(self, key: Key) -> None:
@@ -114,3 +117,11 @@ class AliasDesk:
             log.error("a bug in the operator: asking about %s broke. Please report it", alias, exc_info=error)
             message = f"The registry could not be asked: a bug in the operator ({type(error).__name__})."
             return RegistryView(problem=Failure(reason="RegistryUnreachable", message=message))
+
+
+def _is_overtaken(answer: RegistryView | None, observed: Observed, now: datetime) -> bool:
+    known = followed_now(observed.spec, observed.status)
+    if answer is None or answer.found is None or known is None or not answer.is_older_than(known, now):
+        return False
+    found = answer.found
+    return (found.number, found.version, found.sha256) != (known.number, known.version, known.sha256)

@@ -12,15 +12,13 @@ from verdigris.core.engine.following import awaits_registry
 from verdigris.core.engine.taking_back import back_to_warm, make_way, take_back
 from verdigris.core.engine.way_back import is_stranded
 from verdigris.core.facts import policy
+from verdigris.core.facts.followed import AHEAD
 from verdigris.core.routing.gateway import may_send_to
 from verdigris.core.routing.service import reached
 from verdigris.core.routing.split import DRAIN, had_clients
 from verdigris.core.steps.capacity import needed_replicas, with_trade
 from verdigris.core.steps.lists import STEPS, index_of, planned
 from verdigris.core.turn import Turn
-
-AHEAD = timedelta(minutes=1)
-"""How far the clocks of two leaders may differ."""
 
 GIVE_UP_ACTIVE = timedelta(seconds=30)
 """No ready pod for so long is no blip: then a new spec need not wait for the active version any more."""

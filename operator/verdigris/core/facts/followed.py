@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +13,8 @@ from verdigris.api.status import Failure, FollowedStatus, ModelDeploymentStatus
 
 SHA256_TAG, VERSION_TAG = "verdigris.sha256", "verdigris.version"
 """Tags of a version in the registry: what its bytes hash to, and its semantic version."""
+AHEAD = timedelta(minutes=1)
+"""How far the clocks of two leaders may differ."""
 _MODEL = re.compile(r"models:/+([^/@:]+)[/@].+")
 
 
@@ -44,9 +46,12 @@ class RegistryView:
     problem: Failure | None = None
     asked_at: datetime | None = field(default=None, compare=False)
 
-    def is_older_than(self, known: FollowedStatus) -> bool:
-        """Whether it was asked before the alias was seen where it is known to be: another leader's answer is newer."""
-        return self.asked_at is not None and self.asked_at <= known.since
+    def is_older_than(self, known: FollowedStatus, now: datetime) -> bool:
+        """Whether it was asked before the alias was seen where it is known to be: another leader's answer is newer.
+
+        A time that is still to come is that of a leader whose clock was wrong: nothing is older than that.
+        """
+        return self.asked_at is not None and self.asked_at <= known.since <= now + AHEAD
 
 
 def registered_model(uri: str) -> str | None:
