@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.rollout.parts import spec
-from tests.rollout.small import until
-from tests.rollout.test_rollout import bake, condition
+from tests.rollout.small import over, until
+from tests.rollout.test_rollout import bake, condition, reasons
 from tests.rollout.world import World, serving
 from verdigris.api.status import Color
 from verdigris.core.facts.revision import revision_of
@@ -79,6 +79,40 @@ def test_slices_that_never_follow_end_the_rollout_all_the_same_and_nothing_takes
     world.run(5)
     assert world.status.rollout
     assert world.status.rollout.version == "1.2.0"
+
+
+@pytest.mark.parametrize("later", [None, "1.2.0"])
+def test_what_nobody_saw_back_is_not_said_to_be_back_also_not_of_the_version_after_it(later: str | None) -> None:
+    world = taken_back().run(LONG)
+    last = world.status.last_rollback
+    assert last
+    assert last.traffic_restored_at is None
+    assert "TrafficRestored" not in reasons(world)
+    told = next(note.message for note in world.notes if note.reason == "TrafficNotFollowed")
+    assert told == (
+        "After 60 s, clients may still reach 1.1.0. The clients' Service selects the active version, and its "
+        "EndpointSlices have yet to follow."
+    )
+    if later is not None:
+        world.followed_late = None
+        bake(world.apply(spec(later)))
+        assert world.status.last_rollback == last
+
+
+def test_where_somebody_has_the_clients_on_a_version_that_waits_the_sentence_names_who_is_to_be_mended() -> None:
+    world = bake(serving("1.0.0").apply(spec("1.1.0")))
+    until(world, over, seconds=900)
+    assert world.status.active
+    assert world.status.warm
+    world.unready.add(world.status.active.color)
+    world.selected = world.status.warm.color
+    world.apply(spec("1.2.0")).run(20)
+    assert world.status.rollout is None
+    assert condition(world, "Ready")[1:] == (
+        "Draining",
+        "Version 1.2.0 waits. The clients' Service selects blue, whose places it takes: it starts once that selects "
+        "green, of which no pod is ready: mend 1.1.0 (green).",
+    )
 
 
 def test_a_version_that_waits_for_clients_to_leave_says_so_and_starts() -> None:

@@ -57,6 +57,9 @@ EVENTS: Mapping[str, Hint] = {
     "StuckPod": Hint(STATE, "kubectl verdigris get {name}{n} shows it.", "no pod is stuck"),
     "StuckPodNotRemoved": Hint(STATE, "The message says who refused: kubectl get pdb{n}.", "removed"),
     "StuckPodRemoved": ok(),
+    "TrafficNotFollowed": Hint(
+        CLIENTS, "Does kube-controller-manager run, and the gateway? kubectl get endpointslices{n}.", "followed"
+    ),
     "TrafficRestored": ok(),
     "TrafficShifted": ok(),
     "WarmRetired": ok(),

@@ -71,7 +71,8 @@ def _main(model: Model, now: datetime, pods: tuple[Pod, ...] | None) -> Iterator
         about = About(
             model, now, ready.reason, ready.message, ready.since, f"Ready={ready.status}", ready=_ready(model, pods)
         )
-        yield _finding(FINE if good else BAD, "condition Ready", about, _words(model))
+        severity = FINE if good else WAITING if ready.reason == "Draining" else BAD
+        yield _finding(severity, "condition Ready", about, _words(model))
 
 
 def _of_rollout(model: Model, rollout: Rollout, now: datetime, pods: tuple[Pod, ...] | None) -> Finding:

@@ -75,6 +75,8 @@ def _at_rest(model: Model) -> Outcome:
         return Outcome("Healthy", exits.REACHED, said, settled=True)
     if model.paused and (ready is None or ready.reason == "Paused"):
         return Outcome("Paused", exits.WAITS_FOR_A_PERSON, said or "Paused by spec.paused.", settled=True)
+    if ready is not None and ready.reason == "Draining":
+        return Outcome("Progressing", exits.REACHED, said)
     if ready is None:
         return Outcome("Progressing", exits.REACHED, "The operator has not said anything yet.")
     return Outcome("Degraded", exits.ERROR, said)

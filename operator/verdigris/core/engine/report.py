@@ -11,7 +11,7 @@ from verdigris.core.engine import following, gateway, monitoring, names
 from verdigris.core.engine.endings import rejection
 from verdigris.core.engine.understanding import understood, unread
 from verdigris.core.facts.policy import changed_since
-from verdigris.core.routing.service import answering, seen_split
+from verdigris.core.routing.service import answering, reached, seen_split
 from verdigris.core.routing.shield import seen_share
 from verdigris.core.routing.split import Split, had_requests, wanted_split
 from verdigris.core.steps.lists import CHECKS
@@ -100,13 +100,22 @@ def _held(turn: Turn) -> tuple[str, str]:
         why = "It is being deleted, and a finalizer keeps it: it serves until that is gone, and no version starts."
         return "Deleting", why
     if observed.routing.fault is not None:
-        return observed.routing.fault.reason, observed.routing.fault.message
+        fault = observed.routing.fault
+        return "Paused" if observed.spec.paused else fault.reason, fault.message
     if observed.unseen:
         return "NotSeen", f"Held, as no {' and no '.join(sorted(observed.unseen))} can be read."
     if observed.spec.paused:
         return "Paused", "Paused by spec.paused."
+    if observed.skew.forbids_start:
+        return "UnknownState", f"Held, as not all of it can be read: {observed.skew.faults()}."
     why = "Clients may still be on the pods whose places it takes: it starts once they have left."
-    if turn.active is not None and other(turn.active.color) in observed.still_behind:
+    if turn.active is not None and other(turn.active.color) in reached(observed.selected):
+        active, answers = turn.active, observed.endpoints.get(turn.active.color, 0) > 0
+        why = (
+            f"The clients' Service selects {other(active.color)}, whose places it takes: it starts once that selects "
+            f"{active.color}{'' if answers else f', of which no pod is ready: mend {active.version} ({active.color})'}."
+        )
+    elif turn.active is not None and other(turn.active.color) in observed.still_behind:
         why = (
             "The EndpointSlices of the clients' Service still name pods whose places it takes: it starts once they "
             "have followed the Service. If that takes long: does kube-controller-manager run?"

@@ -18,7 +18,13 @@ from verdigris.api.status import (
     StepStatus,
 )
 from verdigris.core.engine.endings import KEPT, remember
-from verdigris.core.engine.way_back import candidate_answers, may_have_clients, waits_for, waits_for_followers
+from verdigris.core.engine.way_back import (
+    candidate_answers,
+    may_have_clients,
+    not_followed,
+    waits_for,
+    waits_for_followers,
+)
 from verdigris.core.routing.gateway import PATIENCE, lags, sends_to
 from verdigris.core.routing.shield import is_passed_on
 from verdigris.core.routing.split import DRAIN, had_clients, had_requests
@@ -126,15 +132,20 @@ def finish_taking_back(turn: Turn) -> Turn:
         # The places that the candidate still has are given up, and the ReplicaSet is told when it may try again.
         sizes = Sizes(active=turn.size(active.color), candidate=0)
         return turn.change_rollout(sizes=sizes, message=f"{active.version} waits for all of its pods: {refusal}")
+    if _is_not_followed(turn):
+        turn = turn.note("Warning", "TrafficNotFollowed", not_followed(turn))
     return _close(turn, rollout)
 
 
 def _followers_are_waited_for(turn: Turn) -> bool:
     """Whether what was written of clients has yet to be followed, by Kubernetes or by a gateway."""
+    return _is_not_followed(turn) and turn.now < turn.rollout.since + PATIENCE
+
+
+def _is_not_followed(turn: Turn) -> bool:
     last, rollout = turn.status.last_rollback, turn.rollout
     waits = last is not None and last.traffic_restored_at is None and had_clients(rollout)
-    behind = rollout.color in turn.observed.still_behind or lags(turn.observed)
-    return waits and behind and turn.now < rollout.since + PATIENCE
+    return waits and (rollout.color in turn.observed.still_behind or lags(turn.observed))
 
 
 def _refused_pods(turn: Turn, active: ActiveStatus) -> str | None:
@@ -157,21 +168,20 @@ def _not_back_yet(turn: Turn, active: ActiveStatus) -> bool:
 
 def traffic_is_back(turn: Turn) -> Turn:
     """Stamp the moment at which clients were seen to be back on the active colour. The same turn if it was."""
-    last, active = turn.status.last_rollback, turn.active
-    if last is None or not had_requests(turn.rollout) or last.traffic_restored_at is not None or active is None:
+    last, active, rollout = turn.status.last_rollback, turn.active, turn.rollout
+    if last is None or not had_requests(rollout) or last.traffic_restored_at is not None or active is None:
         return turn
-    if (
-        turn.rollout.passed_on
-        or is_passed_on(turn.observed, turn.rollout)
-        or sends_to(turn.observed, turn.rollout.color)
-    ):
+    # Of a version before this one nobody has seen when its clients were back.
+    if last.from_version != rollout.version or _is_not_followed(turn):
+        return turn
+    if rollout.passed_on or is_passed_on(turn.observed, rollout) or sends_to(turn.observed, rollout.color):
         return turn
     turn = turn.change(last_rollback=last.model_copy(update={"traffic_restored_at": turn.now}))
     took = (turn.now - last.decided_at).total_seconds()
     message = f"All new connections reach {active.version} again after {took:.1f} s."
-    if not had_clients(turn.rollout):
+    if not had_clients(rollout):
         message = (
-            f"No active pod is told to ask {turn.rollout.version} any more, after {took:.1f} s. {active.version} stood "
+            f"No active pod is told to ask {rollout.version} any more, after {took:.1f} s. {active.version} stood "
             "behind every answer."
         )
     return turn.note("Normal", "TrafficRestored", message)

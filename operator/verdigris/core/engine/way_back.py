@@ -56,10 +56,19 @@ def waits_for_followers(turn: Turn) -> str:
     rollout = turn.rollout
     why = rollout.failure.message if rollout.failure else ""
     until = rollout.since + PATIENCE
-    written = "The weights are back, and a gateway has yet to take them up"
-    if rollout.color in turn.observed.still_behind:
-        written = "The clients' Service selects the active version, and its EndpointSlices have yet to follow"
-    return f"{why} {written}: the pods of {rollout.version} stay until then, or until {until:%H:%M:%S} UTC."
+    return f"{why} {_written(turn)}: the pods of {rollout.version} stay until then, or until {until:%H:%M:%S} UTC."
+
+
+def not_followed(turn: Turn) -> str:
+    """What is not said to be over, as nobody has seen it."""
+    waited, version = PATIENCE.total_seconds(), turn.rollout.version
+    return f"After {waited:.0f} s, clients may still reach {version}. {_written(turn)}."
+
+
+def _written(turn: Turn) -> str:
+    if turn.rollout.color in turn.observed.still_behind:
+        return "The clients' Service selects the active version, and its EndpointSlices have yet to follow"
+    return "The weights are back, and a gateway has yet to take them up"
 
 
 def is_stranded(turn: Turn) -> bool:
