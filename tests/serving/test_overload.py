@@ -16,7 +16,7 @@ from typing import cast
 import pytest
 
 from dev.cluster.patience import stretched
-from tests.serving.support import PATIENCE, ServerProcess, eventually, request_body, server, write_artifact
+from tests.serving.support import PATIENCE, ROW, ServerProcess, eventually, request_body, server, write_artifact
 from tests.serving.wire import Paper, answers, connect, head, infer
 from verdigris_serving.http.connection import Connection
 from verdigris_serving.http.limits import Limits
@@ -183,3 +183,21 @@ async def test_pipelined_requests_stand_in_line_one_after_the_other_and_are_all_
 
     assert [answer.status for answer in answers(paper.written)] == [200] * 40
     assert faults == []
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["in line", "in a thread"])
+async def test_a_body_is_accounted_for_until_it_is_let_go_also_when_its_client_has_left(*, large: bool) -> None:
+    """Clients that come and leave would fill the memory."""
+    limits = Limits(turn=-1, bodies=100_000)
+    connection, _ = connect(limits)
+    admission, request = connection.shared.admission, infer(request_body([ROW] * (3_000 if large else 1)))
+    connection.data_received(request[:-1])
+    connection.data_received(request[-1:])
+    connection.connection_lost(ConnectionResetError())
+    assert not admission.hold(limits.bodies), "some of it is there still"
+    admission.hold(-limits.bodies)
+
+    async with asyncio.timeout(PATIENCE):
+        while not admission.hold(limits.bodies):
+            admission.hold(-limits.bodies)
+            await asyncio.sleep(0.001)

@@ -74,6 +74,26 @@ def test_the_rows_of_an_answer_are_read_in_every_form(response: Response, first:
     assert told(response, first, LIMIT) == says
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ('{"outputs":[{"name":"label","datatype":"INT64","shape":[1,3],"data":[1,%d,0]}]}', JSON),
+        ('{"predictions":[[1,%d,0]]}', JSON),
+        ("label_a,label_b\n1,%d\n", b"text/csv"),
+    ],
+)
+def test_of_several_labels_each_is_compared(body: str, content_type: bytes) -> None:
+    one, other = (told(Response(200, (body % label).encode(), content_type), "label", LIMIT) for label in (0, 1))
+    assert compare(one, one, EXACT).likeness is Likeness.AGREED
+    assert compare(one, other, EXACT).likeness is Likeness.DIFFERED
+
+
+def test_a_row_has_one_dimension_or_none() -> None:
+    """The product of ten thousand takes seconds, in which a pod answers nobody."""
+    with pytest.raises(NoAnswer, match="has 1 values and the shape"):
+        told(oip(OutputTensor("label", "INT64", [1, 1, 1], [1])), "label", LIMIT)
+
+
 def test_an_answer_is_unpacked() -> None:
     plain = oip(LABEL, SHARES)
     coded = Response(200, packed(plain.body, b"gzip"), JSON, b"vary: accept-encoding\r\ncontent-encoding: gzip\r\n")

@@ -41,6 +41,9 @@ class Asked:
 
 
 class Answers:
+    def come_back(self, request: Request) -> None:
+        """Nothing was kept for it."""
+
     def answer(self, request: Request, done: Any) -> Response:
         del request, done
         return GOOD

@@ -60,8 +60,20 @@ def test_an_answer_is_its_last_head_and_its_body(data: bytes, fields: list[bytes
         CHUNKED + b"1;x=" + b"y" * MOST_AROUND,
         CHUNKED + b"0\r\nx: " + b"y" * MOST_AROUND,
         SOUND + SOUND,
+        b"HTTP/1.1 104 Wait\r\ncontent-length: 5\r\n\r\nhello" + SOUND,
     ],
-    ids=["fields", "head", "long field", "interim", "body", "small chunks", "extension", "trailer", "two"],
+    ids=[
+        "fields",
+        "head",
+        "long field",
+        "interim",
+        "body",
+        "small chunks",
+        "extension",
+        "trailer",
+        "two",
+        "in between",
+    ],
 )
 def test_what_is_too_much_is_malformed(data: bytes, piece: int) -> None:
     assert read(data, piece).malformed

@@ -31,6 +31,10 @@ class Admission:
         self._held = 0
         #: Inferences in threads or waiting for one.
         self.in_flight = 0
+        #: Those that another version is asked for: they may come back at any time, and all at once.
+        self.away = 0
+        #: Bytes of answers that are written and that their clients do not take in.
+        self.untaken = 0
 
     def enter(self) -> bool:
         """Take a place for one inference in a thread; False when all are taken. ``leave`` gives it back."""
@@ -38,6 +42,22 @@ class Admission:
             return False
         self.in_flight += 1
         return True
+
+    def send_away(self) -> bool:
+        """Have another version asked; False when so many may come back already that others would find no place."""
+        if self.away >= max(1, self._places // 2):
+            return False
+        self.away += 1
+        return True
+
+    def come_back(self) -> None:
+        """It has answered."""
+        self.away -= 1
+
+    def reenter(self) -> None:
+        """It has not: there is always a place for what comes back. ``leave`` gives it back."""
+        self.away -= 1
+        self.in_flight += 1
 
     def leave(self) -> None:
         """Give a place back."""

@@ -92,6 +92,11 @@ class App:
         """Whether requests wait for others before them."""
         return bool(self._line) or self._admission.in_flight > self._concurrency
 
+    @property
+    def untaken(self) -> int:
+        """Bytes of answers that are written and that their clients do not take in."""
+        return self._admission.untaken
+
     def may_pass_on(self, request: Request) -> bool:
         """Whether it asks for an inference by whichever version there is."""
         return request.method == "POST" and request.path in self._routes.of_any_version
@@ -124,16 +129,35 @@ class App:
 
     def admit(self, request: Request, done: Done) -> Response | None:
         """The answer to an inference request, now or later, as with ``answer``; 503 when there is no room for it."""
-        # A packed body may be of any size: unpacked in threads, there are no more of them at once than threads.
-        if len(request.body) <= self._largest_inline and b"content-encoding" not in request.headers:
+        if not self._needs_a_thread(request):
             if self._line or self._spent > self._admission.limits.turn:
                 return self._stand_in_line(request, done)
             return self._infer_here(request)
-        if not self._admission.enter():
+        if request.away:
+            request.away = False
+            self._admission.reenter()
+        elif not self._admission.enter():
             return self.turn_away(Rejection.QUEUE)
         loop = asyncio.get_running_loop()
         self._workers.submit(partial(self._in_thread, request, next(self._ids), loop, done))
         return None
+
+    def send_away(self, request: Request) -> bool:
+        """Have another version asked for it first; False when too many may come back already. Then ``come_back``."""
+        if self._needs_a_thread(request):
+            request.away = self._admission.send_away()
+            return request.away
+        return True
+
+    def come_back(self, request: Request) -> None:
+        """The other version has answered, or nobody waits any more: no place is needed for it."""
+        if request.away:
+            request.away = False
+            self._admission.come_back()
+
+    def _needs_a_thread(self, request: Request) -> bool:
+        # A packed body may be of any size: unpacked in threads, there are no more of them at once than threads.
+        return len(request.body) > self._largest_inline or b"content-encoding" in request.headers
 
     def _stand_in_line(self, request: Request, done: Done) -> Response | None:
         limits = self._admission.limits
@@ -172,8 +196,8 @@ class App:
         request, done = self._line.popleft()
         if time.monotonic() - request.arrived > 2 * self._admission.limits.wait:
             done(request, self.turn_away(Rejection.LATE))
-        elif not request.abandoned:
-            done(request, self._infer_here(request))
+        else:
+            done(request, Response(503, b"") if request.abandoned else self._infer_here(request))
 
     def _infer_here(self, request: Request) -> Response:
         began = time.monotonic()

@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._dropped = 0
         #: Bytes accounted for with the admission.
         self._held = 0
+        self._untaken = 0
         #: Counts the rows of an answer that another pod has asked for and may not have waited for.
         self._unconfirmed: Callable[[], None] | None = None
 
@@ -67,11 +68,14 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called once, last: nobody waits for an answer any more."""
         self.shared.connections.discard(self)
-        self._hold(0)
+        self._count_untaken(0)
         self._confirm(had_it=exc is None)
         self._waiting.clear()
         self._lingering = True
-        if self._computing is not None:
+        if self._computing is None:
+            self._hold(0)
+        else:
+            # Its body is there until whoever computes lets go of it: clients that come and leave would fill the memory.
             self._computing.abandoned = True
 
     def data_received(self, data: bytes) -> None:
@@ -107,10 +111,12 @@ class Connection(asyncio.Protocol):
         """The client does not take in what it is sent: no further request is answered before it has."""
         self._stalled = True
         self._since = time.monotonic()
+        self._count_untaken(self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """It has."""
         self._stalled = False
+        self._count_untaken(0)
         self._since = time.monotonic()
         self._advance()
 
@@ -187,6 +193,7 @@ class Connection(asyncio.Protocol):
         self._computing = None
         self._since = time.monotonic()
         if request.abandoned:
+            self._hold(0)
             return
         self._send(request, response)
         self._advance()
@@ -253,6 +260,10 @@ class Connection(asyncio.Protocol):
             self._refuse(503, Rejection.MEMORY)
         elif self._computing is None and not self._waiting and self._parser.wants_continue():
             self._transport.write(CONTINUE)
+
+    def _count_untaken(self, size: int) -> None:
+        self.shared.admission.untaken += size - self._untaken
+        self._untaken = size
 
     def _hold(self, size: int) -> bool:
         more, self._held = size - self._held, size

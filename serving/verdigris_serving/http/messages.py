@@ -27,6 +27,7 @@ class Request:
     __slots__ = (
         "abandoned",
         "arrived",
+        "away",
         "body",
         "headers",
         "inference",
@@ -51,6 +52,8 @@ class Request:
         self.inference = False
         #: The client has left, or has its answer: nobody waits for another.
         self.abandoned = False
+        #: Another version is asked for it, or was: its place here is kept.
+        self.away = False
 
     def again(self) -> "Request":
         """The same request without its body, for who answers it in place of a thread that has it."""

@@ -12,8 +12,8 @@ from verdigris_serving.http.messages import VERSION, Response
 from verdigris_serving.http.shield.outcomes import Outcome
 from verdigris_serving.logs import Sparse
 
-#: Characters of its words.
-MOST_WORDS = 300
+#: Characters of its words, and bytes of an answer that is looked at for them.
+MOST_WORDS, MOST_LOOKED_AT = 300, 64 * 1024
 _INPUT = 'input "'
 _log = logging.getLogger("verdigris.shield")
 
@@ -46,11 +46,11 @@ def words(response: Response) -> str:
     Names of features are those of the two models, as the version in front took them. An input that is no feature may
     have any name, so it is left out.
     """
-    if VERSION + b": " not in response.fields:
+    if VERSION + b": " not in response.fields or len(response.body) > MOST_LOOKED_AT:
         return ""
     try:
         said = msgspec.json.decode(response.body, type=_Error).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if said.startswith(_INPUT):
         said = "an input: " + said.rpartition('": ')[2]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client.metrics_core import Metric
 
+from verdigris_serving.artifact.limits import memory_limit
 from verdigris_serving.http.app import App, Done
 from verdigris_serving.http.messages import FORWARDED, Request, Response
 from verdigris_serving.http.shield.assignment import assigned
@@ -29,8 +30,8 @@ from verdigris_serving.http.shield.upstream import Exchange, Upstream
 class Trial:
     """The version that an order names: the way to it, whether it answers in time, and how it went so far."""
 
-    def __init__(self, order: Order, copies: Copies, faults: Faults) -> None:
-        self.upstream = Upstream(order.host, order.port)
+    def __init__(self, order: Order, copies: Copies, faults: Faults, upstream: Upstream | None = None) -> None:
+        self.upstream = upstream or Upstream(order.host, order.port)
         self.breaker = Breaker()
         self.outcomes = Outcomes(order.revision)
         self.passages: set[Passage] = set()
@@ -72,7 +73,10 @@ class Shield:
         self._chance = chance
         #: The last version on trial: its counts stay until there is another.
         self._trial: Trial | None = None
+        #: Those before it of which something is under way still.
+        self._former: list[Trial] = []
         self._comparison = comparison
+        self._memory = memory_limit()
         self._claimed = Claimed()
         self._spare = Spare(time.monotonic(), self._claimed())
         self._stopping = False
@@ -87,9 +91,11 @@ class Shield:
         if trial is not None and not trial.fits(order):
             trial.close()
         if order is not None and (trial is None or not trial.fits(order)):
+            self._former = [each for each in (*self._former, trial) if each is not None and each.passages]
             faults = Faults(order.revision)
             copies = Copies(order, self._comparison, self._has_time, faults)
-            self._trial = trial = Trial(order, copies, faults)
+            upstream = Upstream(order.host, order.port, memory=self._memory, untaken=lambda: self.app.untaken)
+            self._trial = trial = Trial(order, copies, faults, upstream)
         if trial is not None:
             trial.tidy()
 
@@ -99,8 +105,9 @@ class Shield:
 
     def recall(self) -> None:
         """Answer what is still waited for: there is not much time left."""
-        if self._trial is not None:
-            self._trial.recall()
+        for trial in (*self._former, self._trial):
+            if trial is not None:
+                trial.recall()
 
     def _has_time(self) -> bool:
         return not self.app.waited_for and self._spare.allows(time.monotonic(), self._chance())
@@ -131,7 +138,8 @@ class Shield:
             trial.outcomes.count(Outcome.SKIPPED)
             return self.app.answer(request, done)
         passage = Passage(self.app, trial, request, done)
-        if not passage.begin(order):
+        if not self.app.send_away(request) or not passage.begin(order):
+            self.app.come_back(request)
             trial.outcomes.count(Outcome.BUSY)
             return self.app.answer(request, done)
         return None
@@ -179,13 +187,15 @@ class Passage:
 
     def _ended(self, outcome: Outcome, response: Response | None) -> None:
         self._over()
-        self._trial.breaker.in_time()
+        if outcome is not Outcome.BUSY:  # that tells of this pod, not of the other version
+            self._trial.breaker.in_time()
         if outcome is Outcome.ANSWERED and response is not None:
             self._trial.outcomes.count(outcome)
             if self._version is not None:
                 named(response, self._version)
             # Counted where it was computed.
             self._request.inference = False
+            self._app.come_back(self._request)
             self._done(self._request, response)
         else:
             self._said = response
@@ -217,16 +227,25 @@ class Passage:
     def _answer_here(self, outcome: Outcome) -> None:
         self._outcome = outcome
         if self._request.abandoned:
+            self._app.come_back(self._request)
             self._trial.outcomes.count(Outcome.INVALID if outcome is Outcome.REFUSED else outcome)
             self._done(self._request, Response(503, b""))
             return
         # The time that the other version took is not this one's.
         self._request.arrived = time.monotonic()
         response = self._app.answer(self._request, self._answered_here)
+        # Whoever answers without a thread has not taken the place that was kept.
+        self._app.come_back(self._request)
         if response is not None:
             self._answered_here(self._request, response)
 
     def _answered_here(self, request: Request, response: Response) -> None:
+        try:
+            self._count(request, response)
+        finally:  # whatever went wrong in that: it waits
+            self._done(request, response)
+
+    def _count(self, request: Request, response: Response) -> None:
         outcomes, outcome = self._trial.outcomes, self._outcome
         if outcome is Outcome.REFUSED and 400 <= response.status < 500:
             outcome = Outcome.INVALID
@@ -238,4 +257,3 @@ class Passage:
         if outcome in FAULTS:
             outcomes.spare(answered=response.status < 500)
             self._trial.faults.note(outcome, self._said)
-        self._done(request, response)

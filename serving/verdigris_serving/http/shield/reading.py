@@ -30,6 +30,12 @@ class AnswerParser:
         self.fields: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
 
+    def drop(self) -> None:
+        """Let go of everything, for good: it and llhttp know each other, and a half answer would stay until the
+        garbage collector comes, which counts objects, not bytes."""
+        self.await_another()
+        del self._parser
+
     def feed(self, data: bytes) -> None:
         """Some bytes of the answer."""
         self.size += len(data)
@@ -77,7 +83,8 @@ class AnswerParser:
         self._in_head = self.status < 200
 
     def on_body(self, data: bytes) -> None:
-        """A part of the body."""
+        """A part of the body. An interim answer has none (RFC 9110, 15.2): it would be read as the answer's."""
+        self.malformed = self.malformed or self._in_head
         self._body += data
 
     def on_message_complete(self) -> None:

@@ -23,8 +23,10 @@ MOST_AGE = 1.0
 MOST_CONNECTIONS = 256
 #: Bytes of an answer.
 MOST_BYTES = 64 * 2**20
-#: Bytes of all answers together that have begun and are not whole.
+#: Bytes of all answers together that have begun, or are whole and not taken in by their clients.
 MOST_HELD = 2 * MOST_BYTES
+#: The part of the container's memory that those may have: one is there up to three times while it is passed back.
+OF_THE_MEMORY = 4
 #: Bytes of one answer after which whatever else is to be done has its turn.
 AT_A_TIME = 2**20
 #: Why this pod can make no connection, whoever is at the other end: no file, port or memory is left.
@@ -71,7 +73,8 @@ class Upstream:
     """The connections to one address; belongs to the running event loop.
 
     ``mark`` is what its requests are marked with, ``connections`` how many there may be at once, and ``most_bytes``
-    what an answer may have.
+    what an answer may have. ``memory`` is what the container has, ``untaken`` tells how many bytes of answers clients
+    do not take in.
     """
 
     def __init__(
@@ -81,9 +84,14 @@ class Upstream:
         mark: bytes = PASSED_ON,
         connections: int = MOST_CONNECTIONS,
         most_bytes: int = MOST_BYTES,
+        *,
+        memory: int | None = None,
+        untaken: Callable[[], int] = lambda: 0,
     ) -> None:
         self.address = host, port
-        self.most_bytes = most_bytes
+        self._most_held = MOST_HELD if memory is None else min(MOST_HELD, memory // OF_THE_MEMORY)
+        self.most_bytes = min(most_bytes, self._most_held)
+        self._untaken = untaken
         self._mark = mark
         self._most_connections = connections
         self._name = f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
@@ -154,9 +162,14 @@ class Upstream:
         try:
             await asyncio.get_running_loop().create_connection(lambda: line, *self.address)
         except OSError as error:
+            line.drop()
             exchange.end(Outcome.BUSY if error.errno in _WANTS else Outcome.UNREACHABLE)
+        except ValueError:  # a host that is no name at all
+            line.drop()
+            exchange.end(Outcome.UNREACHABLE)
         except asyncio.CancelledError:
             line.abort()
+            line.drop()
             raise
         else:
             if line.outlived(time.monotonic()):  # its other end has closed it already: nobody would tell of it again
@@ -173,7 +186,7 @@ class Upstream:
     def hold(self, size: int) -> bool:
         """Account for ``size`` more bytes of answers (negative: fewer); False when that is more than there may be."""
         self._held += size
-        return self._held <= MOST_HELD
+        return self._held + self._untaken() <= self._most_held
 
     def keep(self, line: "Line") -> None:
         """A connection is free for the next request."""
@@ -229,6 +242,7 @@ class Line(asyncio.Protocol):
         self._hold(0)
         exchange, self._exchange = self._exchange, None
         self._upstream.lost(self, exchange)
+        self._answer.drop()
 
     def outlived(self, now: float) -> bool:
         """Whether it is too old for another request, or closing."""
@@ -245,6 +259,11 @@ class Line(asyncio.Protocol):
         self._read_until = AT_A_TIME
         if self._transport is not None:
             self._transport.write(data)
+
+    def drop(self) -> None:
+        """Let go of everything, where there was never a connection: of one that was, its end does."""
+        if self._transport is None:
+            self._answer.drop()
 
     def abort(self) -> None:
         """Close at once, whatever is lost."""

@@ -16,6 +16,8 @@ from verdigris_serving.protocol.csv_table import CSV, read_lines
 from verdigris_serving.protocol.messages import CallerFault
 
 LABEL = "label"
+#: Of a label or of scores: rows, and columns. The product of ten thousand takes seconds.
+_MOST_DIMENSIONS = 2
 #: The outputs that hold a row's scores, with how the columns begin that they have in CSV.
 SCORES = {"probabilities": "probability_", "decision": "decision", "score": "score", "value": "value"}
 
@@ -103,7 +105,7 @@ def _of_json(body: bytes, header_length: bytes, first: str) -> Told:
 
 def _rows(data: list[Any], tensor: _Tensor) -> list[list[Any]]:
     shape = tensor.shape
-    if not shape or min(shape) < 1 or math.prod(shape) != len(data):
+    if not 1 <= len(shape) <= _MOST_DIMENSIONS or min(shape) < 1 or math.prod(shape) != len(data):
         raise NoAnswer(f'output "{tensor.name}" has {len(data)} values and the shape {shape}')
     width = len(data) // shape[0]
     return [data[start : start + width] for start in range(0, len(data), width)]
@@ -114,8 +116,9 @@ def _of_csv(body: bytes) -> Told:
     if any(len(line) != len(header) for line in lines):
         raise NoAnswer("its lines have not as many cells as its header")
     found: dict[str, list[list[Any]]] = {}
-    if LABEL in header:
-        found[LABEL] = [[line[header.index(LABEL)]] for line in lines]
+    of_labels = [place for place, column in enumerate(header) if column == LABEL or column.startswith(LABEL + "_")]
+    if of_labels:
+        found[LABEL] = [[line[place] for place in of_labels] for line in lines]
     for name, begins in SCORES.items():
         places = [place for place, column in enumerate(header) if column.startswith(begins)]
         if places:
@@ -125,7 +128,8 @@ def _of_csv(body: bytes) -> Told:
 
 
 def _of(found: dict[str, list[list[Any]]], columns: tuple[str, ...] = ()) -> Told:
-    labels = [row[0] for row in found[LABEL]] if LABEL in found else None
+    # Of several labels a row, all have to be the same.
+    labels = [row[0] if len(row) == 1 else row for row in found[LABEL]] if LABEL in found else None
     name = next((name for name in SCORES if name in found), None)
     if name is None:
         return Told(labels, [], ())

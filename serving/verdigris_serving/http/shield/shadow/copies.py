@@ -118,9 +118,13 @@ class _Copy:
         self._deadline = self._exchange = None
         if outcome is Outcome.REFUSED and self._may_refuse:
             outcome = Outcome.DECLINED
-        if outcome in FAULTS:
-            self._faults.note(outcome, other)
-        self._ended(self._comparison.of(self._response, outcome, other))
+        compared = Compared(Likeness.FAILED)
+        try:
+            if outcome in FAULTS:
+                self._faults.note(outcome, other)
+            compared = self._comparison.of(self._response, outcome, other)
+        finally:  # whatever went wrong in that: its place is free again
+            self._ended(compared)
 
     def _late(self) -> None:
         if self._exchange is not None:
