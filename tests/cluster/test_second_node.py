@@ -16,7 +16,7 @@ from dev.cluster.shell import wait_for
 from tests import order
 from tests.cluster.conftest import Python
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough]
 
 _SIZE = {"cpu": "1500m", "memory": "512Mi", "pods": "4"}
 
@@ -176,7 +176,6 @@ def test_without_its_kubelet_its_pods_go_on_serving(cluster: Cluster, far: str) 
     assert _answers(far)
 
 
-@pytest.mark.thorough
 def test_a_node_that_loses_power_is_silent_then_not_ready_and_comes_back_with_its_pods(
     cluster: Cluster, namespace: str, far: str, machine: SecondMachine
 ) -> None:
@@ -194,7 +193,6 @@ def test_a_node_that_loses_power_is_silent_then_not_ready_and_comes_back_with_it
     assert _far_pod(cluster, namespace)["metadata"]["uid"] == before, "the very pod: it was not evicted in that minute"
 
 
-@pytest.mark.thorough
 def test_another_size_makes_the_node_anew_and_down_leaves_nothing_of_it(
     cluster: Cluster, machine: SecondMachine
 ) -> None:

@@ -48,7 +48,9 @@ def until_moving(world: World) -> None:
     raise AssertionError("no client was to be moved")
 
 
-@pytest.mark.parametrize("ticks", [2, 3, 5, 8, 13, 30])
+@pytest.mark.parametrize(
+    "ticks", [2, 5, 30, *(pytest.param(ticks, marks=pytest.mark.thorough) for ticks in (3, 8, 13))]
+)
 @pytest.mark.parametrize("out", WAYS_OUT)
 def test_nobody_is_sent_to_a_version_that_was_taken_back(out: str, ticks: int) -> None:
     world = serving("1.0.0")
