@@ -123,6 +123,15 @@ def test_answers_that_nobody_takes_in_have_an_end_together(front: ServerProcess)
         assert len(front.infer()[2]) == 60 * 2**20, "there is room again"
 
 
+def test_all_answers_together_have_a_quarter_of_the_container() -> None:
+    taken = 0
+    upstream = Upstream("127.0.0.1", 1, memory=4_000, untaken=lambda: taken)
+    assert (upstream.most_bytes, upstream.hold(1_000)) == (1_000, True)
+    taken = 1
+    assert not upstream.hold(0)
+    assert upstream.hold(-1)
+
+
 def test_of_answers_that_break_off_nothing_stays(front: ServerProcess) -> None:
     """The garbage collector counts objects, not bytes."""
     half = b"HTTP/1.1 200 OK\r\ncontent-length: 20000000\r\n\r\n" + bytes(10_000_000)
