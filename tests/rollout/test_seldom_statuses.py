@@ -51,6 +51,15 @@ def test_what_is_not_understood_is_told_once_and_so_is_its_end() -> None:
     assert said(mended)["Understood"] == ("True", "EverythingKnown")
 
 
+def test_a_rollout_that_cannot_be_read_is_why_a_version_waits() -> None:
+    lost = Skew(unread_status=(Fault(("rollout",), "stage is not known"),))
+    found = planned(replace(serving("1.0.0").apply(spec("1.1.0")).observe(), skew=lost))
+    assert found.status.rollout is None
+    assert said(found)["Ready"] == ("False", "UnknownState")
+    told = next(one.message for one in found.status.conditions if one.type == "Ready")
+    assert "1.1.0 waits. Held, as not all of it can be read: status.rollout: stage is not known." in told
+
+
 def test_fields_that_are_not_known_are_told_and_ignored() -> None:
     found = planned(replace(serving("1.0.0").observe(), skew=Skew(unknown=(("serving", "wings"),))))
     assert said(found)["Understood"] == ("False", "UnknownFields")
