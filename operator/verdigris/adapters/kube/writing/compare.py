@@ -30,11 +30,14 @@ _SCALARS = (str, int, float, type(None))
 SERVICE_PORTS: Path = ("spec", "ports")
 """Merged by key, and yet all ours: another port of the clients' Service is another way in."""
 
-_NOTHING: tuple[Any, ...] = (None, False, [], {})
-"""What the API server does not tell from a field that is not there. An empty text can be a label's value."""
-
 _EMPTY_SAYS_SOMETHING = frozenset({"emptyDir", "podSelector", "namespaceSelector"})
 """Fields that mean something when they are there and empty. Elsewhere the API server drops empty values."""
+
+_OF_TEXTS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "selector"})
+"""Mappings with keys of their own, in which an empty text is a value: a node's label may have none."""
+
+_ZEROS_LEFT_OUT = frozenset({"initialDelaySeconds", "minReadySeconds", "hostPort", "nodePort"})
+"""Numbers of which the API server does not write a 0."""
 
 ONE_VALUE = frozenset(
     {"selector", "labelSelector", "podSelector", "namespaceSelector", "matchLabels", "nodeSelector", "scaleTargetRef"}
@@ -86,7 +89,7 @@ def _in_mapping(desired: Mapping[str, Any], live: Any, path: Path, exact: bool) 
     if not isinstance(live, Mapping):
         return _spelled(path)
     exact = exact or bool(path and path[-1] in ONE_VALUE)
-    if exact and (added := [key for key in live if key not in desired and live[key] not in _NOTHING]):
+    if exact and (added := [key for key in live if key not in desired and not _says_nothing(live[key])]):
         return _spelled((*path, added[0]))
     for key, wanted in desired.items():
         if not wanted and key in _EMPTY_SAYS_SOMETHING:
@@ -94,14 +97,28 @@ def _in_mapping(desired: Mapping[str, Any], live: Any, path: Path, exact: bool) 
                 return _spelled((*path, key))
             continue
         if key not in live:
-            # A False that we state is kept by the API server: without it the default is mostly True.
-            if not wanted and wanted is not False:
+            if _is_left_out(wanted, key, path):
                 continue
             return _spelled((*path, key))
         found = difference(wanted, live[key], (*path, key), exact=exact)
         if found is not None:
             return found
     return None
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether a live field says what its absence says. An empty text can be a label's value, and a 0 is one."""
+    return value is None or value is False or (not isinstance(value, str | int | float) and not value)
+
+
+def _is_left_out(value: Any, key: str, path: Path) -> bool:
+    """Whether the API server itself does not write such a value: without it the field means the same.
+
+    A False that we state is written, as without it the default is mostly True; so is a 0, but for a few.
+    """
+    if isinstance(value, bool | int | float):
+        return value is not False and value == 0 and key in _ZEROS_LEFT_OUT
+    return not value and not (path and path[-1] in _OF_TEXTS)
 
 
 def _in_list(desired: Sequence[Any], live: Any, path: Path, exact: bool) -> str | None:
