@@ -100,8 +100,12 @@ def test_a_version_that_is_far_slower_is_refused_by_its_load_and_no_client_meets
         scene.apply(scene.stock.slow(), serving=ROOM, **gated({"load": {**few, "p95": limit}}))
         rejected = scene.until("it to be rejected", lambda status: bool(status.get("rejected")), 180)
     last = rejected["rejected"][-1]
-    assert (active(rejected), last["version"], last["reason"]) == ("1.0.0", SLOW, "LoadGateFailed"), last["message"]
-    assert p95(last["message"]) > 4 * fast
+    assert (active(rejected), last["version"]) == ("1.0.0", SLOW)
+    # Where others keep the processors busy, the load itself may be what the active version suffers from: no verdict
+    # then, and a refusal all the same.
+    assert last["reason"] in {"LoadGateFailed", "ActiveSuffered"}, last["message"]
+    if last["reason"] == "LoadGateFailed":
+        assert p95(last["message"]) > 4 * fast
     assert scene.active_pod() == before
     assert {request.version for request in clients.requests} == {"1.0.0"}
     assert [request.outcome for request in clients.requests if request.result != "answered"] == []
