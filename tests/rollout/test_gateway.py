@@ -314,7 +314,7 @@ def beside(world: World, event: str) -> None:
             world.route_fault = MISSING if event == "route broken" else None
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(EVENTS, st.sampled_from(BESIDE)), max_size=12), st.sampled_from(WALKS))
 def test_whatever_happens_to_a_route_no_law_is_broken_and_it_settles(events: list[str], way: dict[str, Any]) -> None:
     world = Suspicious(spec("1.0.0", traffic=GATEWAY, rollout=way), by_gateway=0.5)

@@ -221,7 +221,7 @@ def test_a_steady_model_is_planned_the_same_again_and_again() -> None:
 # Random walks: whatever happens, the world's refusals hold, and when it stops happening, things settle
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, max_size=12), st.sampled_from(WAYS), st.sampled_from([None, 2, 3]))
 def test_whatever_happens_no_law_is_broken_and_it_settles(
     events: list[str], way: dict[str, Any], room: int | None

@@ -177,7 +177,7 @@ async def test_every_field_that_is_changed_removed_or_added_is_put_back(home: Ho
         tried += 1
         assert await home.is_put_back(manifest, before, made), place
         before = await home.get(manifest)
-    assert tried >= min(5, len(edits) // 8)
+    assert tried >= min(5, len(edits) // 6)
 
 
 @pytest.mark.parametrize("name", CHILDREN)

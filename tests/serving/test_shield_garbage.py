@@ -68,8 +68,8 @@ def request() -> Request:
 @ended
 async def test_a_request_that_was_passed_on_is_gone_with_its_answer(end: End) -> None:
     answers: list[int] = []
-    trial, upstream = Trial(ORDER, cast(Any, None), Faults("revision")), Asked()
-    trial.upstream = cast(Any, upstream)
+    upstream = Asked()
+    trial = Trial(ORDER, cast(Any, upstream), cast(Any, None), Faults("revision"))
     passage = Passage(cast(Any, Answers()), trial, request(), lambda _, response: answers.append(response.status))
     assert passage.begin(ORDER)
     left = weakref.ref(passage)

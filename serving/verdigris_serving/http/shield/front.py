@@ -30,8 +30,8 @@ from verdigris_serving.http.shield.upstream import Exchange, Upstream
 class Trial:
     """The version that an order names: the way to it, whether it answers in time, and how it went so far."""
 
-    def __init__(self, order: Order, copies: Copies, faults: Faults, upstream: Upstream | None = None) -> None:
-        self.upstream = upstream or Upstream(order.host, order.port)
+    def __init__(self, order: Order, upstream: Upstream, copies: Copies, faults: Faults) -> None:
+        self.upstream = upstream
         self.breaker = Breaker()
         self.outcomes = Outcomes(order.revision)
         self.passages: set[Passage] = set()
@@ -95,7 +95,7 @@ class Shield:
             faults = Faults(order.revision)
             copies = Copies(order, self._comparison, self._has_time, faults)
             upstream = Upstream(order.host, order.port, memory=self._memory, untaken=lambda: self.app.untaken)
-            self._trial = trial = Trial(order, copies, faults, upstream)
+            self._trial = trial = Trial(order, upstream, copies, faults)
         if trial is not None:
             trial.tidy()
 

@@ -107,7 +107,7 @@ def _in_mapping(desired: Mapping[str, Any], live: Any, path: Path, exact: bool) 
 
 
 def _says_nothing(value: Any) -> bool:
-    """Whether a live field says what its absence says. An empty text can be a label's value, and a 0 is one."""
+    """Whether a live field says what its absence says. An empty text and a 0 are values."""
     return value is None or value is False or (not isinstance(value, str | int | float) and not value)
 
 
