@@ -81,7 +81,8 @@ class AliasDesk:
         if every < asker.every:
             asker.sooner.set()
         asker.every = every
-        if _is_overtaken(asker.answer, observed, self._now()):
+        known = followed_now(observed.spec, observed.status)
+        if asker.answer is not None and known is not None and asker.answer.is_overtaken(known, self._now()):
             # Another leader's answer is newer. The next one wakes the model, also when it says the same as this.
             asker.answer = None
         return asker.answer
@@ -117,11 +118,3 @@ class AliasDesk:
             log.error("a bug in the operator: asking about %s broke. Please report it", alias, exc_info=error)
             message = f"The registry could not be asked: a bug in the operator ({type(error).__name__})."
             return RegistryView(problem=Failure(reason="RegistryUnreachable", message=message))
-
-
-def _is_overtaken(answer: RegistryView | None, observed: Observed, now: datetime) -> bool:
-    known = followed_now(observed.spec, observed.status)
-    if answer is None or answer.found is None or known is None or not answer.is_older_than(known, now):
-        return False
-    found = answer.found
-    return (found.number, found.version, found.sha256) != (known.number, known.version, known.sha256)

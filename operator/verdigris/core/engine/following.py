@@ -41,7 +41,7 @@ def follow(turn: Turn) -> Turn:
         return turn
     known = followed_now(turn.observed.spec, turn.observed.status)
     found = _kept(asked, view.found, turn.now)
-    if known is not None and (known.mark == found.mark or view.is_older_than(known, turn.now)):
+    if known is not None and (known.mark == found.mark or view.is_overtaken(known, turn.now)):
         return turn
     before = f"; it was {known.version} (number {known.number})" if known is not None else ""
     message = f"{asked} is {found.version} (number {found.number}) now{before}."

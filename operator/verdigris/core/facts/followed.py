@@ -46,12 +46,15 @@ class RegistryView:
     problem: Failure | None = None
     asked_at: datetime | None = field(default=None, compare=False)
 
-    def is_older_than(self, known: FollowedStatus, now: datetime) -> bool:
-        """Whether it was asked before the alias was seen where it is known to be: another leader's answer is newer.
+    def is_overtaken(self, known: FollowedStatus, now: datetime) -> bool:
+        """Whether the alias was seen elsewhere, where it is known to be, since this was asked: by another leader.
 
         A time that is still to come is that of a leader whose clock was wrong: nothing is older than that.
         """
-        return self.asked_at is not None and self.asked_at <= known.since <= now + AHEAD
+        found = self.found
+        if found is None or self.asked_at is None or not self.asked_at <= known.since <= now + AHEAD:
+            return False
+        return (found.number, found.version, found.sha256) != (known.number, known.version, known.sha256)
 
 
 def registered_model(uri: str) -> str | None:
